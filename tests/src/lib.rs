@@ -1,0 +1,1 @@
+//! What spans crates: oracles, programs run by host and emulator, golden text.

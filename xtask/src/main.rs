@@ -1,0 +1,3 @@
+//! The commands that plain cargo cannot do.
+
+fn main() {}
