@@ -1,0 +1,1 @@
+"""One module for each file of reference vectors; each has `build(book)`."""
