@@ -1,1 +1,5 @@
 //! What spans crates: oracles, programs run by host and emulator, golden text.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+#[cfg(feature = "std")]
+pub mod reference;
