@@ -42,6 +42,8 @@ def one(book, name, op, apply, x, parameters=None, x2=None, terms=None, **attrib
         absolute = run(apply, {key: abs(value) for key, value in inputs.items()}, abs(dy), torch.float64)
         for key, value in absolute.items():
             book.put(f"{name}/{key}.abs", value, np.float64)
+    elif op.startswith("maxpool"):  # the same winners, so `x` keeps its signs; overlapping windows add up errors
+        book.put(f"{name}/dx.abs", run(apply, inputs, abs(dy), torch.float64)["dx"], np.float64)
 
 
 def linear(book, name, inputs, outputs, bias=True):
@@ -72,7 +74,7 @@ def pool(book, kind, name, shape, kernel, stride, padding, count_include_pad=Tru
     attributes = dict(kernel=kernel, stride=stride, padding=padding)
     if kind == "maxpool":
         function = {1: F.max_pool1d, 2: F.max_pool2d}[dimensions]
-        apply, terms = (lambda x: function(x, kernel, stride, padding)), None
+        apply, terms = (lambda x: function(x, kernel, stride, padding)), {"dx": int(np.prod(kernel))}
     else:
         function = {1: F.avg_pool1d, 2: F.avg_pool2d}[dimensions]
         apply = lambda x: function(x, kernel, stride, padding, False, count_include_pad)
