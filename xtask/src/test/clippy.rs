@@ -1,0 +1,34 @@
+//! Clippy over all that compiles for the host: the root workspace and the firmware's link protocol.
+
+use anyhow::Result;
+
+use super::Cases;
+use crate::{firmware::run_to_success, paths, toolchain};
+
+pub fn run(cases: &mut Cases) -> Result<()> {
+    let mut command = toolchain::host_cargo()?;
+    command.current_dir(paths::root()).args([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    cases.case("root", run_to_success(&mut command));
+
+    let mut command = toolchain::host_cargo()?;
+    command.current_dir(paths::firmware()).args([
+        "clippy",
+        "--quiet",
+        "--package",
+        "emberlite-link",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    cases.case("link", run_to_success(&mut command));
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! `cargo xtask test`: every check, one function a step, a table at the end.
+//!
+//! A step is a file in this folder and a line in [`STEPS`]; a test below lists the folder and finds a forgotten line.
+
+mod builds;
+mod clippy;
+mod docs;
+mod elfs;
+mod fmt;
+mod prerequisites;
+mod runs;
+mod units;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+/// A step: its name (the file's), what it shows, and its function.
+struct Step {
+    name: &'static str,
+    claim: &'static str,
+    run: fn(&mut Cases) -> Result<()>,
+}
+
+/// The steps in their order: what fails fast and cheaply comes first.
+const STEPS: &[Step] = &[
+    Step {
+        name: "prerequisites",
+        claim: "everything that the other steps need is installed",
+        run: prerequisites::run,
+    },
+    Step {
+        name: "fmt",
+        claim: "the source is formatted",
+        run: fmt::run,
+    },
+    Step {
+        name: "clippy",
+        claim: "no lint complains",
+        run: clippy::run,
+    },
+    Step {
+        name: "units",
+        claim: "cargo test passes in both workspaces",
+        run: units::run,
+    },
+    Step {
+        name: "docs",
+        claim: "the documentation builds without a warning",
+        run: docs::run,
+    },
+    Step {
+        name: "builds",
+        claim: "every program builds for every board",
+        run: builds::run,
+    },
+    Step {
+        name: "elfs",
+        claim: "budgets hold; no panic, heap or soft float where forbidden",
+        run: elfs::run,
+    },
+    Step {
+        name: "runs",
+        claim: "every program ends as expected and prints its golden text",
+        run: runs::run,
+    },
+];
+
+/// What a step finds, case by case.
+#[derive(Default)]
+pub struct Cases {
+    passed: usize,
+    skipped: usize,
+    failures: Vec<String>,
+}
+
+impl Cases {
+    /// Notes one case; `name` says which, an error why it failed.
+    pub fn case(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(error) => {
+                let text = format!("{name}: {error:#}");
+                println!("FAILED {text}");
+                self.failures.push(text);
+            }
+        }
+    }
+
+    /// Notes a case that could not be tried here, and why.
+    pub fn skip(&mut self, name: &str, why: &str) {
+        println!("skipped {name}: {why}");
+        self.skipped += 1;
+    }
+}
+
+/// Runs the named steps (none: all) and prints the table. Every step runs, whatever failed before it.
+pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
+    if list {
+        for step in STEPS {
+            println!("{:14} {}", step.name, step.claim);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    for name in names {
+        if !STEPS.iter().any(|step| step.name == name) {
+            bail!("no step '{name}'; 'cargo xtask test --list' names them");
+        }
+    }
+    let chosen = STEPS
+        .iter()
+        .filter(|step| names.is_empty() || names.iter().any(|name| name == step.name));
+    let mut rows: Vec<(&Step, Cases, Duration)> = Vec::new();
+    for step in chosen {
+        println!("\n== {}: {}", step.name, step.claim);
+        let start = Instant::now();
+        let mut cases = Cases::default();
+        // A bug in one step must not hide what the others find.
+        match catch_unwind(AssertUnwindSafe(|| (step.run)(&mut cases))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => cases.case(step.name, Err(error)),
+            Err(_) => cases.case(step.name, Err(anyhow::anyhow!("the step itself panicked"))),
+        }
+        rows.push((step, cases, start.elapsed()));
+    }
+    Ok(summary(&rows))
+}
+
+fn summary(rows: &[(&Step, Cases, Duration)]) -> ExitCode {
+    println!(
+        "\n{:14} {:>7} {:>7} {:>7} {:>8}",
+        "step", "passed", "failed", "skipped", "seconds"
+    );
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (step, cases, time) in rows {
+        println!(
+            "{:14} {:7} {:7} {:7} {:8.1}",
+            step.name,
+            cases.passed,
+            cases.failures.len(),
+            cases.skipped,
+            time.as_secs_f64()
+        );
+        passed += cases.passed;
+        failed += cases.failures.len();
+        skipped += cases.skipped;
+    }
+    for (step, cases, _) in rows {
+        for failure in &cases.failures {
+            println!("\nFAILED in {}\n{failure}", step.name);
+        }
+    }
+    // A run that tried nothing has shown nothing.
+    let verdict = failed == 0 && passed > 0;
+    let tail = if skipped > 0 {
+        format!(", {skipped} skipped")
+    } else {
+        String::new()
+    };
+    println!("\n{passed} passed, {failed} failed{tail}");
+    if verdict {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_a_step() {
+        let folder = crate::paths::root().join("xtask/src/test");
+        let files: BTreeSet<String> = folder
+            .read_dir()
+            .unwrap()
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .path()
+                    .file_stem()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .filter(|name| name != "mod")
+            .collect();
+        let steps: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_string()).collect();
+        assert_eq!(files, steps);
+    }
+
+    #[test]
+    fn a_failed_case_fails_the_run() {
+        let step = &STEPS[0];
+        let mut good = Cases::default();
+        good.case("good", Ok(()));
+        assert_eq!(
+            format!("{:?}", summary(&[(step, good, Duration::ZERO)])),
+            format!("{:?}", ExitCode::SUCCESS)
+        );
+        let mut bad = Cases::default();
+        bad.case("good", Ok(()));
+        bad.case("bad", Err(anyhow::anyhow!("on purpose")));
+        assert_eq!(
+            format!("{:?}", summary(&[(step, bad, Duration::ZERO)])),
+            format!("{:?}", ExitCode::FAILURE)
+        );
+        assert_eq!(
+            format!("{:?}", summary(&[(step, Cases::default(), Duration::ZERO)])),
+            format!("{:?}", ExitCode::FAILURE)
+        );
+    }
+}
