@@ -1,1 +1,3 @@
 //! The host side of Emberlite.
+
+pub mod data;

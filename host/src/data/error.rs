@@ -1,0 +1,100 @@
+//! What can be wrong with data, said so that the reader can mend it.
+
+use std::io;
+use thiserror::Error;
+
+/// An error of loading, splitting or preparing data; its text names the place, what was expected and what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file can't be read.
+    #[error("{file}: {source}; check the path and the permissions")]
+    Read {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// One cell of a table isn't what its column must hold.
+    #[error("{file}:{line}: column `{column}`: expected {expected}, found {found}; {help}")]
+    Cell {
+        /// The file.
+        file: String,
+        /// The line in the file, counted from 1 as editors do.
+        line: u64,
+        /// The column's name.
+        column: String,
+        /// What the column holds elsewhere.
+        expected: &'static str,
+        /// The cell, shortened.
+        found: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// A row has more or fewer cells than the header.
+    #[error(
+        "{file}:{line}: expected {expected} cells as in the first line, found {found}; check the delimiter and the quotes"
+    )]
+    Row {
+        /// The file.
+        file: String,
+        /// The line in the file, from 1.
+        line: u64,
+        /// Cells of the first line.
+        expected: usize,
+        /// Cells of this row.
+        found: usize,
+    },
+    /// A column or array that was asked for isn't there.
+    #[error("{file}: no column or array `{name}`; there are: {known}")]
+    Unknown {
+        /// The file, or "dataset".
+        file: String,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The bytes don't follow the format.
+    #[error("{file}: byte {at}: expected {expected}, found {found}; {help}")]
+    Format {
+        /// The file.
+        file: String,
+        /// Where, counted from 0 (inside the unpacked file, if it was packed).
+        at: u64,
+        /// What the format has there.
+        expected: &'static str,
+        /// What was there.
+        found: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// The file or what it unpacks to is larger than the limit.
+    #[error("{file}: more than {limit} bytes once unpacked; split the file into smaller ones")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Two things that must fit together don't.
+    #[error("{what}: expected {expected}, found {found}; {help}")]
+    Mismatch {
+        /// What was looked at.
+        what: String,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+        /// What to do.
+        help: &'static str,
+    },
+}
+
+/// At most 40 characters of what was found, quoted, for an error's text.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}

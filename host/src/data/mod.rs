@@ -1,0 +1,65 @@
+//! Data: from files to standardised, leak-free sets of samples.
+//!
+//! One type, [`Dataset`], goes through every step, and each step is one function:
+//!
+//! ```text
+//! csv::read, npz::read, idx::read  ->  split  ->  windows  ->  Standardise::fit (first part), apply (all parts)
+//! ```
+//!
+//! A recording is read as rows (shape `[channels]`), split while it is still rows, and only then cut into windows (shape
+//! `[channels, length]`): so no window can hold rows of both parts. Each sample keeps its [`Origin`] and the values of the
+//! group columns (person, wrist, …), and a window is made of consecutive rows of one recording with equal group values
+//! only, whatever was removed before. Splits depend on a seed and on the sample's index or the group's name, never on a
+//! stream of random numbers.
+//!
+//! Nothing here guesses: a missing or unreadable cell is an error with file, line and column, and what to do about it.
+//!
+//! ```
+//! use emberlite_host::data::{CsvSpec, Standardise, Window, csv, split, windows};
+//!
+//! let mut text = String::from("recording,person,label,ax,ay\n");
+//! for row in 0..8 {
+//!     text += &format!("{},{},{},{row},{}\n", row / 4, ["ann", "bob"][row / 4], ["still", "walk"][row % 2 / 2], 8 - row);
+//! }
+//! let spec = CsvSpec::class("label").recording("recording").groups(["person"]);
+//! let rows = csv::parse("example.csv", text.as_bytes(), &spec)?;
+//! assert_eq!((rows.len(), &rows.shape[..]), (8, &[2][..]));
+//!
+//! let parts = split::filter(&rows, &["person=ann"])?;
+//! let mut train = windows(&rows.select(&parts.first), Window::new(3, 1))?;
+//! assert_eq!((train.len(), &train.shape[..]), (2, &[2, 3][..]));
+//! assert_eq!(train.sample(0), [0.0, 1.0, 2.0, 8.0, 7.0, 6.0]);
+//!
+//! let standardise = Standardise::fit(&train)?;
+//! standardise.apply(&mut train)?;
+//! assert_eq!(standardise.mean, [1.5, 6.5]);
+//! # Ok::<(), emberlite_host::data::DataError>(())
+//! ```
+
+mod array;
+mod bytes;
+pub mod csv;
+mod dataset;
+mod error;
+#[cfg(test)]
+mod fuzz;
+pub mod idx;
+pub mod npy;
+pub mod npz;
+pub mod random;
+mod spec;
+pub mod split;
+mod standardise;
+mod table;
+#[cfg(test)]
+mod watch;
+mod window;
+mod zip;
+
+pub use array::{Array, Target};
+pub use dataset::{Column, Dataset, Labels, Origin};
+pub use error::DataError;
+pub use spec::{CsvSpec, Label, Missing};
+pub use split::{Rule, Split};
+pub use standardise::Standardise;
+pub use window::{Window, WindowLabel, windows};
