@@ -1,0 +1,185 @@
+//! What host and device say to each other.
+
+use serde::{Deserialize, Serialize};
+
+/// The protocol's version, in [`Info`]. A host that knows another one stops.
+pub const VERSION: u16 = 1;
+
+/// From the host.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Request<'a> {
+    /// Chosen by the host, one more for each request, the same when it is sent again.
+    pub sequence: u16,
+    /// What is asked for.
+    #[serde(borrow)]
+    pub body: Body<'a>,
+}
+
+/// What a host asks for. Tensors are little-endian `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Body<'a> {
+    /// Who is there? Also starts a new conversation: the device forgets which training step it answered last.
+    Hello,
+    /// Run the model forward.
+    Predict {
+        /// The input tensor.
+        input: &'a [u8],
+    },
+    /// One training step.
+    Train {
+        /// The input tensor.
+        input: &'a [u8],
+        /// The class.
+        label: u32,
+    },
+    /// Loss and correctness of one example; nothing is learned.
+    Evaluate {
+        /// The input tensor.
+        input: &'a [u8],
+        /// The class.
+        label: u32,
+    },
+    /// A piece of the parameters.
+    Read {
+        /// Where it begins, in bytes of all parameters one after the other.
+        offset: u32,
+    },
+}
+
+/// From the device; [`Reply::sequence`] is the request's, or 0 where the request could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Reply<'a> {
+    /// To `Hello`.
+    Info(Info<'a>),
+    /// To `Predict`: the output tensor.
+    Prediction {
+        /// The request's number.
+        sequence: u16,
+        /// The output tensor.
+        output: &'a [u8],
+    },
+    /// To `Train`.
+    Trained {
+        /// The request's number.
+        sequence: u16,
+        /// Loss before the step.
+        loss: f32,
+        /// Steps so far.
+        step: u32,
+    },
+    /// To `Evaluate`.
+    Evaluated {
+        /// The request's number.
+        sequence: u16,
+        /// The loss.
+        loss: f32,
+        /// Whether the largest output is the label's.
+        correct: bool,
+    },
+    /// To `Read`: as much as one frame holds; empty at the end.
+    Parameters {
+        /// The request's number.
+        sequence: u16,
+        /// Where it begins.
+        offset: u32,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// To what can't be answered.
+    Refused {
+        /// The request's number.
+        sequence: u16,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+impl Reply<'_> {
+    /// The number of the request that this answers.
+    pub fn sequence(&self) -> u16 {
+        match *self {
+            Reply::Info(Info { sequence, .. })
+            | Reply::Prediction { sequence, .. }
+            | Reply::Trained { sequence, .. }
+            | Reply::Evaluated { sequence, .. }
+            | Reply::Parameters { sequence, .. }
+            | Reply::Refused { sequence, .. } => sequence,
+        }
+    }
+}
+
+/// The device and its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info<'a> {
+    /// The request's number.
+    pub sequence: u16,
+    /// [`VERSION`] of the device.
+    pub version: u16,
+    /// The board.
+    pub board: &'a str,
+    /// The layout hash of the model's graph: whose parameters these are.
+    pub layout_hash: u64,
+    /// Elements of the input tensor.
+    pub input_len: u32,
+    /// Elements of the output tensor.
+    pub output_len: u32,
+    /// Bytes of all parameters.
+    pub parameter_bytes: u32,
+    /// Training steps so far.
+    pub step: u32,
+}
+
+/// Why a request isn't carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The frame is damaged or cut: send it again.
+    Damaged,
+    /// The frame is longer than the device's buffer: send less.
+    TooLong,
+    /// The frame is sound, its message unknown: another version of the protocol.
+    Unknown,
+    /// A tensor of another length.
+    WrongLength {
+        /// Elements that the model takes.
+        needed: u32,
+        /// Elements that came.
+        got: u32,
+    },
+    /// A class that the model doesn't have.
+    WrongLabel {
+        /// Classes that the model has.
+        classes: u32,
+        /// The label that came.
+        got: u32,
+    },
+    /// An offset behind the last parameter.
+    WrongOffset {
+        /// Bytes of all parameters.
+        len: u32,
+        /// The offset that came.
+        got: u32,
+    },
+    /// A value is not a number or infinite; learning from it would destroy the parameters.
+    NotFinite,
+    /// The device can't: its learner stopped with an error.
+    Failed,
+}
+
+/// The `f32` values of little-endian bytes; trailing bytes that make no value are left out.
+pub fn floats(bytes: &[u8]) -> impl ExactSizeIterator<Item = f32> + '_ {
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|chunk| f32::from_le_bytes(*chunk))
+}
+
+/// Writes values as little-endian bytes and returns how many bytes; as many values as fit.
+pub fn put_floats(values: &[f32], out: &mut [u8]) -> usize {
+    let (chunks, _) = out.as_chunks_mut::<4>();
+    let count = chunks.len().min(values.len());
+    for (chunk, value) in chunks.iter_mut().zip(values) {
+        *chunk = value.to_le_bytes();
+    }
+    count * 4
+}
