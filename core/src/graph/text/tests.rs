@@ -1,5 +1,3 @@
-extern crate std;
-
 use std::string::String;
 use std::vec::Vec;
 
