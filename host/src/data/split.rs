@@ -371,6 +371,11 @@ mod tests {
                     .all(|&a| split.rest.iter().all(|&b| person.ids[a] != person.ids[b]))
             );
         }
+        let chosen: std::collections::BTreeSet<_> = (0..50)
+            .map(|seed| group(&set, &["person"], 0.7, seed).unwrap().first)
+            .collect();
+        // 120 choices of 7 people: 50 fair draws give about 41 different ones.
+        assert!(chosen.len() > 25, "{} choices from 50 seeds", chosen.len());
         // 20 combinations of 6 rows; 0.5 of them.
         assert_eq!(
             group(&set, &["person", "wrist"], 0.5, 3)

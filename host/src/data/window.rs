@@ -262,6 +262,10 @@ mod tests {
         let set = rows(&["a,p,w"; 6]);
         let cut = windows(&set.select(&[0, 1, 3, 4, 5]), Window::new(2, 1)).unwrap();
         assert_eq!(firsts(&cut), [0.0, 3.0, 4.0]);
+        // What is left of recording b starts at the row number after the last one of a.
+        let set = rows(&["a,p,w", "a,p,w", "b,p,w", "b,p,w", "b,p,w", "b,p,w"]);
+        let cut = windows(&set.select(&[0, 1, 4, 5]), Window::new(2, 1)).unwrap();
+        assert_eq!(firsts(&cut), [0.0, 4.0]);
     }
 
     #[test]
