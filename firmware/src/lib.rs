@@ -25,6 +25,8 @@ pub mod board;
 pub mod console;
 pub mod count;
 pub mod fault;
+#[cfg(feature = "defmt")]
+pub mod log;
 pub mod semihosting;
 pub mod stack;
 pub mod uart;

@@ -1,4 +1,4 @@
-//! Clippy over all that compiles for the host: the root workspace and the firmware's link protocol.
+//! Clippy over all that compiles for the host: the root workspace and the link protocol and the log decoder of the firmware's.
 
 use anyhow::Result;
 
@@ -24,11 +24,13 @@ pub fn run(cases: &mut Cases) -> Result<()> {
         "--quiet",
         "--package",
         "emberlite-link",
+        "--package",
+        "emberlite-logs",
         "--all-targets",
         "--",
         "-D",
         "warnings",
     ]);
-    cases.case("link", run_to_success(&mut command));
+    cases.case("firmware", run_to_success(&mut command));
     Ok(())
 }

@@ -7,6 +7,7 @@ mod clippy;
 mod docs;
 mod elfs;
 mod fmt;
+mod logs;
 mod prerequisites;
 mod runs;
 mod units;
@@ -67,6 +68,11 @@ const STEPS: &[Step] = &[
         name: "runs",
         claim: "every program ends as expected and prints its golden text",
         run: runs::run,
+    },
+    Step {
+        name: "logs",
+        claim: "log frames decode to their golden text",
+        run: logs::run,
     },
 ];
 
