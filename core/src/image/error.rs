@@ -145,24 +145,42 @@ impl fmt::Display for ImageError {
         match *self {
             ImageError::NotAnImage => f.write_str("not a model's file: it has no table of contents"),
             ImageError::MajorVersion { needed, got } => {
-                write!(f, "the file has version {got}, this library reads version {needed}: update the older of the two")
+                write!(
+                    f,
+                    "the file has version {got}, this library reads version {needed}: update the older of the two"
+                )
             }
-            ImageError::Length { needed, got } => write!(f, "the file needs {needed} bytes, there are {got}"),
+            ImageError::Length { needed, got } => {
+                write!(f, "the file needs {needed} bytes, there are {got}")
+            }
             ImageError::NotSealed { got } => {
                 write!(f, "the file is not sealed (commit word {got:#010x}): writing it was interrupted")
             }
             ImageError::Checksum { needed, got } => {
                 write!(f, "the file is damaged: checksum {got:#010x}, its seal says {needed:#010x}")
             }
-            ImageError::Table { needed, got } => write!(f, "the table of contents needs {needed} bytes, there are {got}"),
-            ImageError::TooManyRecords { limit, got } => write!(f, "the file has {got} tensors, at most {limit} are possible"),
+            ImageError::Table { needed, got } => {
+                write!(f, "the table of contents needs {needed} bytes, there are {got}")
+            }
+            ImageError::TooManyRecords { limit, got } => {
+                write!(f, "the file has {got} tensors, at most {limit} are possible")
+            }
             ImageError::Format { got } => write!(f, "number format {got} is not known"),
             ImageError::Critical { entry, kind } => {
-                write!(f, "entry {entry}: kind {kind} is not known and the file makes no sense without it: update the library")
+                write!(
+                    f,
+                    "entry {entry}: kind {kind} is not known and the file makes no sense without it: update the library"
+                )
             }
-            ImageError::Kind { entry, kind, node } => write!(f, "entry {entry}: kind {kind} at node {node} is not possible"),
-            ImageError::Twice { entry, first } => write!(f, "entry {entry}: the same tensor as entry {first}"),
-            ImageError::DataType { entry, got } => write!(f, "entry {entry}: element type {got} is not known"),
+            ImageError::Kind { entry, kind, node } => {
+                write!(f, "entry {entry}: kind {kind} at node {node} is not possible")
+            }
+            ImageError::Twice { entry, first } => {
+                write!(f, "entry {entry}: the same tensor as entry {first}")
+            }
+            ImageError::DataType { entry, got } => {
+                write!(f, "entry {entry}: element type {got} is not known")
+            }
             ImageError::Rank { entry, got } => {
                 write!(f, "entry {entry}: {got} dimensions, at most {} are possible", super::MAX_RANK)
             }
@@ -175,7 +193,9 @@ impl fmt::Display for ImageError {
             ImageError::Overlap { entry, needed, got } => {
                 write!(f, "entry {entry}: starts at {got}, what lies before it ends at {needed}")
             }
-            ImageError::Bounds { entry, end, limit } => write!(f, "entry {entry}: ends at {end}, the tensors end at {limit}"),
+            ImageError::Bounds { entry, end, limit } => {
+                write!(f, "entry {entry}: ends at {end}, the tensors end at {limit}")
+            }
             ImageError::TooLarge => f.write_str("a file has at most 1024 tensors and 4 GiB"),
             ImageError::Metadata { index } => {
                 write!(f, "metadata {index}: the key is taken, or this profile of the file has no metadata")

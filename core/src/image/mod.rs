@@ -70,7 +70,8 @@ pub const ALIGNMENT: u32 = 16;
 /// The most dimensions of a tensor.
 pub const MAX_RANK: usize = 4;
 
-const _: () = assert!(u16::from_ne_bytes([1, 0]) == 1, "the file is little-endian, and its tensors are used where they lie");
+const _: () =
+    assert!(u16::from_ne_bytes([1, 0]) == 1, "the file is little-endian, and its tensors are used where they lie");
 
 /// Puts bytes at an address that is a multiple of 16, as a file that is part of the program must be.
 ///

@@ -2,7 +2,8 @@
 
 use super::kind::{DType, Kind, MODEL, Name};
 use super::toc::{
-    COMMIT, CRITICAL, HEAD_LEN, Head, MAGIC, MAJOR, MAX_RECORDS, MINOR, RECORD_LEN, Record, SEAL_LEN, Seal, format_from_code, tensor_len,
+    COMMIT, CRITICAL, HEAD_LEN, Head, MAGIC, MAJOR, MAX_RECORDS, MINOR, RECORD_LEN, Record, SEAL_LEN, Seal,
+    format_from_code, tensor_len,
 };
 use super::{ALIGNMENT, ImageError, MAX_RANK, crc32c};
 use crate::number::Format;
@@ -149,7 +150,9 @@ impl<'a> Image<'a> {
             let Record { node, kind, .. } = record;
             let known = Kind::from_code(kind);
             match known {
-                None if record.flags & CRITICAL != 0 => return Err(ImageError::Critical { entry, kind }),
+                None if record.flags & CRITICAL != 0 => {
+                    return Err(ImageError::Critical { entry, kind });
+                }
                 None if newer => {}
                 Some(known) if known.is_global() == (node == MODEL) => {}
                 _ => return Err(ImageError::Kind { entry, kind, node }),

@@ -1,10 +1,13 @@
 //! The writer: checks what it is given, then streams the file; no buffer of the file's size anywhere.
 
+mod json;
+
 use core::fmt::{self, Write};
 
-use super::kind::{DType, Kind, MODEL, Name};
+use super::kind::{DType, Kind, MODEL};
 use super::toc::{
-    COMMIT, HEAD_LEN, Head, MAJOR, MAX_RECORDS, MINOR, RECORD_LEN, Record, SEAL_LEN, SEAL_MAGIC, format_code, tensor_len,
+    COMMIT, HEAD_LEN, Head, MAJOR, MAX_RECORDS, MINOR, RECORD_LEN, Record, SEAL_LEN, SEAL_MAGIC, format_code,
+    tensor_len,
 };
 use super::{ALIGNMENT, Count, ImageError, MAX_RANK, Sink, crc32c};
 use crate::graph::{Graph, layout_hash, write_graph};
@@ -212,40 +215,9 @@ impl<'a> Writer<'a> {
             };
             let (rank, dims) = section.dims();
             let (offset, len) = (section.start as u32, section.len as u32);
-            let record =
-                Record { node, kind: kind as u8, dtype: dtype as u8, rank, flags: 0, frac, offset, len, dims };
+            let record = Record { node, kind: kind as u8, dtype: dtype as u8, rank, flags: 0, frac, offset, len, dims };
             out.bytes(&record.encode())
         })
-    }
-
-    /// The JSON header without its padding.
-    fn json(&self, out: &mut dyn Write) -> fmt::Result {
-        write!(out, "{{\"__metadata__\":{{\"emberlite\":\"{MAJOR}.{MINOR}\",\"graph\":\"")?;
-        write_graph(&self.header.graph, &mut Escape(out))?;
-        for (key, text) in self.header.metadata {
-            out.write_str("\",\"")?;
-            Escape(out).write_str(key)?;
-            out.write_str("\":\"")?;
-            Escape(out).write_str(text)?;
-        }
-        out.write_str("\"}")?;
-        self.sections(&mut |section| {
-            let (dtype, end) = (section.dtype().name(), section.start.saturating_add(section.len));
-            match section.content {
-                Content::Toc => out.write_str(",\"~toc\"")?,
-                Content::Graph => write!(out, ",\"{}\"", Name { node: MODEL, kind: Kind::Graph })?,
-                Content::Entry(entry) => write!(out, ",\"{}\"", Name { node: entry.node, kind: entry.kind })?,
-                Content::Pad(number) => write!(out, ",\"~pad{number}\"")?,
-                Content::Seal => out.write_str(",\"~seal\"")?,
-            }
-            write!(out, ":{{\"dtype\":\"{dtype}\",\"shape\":[")?;
-            let (rank, dims) = section.dims();
-            for (place, dim) in dims.iter().take(rank.into()).enumerate() {
-                write!(out, "{}{dim}", if place == 0 { "" } else { "," })?;
-            }
-            write!(out, "],\"data_offsets\":[{},{end}]}}", section.start)
-        })?;
-        out.write_str("}")
     }
 }
 
@@ -297,7 +269,8 @@ fn check_entries(entries: &[Entry<'_>]) -> Result<(), ImageError> {
 
 fn check_metadata(header: &Header<'_>) -> Result<(), ImageError> {
     for (index, (key, _)) in header.metadata.iter().enumerate() {
-        let taken = matches!(*key, "graph" | "emberlite") || header.metadata.iter().take(index).any(|(other, _)| other == key);
+        let taken =
+            matches!(*key, "graph" | "emberlite") || header.metadata.iter().take(index).any(|(other, _)| other == key);
         if taken || header.profile == Profile::Raw {
             return Err(ImageError::Metadata { index: index as u16 });
         }
@@ -311,29 +284,6 @@ fn measure(write: impl FnOnce(&mut dyn Write) -> fmt::Result) -> u64 {
     // Counting has no errors.
     let _ = write(&mut count);
     count.0
-}
-
-/// Text as the inside of a JSON string.
-struct Escape<'a>(&'a mut dyn Write);
-
-impl Write for Escape<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        // What needs escaping ends its piece; all of it is one byte in UTF-8.
-        for piece in text.split_inclusive(|c: char| c < ' ' || c == '"' || c == '\\') {
-            let (plain, last) = match piece.as_bytes().last() {
-                Some(&last) if last < b' ' || last == b'"' || last == b'\\' => (piece.get(..piece.len() - 1), Some(last)),
-                _ => (Some(piece), None),
-            };
-            self.0.write_str(plain.unwrap_or_default())?;
-            match last {
-                Some(b'\n') => self.0.write_str("\\n")?,
-                Some(control) if control < b' ' => write!(self.0, "\\u{control:04x}")?,
-                Some(quoted) => write!(self.0, "\\{}", char::from(quoted))?,
-                None => {}
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The sink with the checksum of what went into it; keeps the sink's error, which `fmt::Error` can't carry.

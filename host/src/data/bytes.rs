@@ -14,21 +14,11 @@ pub(super) fn name(path: &Path) -> String {
 
 /// The bytes of a file; gzip is recognised by its first two bytes and unpacked.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let failed = |source| DataError::Read {
-        file: name(path),
-        source,
-    };
+    let failed = |source| DataError::Read { file: name(path), source };
     let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(failed)?
-        .take(LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
-        return Err(DataError::TooLarge {
-            file: name(path),
-            limit: LIMIT,
-        });
+        return Err(DataError::TooLarge { file: name(path), limit: LIMIT });
     }
     unpack(&name(path), bytes)
 }
@@ -36,40 +26,24 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
 /// The bytes themselves, or what they unpack to if they are gzip.
 pub(super) fn unpack(file: &str, bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        drain(
-            file,
-            MultiGzDecoder::new(&bytes[..]),
-            LIMIT,
-            "an intact gzip stream",
-        )
+        drain(file, MultiGzDecoder::new(&bytes[..]), LIMIT, "an intact gzip stream")
     } else {
         Ok(bytes)
     }
 }
 
 /// Everything a decoder gives, up to `limit` bytes.
-pub(super) fn drain(
-    file: &str,
-    decoder: impl Read,
-    limit: u64,
-    expected: &'static str,
-) -> Result<Vec<u8>, DataError> {
+pub(super) fn drain(file: &str, decoder: impl Read, limit: u64, expected: &'static str) -> Result<Vec<u8>, DataError> {
     let mut out = Vec::new();
-    decoder
-        .take(limit + 1)
-        .read_to_end(&mut out)
-        .map_err(|error| DataError::Format {
-            file: file.into(),
-            at: out.len() as u64,
-            expected,
-            found: error.to_string(),
-            help: "the file is damaged or cut off, fetch it again",
-        })?;
+    decoder.take(limit + 1).read_to_end(&mut out).map_err(|error| DataError::Format {
+        file: file.into(),
+        at: out.len() as u64,
+        expected,
+        found: error.to_string(),
+        help: "the file is damaged or cut off, fetch it again",
+    })?;
     if out.len() as u64 > limit {
-        return Err(DataError::TooLarge {
-            file: file.into(),
-            limit,
-        });
+        return Err(DataError::TooLarge { file: file.into(), limit });
     }
     Ok(out)
 }
@@ -88,47 +62,25 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `len` bytes, which are `expected` in the format's words.
-    pub(super) fn take(
-        &mut self,
-        len: usize,
-        expected: &'static str,
-    ) -> Result<&'a [u8], DataError> {
+    pub(super) fn take(&mut self, len: usize, expected: &'static str) -> Result<&'a [u8], DataError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let part = rest.get(..len).ok_or_else(|| {
-            self.error(
-                expected,
-                format!("{} of {len} bytes", rest.len()),
-                "the file is cut off, fetch it again",
-            )
+            self.error(expected, format!("{} of {len} bytes", rest.len()), "the file is cut off, fetch it again")
         })?;
         self.at += len;
         Ok(part)
     }
 
     /// The next `N` bytes as an array.
-    pub(super) fn array<const N: usize>(
-        &mut self,
-        expected: &'static str,
-    ) -> Result<[u8; N], DataError> {
+    pub(super) fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], DataError> {
         let mut out = [0; N];
         out.copy_from_slice(self.take(N, expected)?);
         Ok(out)
     }
 
     /// The error that something else than `expected` is here.
-    pub(super) fn error(
-        &self,
-        expected: &'static str,
-        found: String,
-        help: &'static str,
-    ) -> DataError {
-        DataError::Format {
-            file: self.file.into(),
-            at: self.at as u64,
-            expected,
-            found,
-            help,
-        }
+    pub(super) fn error(&self, expected: &'static str, found: String, help: &'static str) -> DataError {
+        DataError::Format { file: self.file.into(), at: self.at as u64, expected, found, help }
     }
 }
 
@@ -142,10 +94,7 @@ mod tests {
     fn a_bomb_is_refused_at_the_limit() {
         let zeros = [0; 1000];
         let found = drain("bomb", &zeros[..], 999, "x").unwrap_err().to_string();
-        assert_eq!(
-            found,
-            "bomb: more than 999 bytes once unpacked; split the file into smaller ones"
-        );
+        assert_eq!(found, "bomb: more than 999 bytes once unpacked; split the file into smaller ones");
         assert_eq!(drain("fits", &zeros[..], 1000, "x").unwrap().len(), 1000);
     }
 
@@ -156,11 +105,6 @@ mod tests {
         let packed = encoder.finish().unwrap();
         assert_eq!(unpack("x", packed.clone()).unwrap(), b"a,b\n1,2\n");
         let error = unpack("x.gz", packed[..packed.len() - 3].to_vec()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("x.gz: byte 8: expected an intact gzip stream"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("x.gz: byte 8: expected an intact gzip stream"), "{error}");
     }
 }

@@ -39,15 +39,12 @@ pub fn parse(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Dataset, DataEr
 }
 
 fn table(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Table, DataError> {
-    let delimiter = u8::try_from(spec.delimiter)
-        .ok()
-        .filter(u8::is_ascii)
-        .ok_or_else(|| DataError::Mismatch {
-            what: "delimiter".into(),
-            expected: "one ASCII character".into(),
-            found: spec.delimiter.to_string(),
-            help: "use a comma, a semicolon or a tab",
-        })?;
+    let delimiter = u8::try_from(spec.delimiter).ok().filter(u8::is_ascii).ok_or_else(|| DataError::Mismatch {
+        what: "delimiter".into(),
+        expected: "one ASCII character".into(),
+        found: spec.delimiter.to_string(),
+        help: "use a comma, a semicolon or a tab",
+    })?;
     Table::parse(file, bytes, delimiter, spec.header)
 }
 
@@ -67,24 +64,13 @@ impl<'a> Used<'a> {
             Label::None => None,
             Label::Class(name) | Label::Value(name) => Some(find(name)?),
         };
-        let groups = spec
-            .groups
-            .iter()
-            .map(find)
-            .collect::<Result<Vec<_>, _>>()?;
+        let groups = spec.groups.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let recording = spec.recording.as_ref().map(find).transpose()?;
         let features = if spec.features.is_empty() {
-            let used = |column: &usize| {
-                label == Some(*column) || recording == Some(*column) || groups.contains(column)
-            };
-            (0..table.headers.len())
-                .filter(|column| !used(column))
-                .collect()
+            let used = |column: &usize| label == Some(*column) || recording == Some(*column) || groups.contains(column);
+            (0..table.headers.len()).filter(|column| !used(column)).collect()
         } else {
-            spec.features
-                .iter()
-                .map(find)
-                .collect::<Result<Vec<_>, _>>()?
+            spec.features.iter().map(find).collect::<Result<Vec<_>, _>>()?
         };
         if features.is_empty() {
             return Err(DataError::Mismatch {
@@ -94,23 +80,12 @@ impl<'a> Used<'a> {
                 help: "check the delimiter, or name the feature columns",
             });
         }
-        Ok(Self {
-            table,
-            features,
-            label,
-            groups,
-            recording,
-        })
+        Ok(Self { table, features, label, groups, recording })
     }
 
     /// Whether the row has all cells that are used; an error where missing ones are refused.
     fn complete(&self, row: usize, missing: Missing) -> Result<bool, DataError> {
-        let mut used = self
-            .features
-            .iter()
-            .chain(&self.label)
-            .chain(&self.groups)
-            .chain(&self.recording);
+        let mut used = self.features.iter().chain(&self.label).chain(&self.groups).chain(&self.recording);
         match used.find(|column| self.table.is_missing(row, **column)) {
             None => Ok(true),
             Some(_) if missing == Missing::DropRow => Ok(false),
@@ -145,18 +120,11 @@ fn assemble(tables: &[Table], spec: &CsvSpec) -> Result<Dataset, DataError> {
         }
         width = used.features.len();
         for row in 0..table.rows() {
-            let key = (
-                number,
-                used.recording.map_or("", |column| table.cell(row, column)),
-            );
+            let key = (number, used.recording.map_or("", |column| table.cell(row, column)));
             let known = recordings.len() as u32;
             let (recording, next) = recordings.entry(key).or_insert((known, 0));
             // Counted before a row may be dropped: the gap must stay visible.
-            let origin = Origin {
-                recording: *recording,
-                row: *next,
-                rows: 1,
-            };
+            let origin = Origin { recording: *recording, row: *next, rows: 1 };
             *next += 1;
             if !used.complete(row, spec.missing)? {
                 continue;
@@ -165,18 +133,12 @@ fn assemble(tables: &[Table], spec: &CsvSpec) -> Result<Dataset, DataError> {
                 features.push(table.number(row, column)?);
             }
             match (&spec.label, used.label) {
-                (Label::Class(_), Some(column)) => {
-                    intern(&mut classes, &mut interner[0], table.cell(row, column))
-                }
+                (Label::Class(_), Some(column)) => intern(&mut classes, &mut interner[0], table.cell(row, column)),
                 (Label::Value(_), Some(column)) => values.push(table.number(row, column)?),
                 _ => {}
             }
             for (group, &column) in used.groups.iter().enumerate() {
-                intern(
-                    &mut columns[group],
-                    &mut interner[group + 1],
-                    table.cell(row, column),
-                );
+                intern(&mut columns[group], &mut interner[group + 1], table.cell(row, column));
             }
             origins.push(origin);
         }
@@ -194,13 +156,7 @@ fn assemble(tables: &[Table], spec: &CsvSpec) -> Result<Dataset, DataError> {
             help: "name the feature columns without those that are often empty",
         });
     }
-    Ok(Dataset {
-        features,
-        shape: vec![width],
-        labels,
-        columns,
-        origins,
-    })
+    Ok(Dataset { features, shape: vec![width], labels, columns, origins })
 }
 
 fn intern<'a>(column: &mut Column, known: &mut HashMap<&'a str, u32>, text: &'a str) {
@@ -213,34 +169,15 @@ fn intern<'a>(column: &mut Column, known: &mut HashMap<&'a str, u32>, text: &'a 
 }
 
 /// Numbers the classes in the order asked for.
-fn name_classes(
-    found: Column,
-    column: &str,
-    tables: &[Table],
-    spec: &CsvSpec,
-) -> Result<Labels, DataError> {
-    let names = if spec.classes.is_empty() {
-        sorted(&found.values)
-    } else {
-        spec.classes.clone()
-    };
-    let place: HashMap<&str, u32> = names
-        .iter()
-        .zip(0..)
-        .map(|(name, id)| (name.as_str(), id))
-        .collect();
-    let ids: Option<Vec<u32>> = found
-        .values
-        .iter()
-        .map(|name| place.get(name.as_str()).copied())
-        .collect();
+fn name_classes(found: Column, column: &str, tables: &[Table], spec: &CsvSpec) -> Result<Labels, DataError> {
+    let names = if spec.classes.is_empty() { sorted(&found.values) } else { spec.classes.clone() };
+    let place: HashMap<&str, u32> = names.iter().zip(0..).map(|(name, id)| (name.as_str(), id)).collect();
+    let ids: Option<Vec<u32>> = found.values.iter().map(|name| place.get(name.as_str()).copied()).collect();
     let Some(ids) = ids else {
         // Looked up again only now: the way of an error may be slow.
         for table in tables {
             let index = table.column(column)?;
-            let unknown = |row: &usize| {
-                !place.contains_key(table.cell(*row, index)) && !table.is_missing(*row, index)
-            };
+            let unknown = |row: &usize| !place.contains_key(table.cell(*row, index)) && !table.is_missing(*row, index);
             if let Some(row) = (0..table.rows()).find(unknown) {
                 let help = "add it to the classes, or remove the rows of this class";
                 return Err(table.error(row, index, "one of the named classes", help));
@@ -260,12 +197,7 @@ fn sorted(names: &[String]) -> Vec<String> {
         names.sort_by_key(|name| (number(name).unwrap_or(0), name.clone()));
         names
     } else {
-        names
-            .iter()
-            .cloned()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -285,64 +217,30 @@ mod tests {
         assert_eq!(set.features, [0.5, 1.0, 2.0, 3.0, 4.0, 5.0]);
         assert_eq!(set.shape, [2]);
         let names = vec!["still".to_string(), "walk".to_string()];
-        assert_eq!(
-            set.labels,
-            Labels::Class {
-                ids: vec![1, 0, 1],
-                names
-            }
-        );
+        assert_eq!(set.labels, Labels::Class { ids: vec![1, 0, 1], names });
         let person = set.column("person").unwrap();
-        assert_eq!(
-            [person.text(0), person.text(1), person.text(2)],
-            ["ann", "bob", "ann"]
-        );
+        assert_eq!([person.text(0), person.text(1), person.text(2)], ["ann", "bob", "ann"]);
         // The third line is the second row of the first recording.
-        let places: Vec<_> = set
-            .origins
-            .iter()
-            .map(|origin| (origin.recording, origin.row))
-            .collect();
+        let places: Vec<_> = set.origins.iter().map(|origin| (origin.recording, origin.row)).collect();
         assert_eq!(places, [(0, 0), (1, 0), (0, 1)]);
     }
 
     #[test]
     fn whole_number_classes_sort_as_numbers_and_values_are_read() {
         let text = "x;y\n1;10\n2;9\n3;10\n";
-        let spec = |label| CsvSpec {
-            label,
-            delimiter: ';',
-            ..CsvSpec::default()
-        };
+        let spec = |label| CsvSpec { label, delimiter: ';', ..CsvSpec::default() };
         let set = parse("x", text.as_bytes(), &spec(Label::Class("y".into()))).unwrap();
-        assert_eq!(
-            set.labels,
-            Labels::Class {
-                ids: vec![1, 0, 1],
-                names: vec!["9".into(), "10".into()]
-            }
-        );
+        assert_eq!(set.labels, Labels::Class { ids: vec![1, 0, 1], names: vec!["9".into(), "10".into()] });
         let set = parse("x", text.as_bytes(), &spec(Label::Value("y".into()))).unwrap();
-        assert_eq!(
-            (set.labels, set.features),
-            (Labels::Value(vec![10.0, 9.0, 10.0]), vec![1.0, 2.0, 3.0])
-        );
+        assert_eq!((set.labels, set.features), (Labels::Value(vec![10.0, 9.0, 10.0]), vec![1.0, 2.0, 3.0]));
     }
 
     #[test]
     fn a_missing_cell_is_refused_or_its_row_dropped_with_a_gap() {
         let text = "x,y\n1,2\n3,NA\n5,6\n";
-        let error = parse("m.csv", text.as_bytes(), &CsvSpec::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("m.csv:3: column `y`: expected a value, found `NA`; fill the cell"),
-            "{error}"
-        );
-        let spec = CsvSpec {
-            missing: Missing::DropRow,
-            ..CsvSpec::default()
-        };
+        let error = parse("m.csv", text.as_bytes(), &CsvSpec::default()).unwrap_err().to_string();
+        assert!(error.starts_with("m.csv:3: column `y`: expected a value, found `NA`; fill the cell"), "{error}");
+        let spec = CsvSpec { missing: Missing::DropRow, ..CsvSpec::default() };
         let set = parse("m.csv", text.as_bytes(), &spec).unwrap();
         assert_eq!(set.features, [1.0, 2.0, 5.0, 6.0]);
         assert_eq!(set.origins[1].row, 2);
@@ -351,47 +249,22 @@ mod tests {
 
     #[test]
     fn unknown_names_are_named() {
-        let text = |spec| {
-            parse("log.csv", LOG.as_bytes(), &spec)
-                .unwrap_err()
-                .to_string()
-        };
+        let text = |spec| parse("log.csv", LOG.as_bytes(), &spec).unwrap_err().to_string();
         let known = "log.csv: no column or array `z`; there are: t, person, label, x, y";
         assert_eq!(text(CsvSpec::class("z")), known);
         assert!(
-            text(spec().classes(["walk"]))
-                .starts_with("log.csv:3: column `label`: expected one of the named classes")
+            text(spec().classes(["walk"])).starts_with("log.csv:3: column `label`: expected one of the named classes")
         );
-        assert!(
-            text(CsvSpec::default()).starts_with("log.csv:2: column `person`: expected a number")
-        );
-        assert!(
-            text(CsvSpec {
-                delimiter: 'é',
-                ..spec()
-            })
-            .starts_with("delimiter: expected one ASCII character")
-        );
+        assert!(text(CsvSpec::default()).starts_with("log.csv:2: column `person`: expected a number"));
+        assert!(text(CsvSpec { delimiter: 'é', ..spec() }).starts_with("delimiter: expected one ASCII character"));
     }
 
     #[test]
     fn files_are_recordings_of_their_own() {
         let table = |file| Table::parse(file, LOG.as_bytes(), b',', true).unwrap();
         let set = assemble(&[table("a"), table("b")], &spec()).unwrap();
-        assert_eq!(
-            (
-                set.len(),
-                set.origins[3].recording,
-                set.columns[0].values.len()
-            ),
-            (6, 2, 2)
-        );
+        assert_eq!((set.len(), set.origins[3].recording, set.columns[0].values.len()), (6, 2, 2));
         let other = Table::parse("c", b"t,person,label,x\n1,a,walk,1\n", b',', true).unwrap();
-        assert!(
-            assemble(&[table("a"), other], &spec())
-                .unwrap_err()
-                .to_string()
-                .starts_with("c: expected 2 feature")
-        );
+        assert!(assemble(&[table("a"), other], &spec()).unwrap_err().to_string().starts_with("c: expected 2 feature"));
     }
 }

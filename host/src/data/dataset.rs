@@ -70,42 +70,19 @@ impl Dataset {
             found: found.to_string(),
             help: "give one feature block and one label a sample",
         };
-        let size = shape
-            .iter()
-            .try_fold(1usize, |size, &dim| size.checked_mul(dim))
-            .unwrap_or(0);
+        let size = shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim)).unwrap_or(0);
         if size == 0 || shape.is_empty() || !features.len().is_multiple_of(size) {
-            return Err(mismatch(
-                "features",
-                format!("a multiple of the shape {shape:?}"),
-                features.len(),
-            ));
+            return Err(mismatch("features", format!("a multiple of the shape {shape:?}"), features.len()));
         }
         let samples = features.len() / size;
         if let Some(found) = labels.len().filter(|&found| found != samples) {
             return Err(mismatch("labels", samples.to_string(), found));
         }
         if u32::try_from(samples).is_err() {
-            return Err(mismatch(
-                "samples",
-                format!("at most {}", u32::MAX),
-                samples,
-            ));
+            return Err(mismatch("samples", format!("at most {}", u32::MAX), samples));
         }
-        let origins = (0..samples as u32)
-            .map(|row| Origin {
-                recording: 0,
-                row,
-                rows: 1,
-            })
-            .collect();
-        Ok(Self {
-            features,
-            shape,
-            labels,
-            columns: Vec::new(),
-            origins,
-        })
+        let origins = (0..samples as u32).map(|row| Origin { recording: 0, row, rows: 1 }).collect();
+        Ok(Self { features, shape, labels, columns: Vec::new(), origins })
     }
 
     /// The number of samples.
@@ -133,26 +110,17 @@ impl Dataset {
     /// that a part without some class still fits the same model.
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut features = Vec::with_capacity(indices.len() * self.sample_len());
-        indices
-            .iter()
-            .for_each(|&index| features.extend_from_slice(self.sample(index)));
+        indices.iter().for_each(|&index| features.extend_from_slice(self.sample(index)));
         let labels = match &self.labels {
             Labels::None => Labels::None,
-            Labels::Class { ids, names } => Labels::Class {
-                ids: pick(ids, indices),
-                names: names.clone(),
-            },
+            Labels::Class { ids, names } => Labels::Class { ids: pick(ids, indices), names: names.clone() },
             Labels::Value(values) => Labels::Value(pick(values, indices)),
         };
         Self {
             features,
             shape: self.shape.clone(),
             labels,
-            columns: self
-                .columns
-                .iter()
-                .map(|column| column.select(indices))
-                .collect(),
+            columns: self.columns.iter().map(|column| column.select(indices)).collect(),
             origins: pick(&self.origins, indices),
         }
     }
@@ -162,9 +130,7 @@ impl Dataset {
     /// # Errors
     /// [`DataError::Mismatch`] if the sizes differ.
     pub fn reshape(mut self, shape: &[usize]) -> Result<Self, DataError> {
-        let size = shape
-            .iter()
-            .try_fold(1usize, |size, &dim| size.checked_mul(dim));
+        let size = shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
         if shape.is_empty() || size != Some(self.sample_len()) {
             return Err(DataError::Mismatch {
                 what: "new shape of a sample".into(),
@@ -212,11 +178,7 @@ impl Labels {
 impl Column {
     /// An empty column.
     pub(super) fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            values: Vec::new(),
-            ids: Vec::new(),
-        }
+        Self { name: name.into(), values: Vec::new(), ids: Vec::new() }
     }
 
     /// The text of sample `index`; panics beyond the end, as indexing does.
@@ -226,11 +188,7 @@ impl Column {
 
     /// The samples at `indices`.
     pub(super) fn select(&self, indices: &[usize]) -> Self {
-        Self {
-            name: self.name.clone(),
-            values: self.values.clone(),
-            ids: pick(&self.ids, indices),
-        }
+        Self { name: self.name.clone(), values: self.values.clone(), ids: pick(&self.ids, indices) }
     }
 }
 
@@ -245,20 +203,10 @@ mod tests {
 
     #[test]
     fn lengths_must_fit() {
-        assert_eq!(
-            Dataset::new(vec![0.0; 6], vec![3], Labels::None)
-                .unwrap()
-                .len(),
-            2
-        );
+        assert_eq!(Dataset::new(vec![0.0; 6], vec![3], Labels::None).unwrap().len(), 2);
         let labels = Labels::Value(vec![0.0; 3]);
-        let error = Dataset::new(vec![0.0; 6], vec![3], labels)
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "labels: expected 2, found 3; give one feature block and one label a sample"
-        );
+        let error = Dataset::new(vec![0.0; 6], vec![3], labels).unwrap_err().to_string();
+        assert_eq!(error, "labels: expected 2, found 3; give one feature block and one label a sample");
         for shape in [vec![], vec![0], vec![4], vec![usize::MAX, 2]] {
             assert!(Dataset::new(vec![0.0; 6], shape, Labels::None).is_err());
         }
@@ -267,21 +215,12 @@ mod tests {
     #[test]
     fn selection_keeps_rows_together_and_all_class_names() {
         let names = vec!["a".to_string(), "b".to_string()];
-        let labels = Labels::Class {
-            ids: vec![0, 1, 0],
-            names: names.clone(),
-        };
+        let labels = Labels::Class { ids: vec![0, 1, 0], names: names.clone() };
         let set = Dataset::new(vec![0.0, 0.5, 1.0, 1.5, 2.0, 2.5], vec![2], labels).unwrap();
         assert_eq!(set.class_counts(), [2, 1]);
         let part = set.select(&[2, 0]);
         assert_eq!(part.features, [2.0, 2.5, 0.0, 0.5]);
-        assert_eq!(
-            part.labels,
-            Labels::Class {
-                ids: vec![0, 0],
-                names
-            }
-        );
+        assert_eq!(part.labels, Labels::Class { ids: vec![0, 0], names });
         assert_eq!(part.origins[0].row, 2);
         assert_eq!(part.reshape(&[1, 2]).unwrap().shape, [1, 2]);
         assert!(set.reshape(&[3]).is_err());

@@ -6,7 +6,8 @@ use std::io::Write;
 
 const CASES: u64 = 10_000;
 
-const CSV: &[u8] = b"recording,person,label,x,y\n1,ann,walk,0.5,1\n1,ann,still,2,3e4\n2,\"b\"\"ob\",walk,-4,5\n2,bob,walk,4,NA\n";
+const CSV: &[u8] =
+    b"recording,person,label,x,y\n1,ann,walk,0.5,1\n1,ann,still,2,3e4\n2,\"b\"\"ob\",walk,-4,5\n2,bob,walk,4,NA\n";
 
 /// Case `number` made from `seed_file`: 1 to 8 edits, or for every 16th case nothing but random bytes.
 fn case(seed_file: &[u8], number: u64) -> Vec<u8> {
@@ -24,9 +25,7 @@ fn case(seed_file: &[u8], number: u64) -> Vec<u8> {
             1 => bytes.insert(at, (value >> 8) as u8),
             2 => bytes.extend_from_within(at..),
             // Bytes that mean something: signs of structure, and the ends of number ranges.
-            3 if at < bytes.len() => {
-                bytes[at] = b"\x00\xff\x7f\x80,\n\"'(){}0-"[(value >> 8) as usize % 14]
-            }
+            3 if at < bytes.len() => bytes[at] = b"\x00\xff\x7f\x80,\n\"'(){}0-"[(value >> 8) as usize % 14],
             _ if at < bytes.len() => bytes[at] ^= 1 << (value >> 8 & 7),
             _ => {}
         }
@@ -36,24 +35,13 @@ fn case(seed_file: &[u8], number: u64) -> Vec<u8> {
 
 #[test]
 fn csv_never_panics() {
-    let spec = CsvSpec {
-        missing: Missing::DropRow,
-        ..CsvSpec::class("label")
-            .recording("recording")
-            .groups(["person"])
-    };
+    let spec =
+        CsvSpec { missing: Missing::DropRow, ..CsvSpec::class("label").recording("recording").groups(["person"]) };
     let mut read = 0;
     for number in 0..CASES {
         let bytes = case(CSV, number);
         let header = number % 3 != 0;
-        let spec = if header {
-            spec.clone()
-        } else {
-            CsvSpec {
-                header,
-                ..CsvSpec::default()
-            }
-        };
+        let spec = if header { spec.clone() } else { CsvSpec { header, ..CsvSpec::default() } };
         let Ok(set) = csv::parse("fuzz", &bytes, &spec) else {
             continue;
         };
@@ -65,10 +53,7 @@ fn csv_never_panics() {
         let _ = split::group(&set, &["person"], 0.5, number);
         let _ = split::stratified(&set, 0.5, number);
     }
-    assert!(
-        read > CASES / 20,
-        "only {read} files passed: the mutations are too wild to test what follows"
-    );
+    assert!(read > CASES / 20, "only {read} files passed: the mutations are too wild to test what follows");
 }
 
 #[test]
@@ -87,11 +72,7 @@ fn npy_never_panics() {
 #[test]
 fn npz_never_panics() {
     for number in 0..CASES {
-        let good = if number % 2 == 0 {
-            npz::tests::STORED
-        } else {
-            npz::tests::DEFLATED
-        };
+        let good = if number % 2 == 0 { npz::tests::STORED } else { npz::tests::DEFLATED };
         let _ = npz::parse("fuzz", &case(good, number), "x", &Label::Class("y".into()));
     }
 }

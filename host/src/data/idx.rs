@@ -11,10 +11,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// As [`read`], or [`DataError::Mismatch`] if the two don't fit together.
-pub fn read_images(
-    images: impl AsRef<Path>,
-    labels: impl AsRef<Path>,
-) -> Result<Dataset, DataError> {
+pub fn read_images(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Dataset, DataError> {
     let set = read(images)?.into_dataset(Target::Class(read(labels)?))?;
     match set.shape[..] {
         [height, width] => set.reshape(&[1, height, width]),
@@ -46,11 +43,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
         other => {
             cursor.at = 0;
             let expected = "0, 0, a type of 8, 9 or 11 to 14, then the number of axes";
-            return Err(cursor.error(
-                expected,
-                format!("{other:?}"),
-                "check that this is an IDX file",
-            ));
+            return Err(cursor.error(expected, format!("{other:?}"), "check that this is an IDX file"));
         }
     };
     let mut shape = Vec::with_capacity(usize::from(axes));
@@ -60,11 +53,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
     let left = bytes.len() - cursor.at;
     let Some(count) = elements(&shape).filter(|count| count.checked_mul(size) == Some(left)) else {
         let found = format!("{left} bytes for the shape {shape:?}");
-        return Err(cursor.error(
-            "as many bytes as the shape needs",
-            found,
-            "the file is cut off, fetch it again",
-        ));
+        return Err(cursor.error("as many bytes as the shape needs", found, "the file is cut off, fetch it again"));
     };
     let start = cursor.at;
     let mut values = Vec::with_capacity(count);
@@ -72,11 +61,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
         let value = number(kind, element);
         if !value.is_finite() {
             cursor.at = start + values.len() * size;
-            return Err(cursor.error(
-                "finite numbers",
-                value.to_string(),
-                "mend or remove the sample",
-            ));
+            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
         }
         values.push(value);
     }
@@ -103,8 +88,7 @@ mod tests {
     #[test]
     fn every_type_is_read() {
         let one = |kind, element: &[u8]| {
-            parse("x", &[&[0, 0, kind, 1, 0, 0, 0, 1], element].concat())
-                .map(|array| array.values[0])
+            parse("x", &[&[0, 0, kind, 1, 0, 0, 0, 1], element].concat()).map(|array| array.values[0])
         };
         assert_eq!(one(0x08, &[200]).unwrap(), 200.0);
         assert_eq!(one(0x09, &[200]).unwrap(), -56.0);
@@ -112,47 +96,24 @@ mod tests {
         assert_eq!(one(0x0c, &70000i32.to_be_bytes()).unwrap(), 70000.0);
         assert_eq!(one(0x0d, &1.5f32.to_be_bytes()).unwrap(), 1.5);
         assert_eq!(one(0x0e, &2.5f64.to_be_bytes()).unwrap(), 2.5);
-        assert!(
-            one(0x0d, &f32::NAN.to_be_bytes())
-                .unwrap_err()
-                .to_string()
-                .starts_with("x: byte 8: expected finite")
-        );
+        assert!(one(0x0d, &f32::NAN.to_be_bytes()).unwrap_err().to_string().starts_with("x: byte 8: expected finite"));
         assert!(one(0x0a, &[0]).is_err() && one(0x08, &[]).is_err() && one(0x08, &[0, 0]).is_err());
     }
 
     #[test]
     fn gzipped_images_and_labels_make_a_set() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/data/fixtures");
-        let set = read_images(
-            format!("{folder}/images-idx3-ubyte.gz"),
-            format!("{folder}/labels-idx1-ubyte.gz"),
-        )
-        .unwrap();
-        assert_eq!(
-            (set.len(), &set.shape[..], set.class_counts()),
-            (2, &[1, 2, 3][..], vec![0, 1, 0, 1])
-        );
+        let set =
+            read_images(format!("{folder}/images-idx3-ubyte.gz"), format!("{folder}/labels-idx1-ubyte.gz")).unwrap();
+        assert_eq!((set.len(), &set.shape[..], set.class_counts()), (2, &[1, 2, 3][..], vec![0, 1, 0, 1]));
         assert_eq!(set.sample(1), [6.0, 7.0, 8.0, 9.0, 10.0, 255.0]);
-        let error = read_images(
-            format!("{folder}/images-idx3-ubyte.gz"),
-            format!("{folder}/absent"),
-        )
-        .unwrap_err();
-        assert!(
-            error.to_string().contains("absent: ") && error.to_string().contains("check the path"),
-            "{error}"
-        );
+        let error = read_images(format!("{folder}/images-idx3-ubyte.gz"), format!("{folder}/absent")).unwrap_err();
+        assert!(error.to_string().contains("absent: ") && error.to_string().contains("check the path"), "{error}");
     }
 
     #[test]
     fn sizes_beyond_memory_are_refused() {
         let huge = [&[0, 0, 0x0e, 3][..], &[0xff; 12]].concat();
-        assert!(
-            parse("x", &huge)
-                .unwrap_err()
-                .to_string()
-                .contains("as many bytes as the shape needs")
-        );
+        assert!(parse("x", &huge).unwrap_err().to_string().contains("as many bytes as the shape needs"));
     }
 }

@@ -26,87 +26,43 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
     let magic = "the magic bytes \\x93NUMPY";
     if cursor.take(6, magic)? != b"\x93NUMPY" {
         cursor.at = 0;
-        return Err(cursor.error(
-            magic,
-            "something else".into(),
-            "save the array with numpy.save",
-        ));
+        return Err(cursor.error(magic, "something else".into(), "save the array with numpy.save"));
     }
     let len = match cursor.array::<2>("the version")? {
-        [1, _] => usize::from(u16::from_le_bytes(
-            cursor.array("the length of the header")?,
-        )),
+        [1, _] => usize::from(u16::from_le_bytes(cursor.array("the length of the header")?)),
         [2 | 3, _] => u32::from_le_bytes(cursor.array("the length of the header")?) as usize,
         [major, minor] => {
             let found = format!("{major}.{minor}");
-            return Err(cursor.error(
-                "version 1, 2 or 3",
-                found,
-                "save the array with a current NumPy",
-            ));
+            return Err(cursor.error("version 1, 2 or 3", found, "save the array with a current NumPy"));
         }
     };
     let start = cursor.at;
-    let header = Header::parse(&mut Cursor::new(file, cursor.take(len, "the header")?, 0))
-        .map_err(|error| match error {
-            DataError::Format {
-                file,
-                at,
-                expected,
-                found,
-                help,
-            } => DataError::Format {
-                file,
-                at: at + start as u64,
-                expected,
-                found,
-                help,
-            },
+    let header =
+        Header::parse(&mut Cursor::new(file, cursor.take(len, "the header")?, 0)).map_err(|error| match error {
+            DataError::Format { file, at, expected, found, help } => {
+                DataError::Format { file, at: at + start as u64, expected, found, help }
+            }
             other => other,
         })?;
     let count = elements(&header.shape).filter(|&count| {
         // Checked against what is there before anything is allocated.
-        count
-            .checked_mul(header.size)
-            .is_some_and(|needed| needed == bytes.len() - cursor.at)
+        count.checked_mul(header.size).is_some_and(|needed| needed == bytes.len() - cursor.at)
     });
     let Some(count) = count else {
-        let found = format!(
-            "{} bytes for the shape {:?}",
-            bytes.len() - cursor.at,
-            header.shape
-        );
-        return Err(cursor.error(
-            "as many bytes as the shape needs",
-            found,
-            "the file is cut off, fetch it again",
-        ));
+        let found = format!("{} bytes for the shape {:?}", bytes.len() - cursor.at, header.shape);
+        return Err(cursor.error("as many bytes as the shape needs", found, "the file is cut off, fetch it again"));
     };
     let mut values = Vec::with_capacity(count);
-    for element in cursor
-        .take(count * header.size, "the elements")?
-        .chunks_exact(header.size)
-    {
+    for element in cursor.take(count * header.size, "the elements")?.chunks_exact(header.size) {
         let value = header.number(element);
         if !value.is_finite() {
             cursor.at = start + len + values.len() * header.size;
-            return Err(cursor.error(
-                "finite numbers",
-                value.to_string(),
-                "mend or remove the sample",
-            ));
+            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
         }
         values.push(value);
     }
-    let values = if header.fortran {
-        transposed(&values, &header.shape)
-    } else {
-        values
-    };
-    Ok(Array {
-        shape: header.shape,
-        values,
-    })
+    let values = if header.fortran { transposed(&values, &header.shape) } else { values };
+    Ok(Array { shape: header.shape, values })
 }
 
 /// What the header says of the elements.
@@ -132,28 +88,16 @@ impl Header {
                 b"shape" => shape = Some(tuple(cursor)?),
                 other => {
                     let found = quoted(&String::from_utf8_lossy(other));
-                    return Err(cursor.error(
-                        "the keys descr, fortran_order and shape",
-                        found,
-                        SAVE,
-                    ));
+                    return Err(cursor.error("the keys descr, fortran_order and shape", found, SAVE));
                 }
             }
             accept(cursor, b',');
         }
         match (descr, fortran, shape) {
-            (Some((big_endian, kind, size)), Some(fortran), Some(shape)) => Ok(Self {
-                big_endian,
-                kind,
-                size,
-                fortran,
-                shape,
-            }),
-            _ => Err(cursor.error(
-                "the keys descr, fortran_order and shape",
-                "fewer".into(),
-                SAVE,
-            )),
+            (Some((big_endian, kind, size)), Some(fortran), Some(shape)) => {
+                Ok(Self { big_endian, kind, size, fortran, shape })
+            }
+            _ => Err(cursor.error("the keys descr, fortran_order and shape", "fewer".into(), SAVE)),
         }
     }
 
@@ -161,11 +105,7 @@ impl Header {
         // Up to 8 bytes as a little-endian word; the sizes were checked with the descriptor.
         let mut word = [0; 8];
         for (place, &byte) in element.iter().enumerate() {
-            word[if self.big_endian {
-                element.len() - 1 - place
-            } else {
-                place
-            }] = byte;
+            word[if self.big_endian { element.len() - 1 - place } else { place }] = byte;
         }
         let word = u64::from_le_bytes(word);
         let unused = 64 - 8 * element.len() as u32;
@@ -178,8 +118,7 @@ impl Header {
     }
 }
 
-const SAVE: &str =
-    "save a plain array of numbers, for example with numpy.save(file, x.astype('float32'))";
+const SAVE: &str = "save a plain array of numbers, for example with numpy.save(file, x.astype('float32'))";
 
 fn blanks(cursor: &mut Cursor) -> Option<u8> {
     while let Some(&byte) = cursor.bytes.get(cursor.at) {
@@ -201,27 +140,15 @@ fn symbol(cursor: &mut Cursor, wanted: u8, expected: &'static str) -> Result<(),
     if accept(cursor, wanted) {
         return Ok(());
     }
-    let found = cursor
-        .bytes
-        .get(cursor.at)
-        .map_or("the end".into(), |&byte| {
-            format!("`{}`", byte.escape_ascii())
-        });
+    let found = cursor.bytes.get(cursor.at).map_or("the end".into(), |&byte| format!("`{}`", byte.escape_ascii()));
     Err(cursor.error(expected, found, SAVE))
 }
 
 fn text<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], DataError> {
-    let quote = if blanks(cursor) == Some(b'"') {
-        b'"'
-    } else {
-        b'\''
-    };
+    let quote = if blanks(cursor) == Some(b'"') { b'"' } else { b'\'' };
     symbol(cursor, quote, "a quoted word")?;
     let rest = cursor.bytes.get(cursor.at..).unwrap_or_default();
-    let len = rest
-        .iter()
-        .position(|&byte| byte == quote)
-        .unwrap_or(rest.len());
+    let len = rest.iter().position(|&byte| byte == quote).unwrap_or(rest.len());
     let word = cursor.take(len, "a quoted word")?;
     symbol(cursor, quote, "a quote")?;
     Ok(word)
@@ -270,28 +197,15 @@ fn tuple(cursor: &mut Cursor) -> Result<Vec<usize>, DataError> {
     while !accept(cursor, b')') {
         let mut dim: Option<usize> = None;
         blanks(cursor);
-        while let Some(digit) = cursor
-            .bytes
-            .get(cursor.at)
-            .filter(|byte| byte.is_ascii_digit())
-        {
-            let next = dim
-                .unwrap_or(0)
-                .checked_mul(10)
-                .and_then(|dim| dim.checked_add(usize::from(digit - b'0')));
-            dim = Some(next.ok_or_else(|| {
-                cursor.error("a length that fits memory", "a larger one".into(), SAVE)
-            })?);
+        while let Some(digit) = cursor.bytes.get(cursor.at).filter(|byte| byte.is_ascii_digit()) {
+            let next = dim.unwrap_or(0).checked_mul(10).and_then(|dim| dim.checked_add(usize::from(digit - b'0')));
+            dim = Some(next.ok_or_else(|| cursor.error("a length that fits memory", "a larger one".into(), SAVE))?);
             cursor.at += 1;
         }
         match dim {
             Some(dim) if shape.len() < MOST_AXES => shape.push(dim),
             _ => {
-                return Err(cursor.error(
-                    "up to 32 lengths in parentheses",
-                    "something else".into(),
-                    SAVE,
-                ));
+                return Err(cursor.error("up to 32 lengths in parentheses", "something else".into(), SAVE));
             }
         }
         accept(cursor, b',');
@@ -302,18 +216,10 @@ fn tuple(cursor: &mut Cursor) -> Result<Vec<usize>, DataError> {
 /// Column-major to row-major.
 fn transposed(values: &[f32], shape: &[usize]) -> Vec<f32> {
     let mut index = vec![0; shape.len()];
-    let strides: Vec<usize> = (0..shape.len())
-        .map(|axis| shape[..axis].iter().product())
-        .collect();
+    let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[..axis].iter().product()).collect();
     let mut out = Vec::with_capacity(values.len());
     for _ in 0..values.len() {
-        out.push(
-            values[index
-                .iter()
-                .zip(&strides)
-                .map(|(at, stride)| at * stride)
-                .sum::<usize>()],
-        );
+        out.push(values[index.iter().zip(&strides).map(|(at, stride)| at * stride).sum::<usize>()]);
         for axis in (0..shape.len()).rev() {
             index[axis] += 1;
             if index[axis] < shape[axis] {
@@ -339,13 +245,7 @@ pub(super) mod tests {
     }
 
     fn array(descr: &str, shape: &str, elements: &[u8]) -> Result<Array, DataError> {
-        parse(
-            "x.npy",
-            &file(
-                &format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"),
-                elements,
-            ),
-        )
+        parse("x.npy", &file(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"), elements))
     }
 
     #[test]
@@ -362,29 +262,17 @@ pub(super) mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_its_byte() {
-        let text =
-            |descr, shape, elements: &[u8]| array(descr, shape, elements).unwrap_err().to_string();
+        let text = |descr, shape, elements: &[u8]| array(descr, shape, elements).unwrap_err().to_string();
         assert!(text("<f4", "(2,)", &[0; 7]).contains("found 7 bytes for the shape [2]"));
-        assert!(
-            text("<f4", "(4294967296, 4294967296)", &[])
-                .contains("as many bytes as the shape needs")
-        );
+        assert!(text("<f4", "(4294967296, 4294967296)", &[]).contains("as many bytes as the shape needs"));
         assert!(text("<f4", "(99999999999999999999,)", &[]).contains("a length that fits memory"));
         assert!(text("|O", "(1,)", &[0; 8]).contains("expected float32 or float64"));
         assert!(text("<f2", "(1,)", &[0; 2]).contains("found f2; save a plain array"));
         assert!(text("<f4", "(-1,)", &[]).contains("lengths in parentheses"));
         let nan = [1f32.to_le_bytes(), f32::NAN.to_le_bytes()].concat();
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }".len();
-        let expected = format!(
-            "x.npy: byte {}: expected finite numbers, found NaN",
-            10 + header + 4
-        );
+        let expected = format!("x.npy: byte {}: expected finite numbers, found NaN", 10 + header + 4);
         assert!(text("<f4", "(2,)", &nan).starts_with(&expected));
-        assert!(
-            parse("x.npy", b"PK")
-                .unwrap_err()
-                .to_string()
-                .contains("byte 0: expected the magic bytes")
-        );
+        assert!(parse("x.npy", b"PK").unwrap_err().to_string().contains("byte 0: expected the magic bytes"));
     }
 }

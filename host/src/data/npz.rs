@@ -20,12 +20,7 @@ pub fn read(path: impl AsRef<Path>, features: &str, label: &Label) -> Result<Dat
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(
-    file: &str,
-    bytes: &[u8],
-    features: &str,
-    label: &Label,
-) -> Result<Dataset, DataError> {
+pub fn parse(file: &str, bytes: &[u8], features: &str, label: &Label) -> Result<Dataset, DataError> {
     let target = match label {
         Label::None => Target::None,
         Label::Class(name) => Target::Class(array(file, bytes, name)?),
@@ -40,18 +35,9 @@ pub fn parse(
 /// As [`read`].
 pub fn array(file: &str, bytes: &[u8], name: &str) -> Result<Array, DataError> {
     let entries = zip::entries(file, bytes)?;
-    let plain = |entry: &zip::Entry| {
-        entry
-            .name
-            .strip_suffix(".npy")
-            .unwrap_or(&entry.name)
-            .to_string()
-    };
+    let plain = |entry: &zip::Entry| entry.name.strip_suffix(".npy").unwrap_or(&entry.name).to_string();
     match entries.iter().find(|entry| plain(entry) == name) {
-        Some(entry) => npy::parse(
-            &format!("{file}:{}", entry.name),
-            &zip::content(file, bytes, entry)?,
-        ),
+        Some(entry) => npy::parse(&format!("{file}:{}", entry.name), &zip::content(file, bytes, entry)?),
         None => Err(DataError::Unknown {
             file: file.into(),
             name: name.into(),
@@ -75,18 +61,9 @@ pub(super) mod tests {
         let set = parse("stored.npz", STORED, "x", &label).unwrap();
         assert_eq!(set, parse("deflated.npz", DEFLATED, "x", &label).unwrap());
         // x = arange(12).reshape(2, 2, 3) / 2, y = [1, 0] as int64.
-        assert_eq!(
-            set.features,
-            (0..12).map(|x| x as f32 / 2.0).collect::<Vec<_>>()
-        );
+        assert_eq!(set.features, (0..12).map(|x| x as f32 / 2.0).collect::<Vec<_>>());
         assert_eq!(set.shape, [2, 3]);
-        assert_eq!(
-            set.labels,
-            Labels::Class {
-                ids: vec![1, 0],
-                names: vec!["0".into(), "1".into()]
-            }
-        );
+        assert_eq!(set.labels, Labels::Class { ids: vec![1, 0], names: vec!["0".into(), "1".into()] });
     }
 
     #[test]
@@ -94,26 +71,17 @@ pub(super) mod tests {
         let plain = array("x", STORED, "x").unwrap();
         assert_eq!(array("x", STORED, "fortran").unwrap(), plain);
         assert_eq!(array("x", DEFLATED, "big").unwrap(), plain);
-        assert_eq!(
-            array("x", DEFLATED, "mask").unwrap().values,
-            [1.0, 0.0, 1.0]
-        );
+        assert_eq!(array("x", DEFLATED, "mask").unwrap().values, [1.0, 0.0, 1.0]);
     }
 
     #[test]
     fn missing_arrays_and_damage_are_named() {
         let text = |bytes: &[u8], name| array("a.npz", bytes, name).unwrap_err().to_string();
-        assert_eq!(
-            text(STORED, "z"),
-            "a.npz: no column or array `z`; there are: x, y, fortran, big, mask"
-        );
+        assert_eq!(text(STORED, "z"), "a.npz: no column or array `z`; there are: x, y, fortran, big, mask");
         // One bit of the first array's numbers: the header stays readable, the checksum tells.
         let mut damaged = STORED.to_vec();
         damaged[200] ^= 1;
         assert!(text(&damaged, "x").contains("expected content with the checksum"));
-        assert!(
-            text(&STORED[..STORED.len() - 1], "x")
-                .contains("the directory at the end of a ZIP file, found none")
-        );
+        assert!(text(&STORED[..STORED.len() - 1], "x").contains("the directory at the end of a ZIP file, found none"));
     }
 }

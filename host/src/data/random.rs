@@ -16,10 +16,7 @@ pub const fn hash(seed: u64, index: u64) -> u64 {
 /// The same for a name instead of an index.
 pub fn hash_text(seed: u64, text: &str) -> u64 {
     // The length goes in first: else "a" and "a\0" could only differ by luck.
-    text.bytes()
-        .fold(hash(seed, text.len() as u64), |state, byte| {
-            hash(state, u64::from(byte))
-        })
+    text.bytes().fold(hash(seed, text.len() as u64), |state, byte| hash(state, u64::from(byte)))
 }
 
 /// The indices `0..len` in an order that the seed decides; O(n log n).
@@ -59,9 +56,7 @@ mod tests {
     fn every_bit_is_set_half_the_time() {
         // 4096 draws: a fair bit has mean 2048 and standard deviation 32; 5 of these is 160.
         for bit in 0..64 {
-            let ones = (0..4096)
-                .filter(|&index| hash(3, index) >> bit & 1 == 1)
-                .count();
+            let ones = (0..4096).filter(|&index| hash(3, index) >> bit & 1 == 1).count();
             assert!(ones.abs_diff(2048) < 160, "bit {bit}: {ones} of 4096");
         }
     }

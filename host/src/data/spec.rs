@@ -78,18 +78,12 @@ impl Default for CsvSpec {
 impl CsvSpec {
     /// Classes in that column, every other column a feature.
     pub fn class(column: &str) -> Self {
-        Self {
-            label: Label::Class(column.into()),
-            ..Self::default()
-        }
+        Self { label: Label::Class(column.into()), ..Self::default() }
     }
 
     /// A number to predict in that column, every other column a feature.
     pub fn value(column: &str) -> Self {
-        Self {
-            label: Label::Value(column.into()),
-            ..Self::default()
-        }
+        Self { label: Label::Value(column.into()), ..Self::default() }
     }
 
     /// With these feature columns.
@@ -124,14 +118,8 @@ mod tests {
     #[test]
     fn what_is_left_out_has_its_default_and_what_is_unknown_is_refused() {
         let read = |text| serde_json::from_str::<CsvSpec>(text);
-        let spec = read(
-            r#"{"label": {"class": "exercise"}, "groups": ["person"], "missing": "drop_row"}"#,
-        )
-        .unwrap();
-        let expected = CsvSpec {
-            missing: Missing::DropRow,
-            ..CsvSpec::class("exercise").groups(["person"])
-        };
+        let spec = read(r#"{"label": {"class": "exercise"}, "groups": ["person"], "missing": "drop_row"}"#).unwrap();
+        let expected = CsvSpec { missing: Missing::DropRow, ..CsvSpec::class("exercise").groups(["person"]) };
         assert_eq!(spec, expected);
         assert!(read(r#"{"lable": {"class": "exercise"}}"#).is_err());
     }

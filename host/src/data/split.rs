@@ -15,21 +15,14 @@ use std::collections::BTreeMap;
 /// share = 0.8, seed = 1 }`, or `{ by = "filter", conditions = ["wrist=right"] }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the parameters of the functions that the variants link to"
-)]
+#[expect(missing_docs, reason = "the fields are the parameters of the functions that the variants link to")]
 pub enum Rule {
     /// [`fraction`].
     Fraction { share: f64, seed: u64 },
     /// [`stratified`].
     Stratified { share: f64, seed: u64 },
     /// [`group`].
-    Group {
-        columns: Vec<String>,
-        share: f64,
-        seed: u64,
-    },
+    Group { columns: Vec<String>, share: f64, seed: u64 },
     /// [`filter`].
     Filter { conditions: Vec<String> },
     /// [`head`]: for rows, before windows are cut.
@@ -45,11 +38,7 @@ impl Rule {
         match self {
             Self::Fraction { share, seed } => fraction(set, *share, *seed),
             Self::Stratified { share, seed } => stratified(set, *share, *seed),
-            Self::Group {
-                columns,
-                share,
-                seed,
-            } => group(set, columns, *share, *seed),
+            Self::Group { columns, share, seed } => group(set, columns, *share, *seed),
             Self::Filter { conditions } => filter(set, conditions),
             Self::Head { share } => head(set, *share),
         }
@@ -115,13 +104,8 @@ pub fn stratified(set: &Dataset, share: f64, seed: u64) -> Result<Split, DataErr
         });
     };
     let mut classes = vec![Vec::new(); names.len()];
-    ids.iter()
-        .enumerate()
-        .for_each(|(index, &class)| classes[class as usize].push(index));
-    let chosen: Vec<usize> = classes
-        .iter()
-        .flat_map(|class| chosen(class, share, seed))
-        .collect();
+    ids.iter().enumerate().for_each(|(index, &class)| classes[class as usize].push(index));
+    let chosen: Vec<usize> = classes.iter().flat_map(|class| chosen(class, share, seed)).collect();
     Split::by(set.len(), marked(set.len(), &chosen)).checked("class")
 }
 
@@ -131,34 +115,17 @@ pub fn stratified(set: &Dataset, share: f64, seed: u64) -> Result<Split, DataErr
 ///
 /// # Errors
 /// As [`fraction`], or [`DataError::Unknown`] for a column that isn't there.
-pub fn group(
-    set: &Dataset,
-    columns: &[impl AsRef<str>],
-    share: f64,
-    seed: u64,
-) -> Result<Split, DataError> {
+pub fn group(set: &Dataset, columns: &[impl AsRef<str>], share: f64, seed: u64) -> Result<Split, DataError> {
     let share = checked(share)?;
-    let columns = columns
-        .iter()
-        .map(|name| column(set, name.as_ref()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let columns = columns.iter().map(|name| column(set, name.as_ref())).collect::<Result<Vec<_>, _>>()?;
     // A unit separator between the parts of a key keeps ("ab", "c") and ("a", "bc") apart.
-    let key = |index: usize| {
-        columns
-            .iter()
-            .map(|column| column.text(index))
-            .collect::<Vec<_>>()
-            .join("\u{1f}")
-    };
+    let key = |index: usize| columns.iter().map(|column| column.text(index)).collect::<Vec<_>>().join("\u{1f}");
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     (0..set.len()).for_each(|index| groups.entry(key(index)).or_default().push(index));
     let mut names: Vec<&String> = groups.keys().collect();
     names.sort_by_key(|name| hash_text(seed, name));
-    let chosen: Vec<usize> = names[..count(names.len(), share)]
-        .iter()
-        .flat_map(|name| &groups[*name])
-        .copied()
-        .collect();
+    let chosen: Vec<usize> =
+        names[..count(names.len(), share)].iter().flat_map(|name| &groups[*name]).copied().collect();
     Split::by(set.len(), marked(set.len(), &chosen)).checked("group")
 }
 
@@ -181,14 +148,12 @@ pub fn filter(set: &Dataset, conditions: &[impl AsRef<str>]) -> Result<Split, Da
     let conditions: Vec<&str> = conditions.iter().map(AsRef::as_ref).collect();
     let mut matching = vec![true; set.len()];
     for condition in &conditions {
-        let (name, values) = condition
-            .split_once('=')
-            .ok_or_else(|| DataError::Mismatch {
-                what: format!("condition `{condition}`"),
-                expected: "column=value or column!=value".into(),
-                found: "no `=`".into(),
-                help: "write for example wrist=right or person!=3|7",
-            })?;
+        let (name, values) = condition.split_once('=').ok_or_else(|| DataError::Mismatch {
+            what: format!("condition `{condition}`"),
+            expected: "column=value or column!=value".into(),
+            found: "no `=`".into(),
+            help: "write for example wrist=right or person!=3|7",
+        })?;
         let (name, wanted) = match name.strip_suffix('!') {
             Some(name) => (name, false),
             None => (name, true),
@@ -197,14 +162,9 @@ pub fn filter(set: &Dataset, conditions: &[impl AsRef<str>]) -> Result<Split, Da
         let mut listed = vec![false; column.values.len()];
         for value in values.split('|').map(str::trim) {
             let place = column.values.iter().position(|known| known == value);
-            listed[place
-                .ok_or_else(|| unknown(format!("{name}={value}"), column.values.join(", ")))?] =
-                true;
+            listed[place.ok_or_else(|| unknown(format!("{name}={value}"), column.values.join(", ")))?] = true;
         }
-        matching
-            .iter_mut()
-            .zip(&column.ids)
-            .for_each(|(all, &id)| *all &= listed[id as usize] == wanted);
+        matching.iter_mut().zip(&column.ids).for_each(|(all, &id)| *all &= listed[id as usize] == wanted);
     }
     Split::by(set.len(), |index| matching[index]).checked(&conditions.join(" and "))
 }
@@ -219,24 +179,13 @@ pub fn head(rows: &Dataset, share: f64) -> Result<Split, DataError> {
         return Err(DataError::Mismatch {
             what: "head split".into(),
             expected: "rows".into(),
-            found: format!(
-                "windows of shape {:?}, some of which reach over the cut",
-                rows.shape
-            ),
+            found: format!("windows of shape {:?}, some of which reach over the cut", rows.shape),
             help: "split the rows, then cut each part into windows",
         });
     }
-    let recordings = rows
-        .origins
-        .iter()
-        .map(|origin| origin.recording as usize + 1)
-        .max()
-        .unwrap_or(0);
+    let recordings = rows.origins.iter().map(|origin| origin.recording as usize + 1).max().unwrap_or(0);
     let mut recording = vec![Vec::new(); recordings];
-    rows.origins
-        .iter()
-        .enumerate()
-        .for_each(|(index, origin)| recording[origin.recording as usize].push(index));
+    rows.origins.iter().enumerate().for_each(|(index, origin)| recording[origin.recording as usize].push(index));
     let mut chosen = Vec::new();
     for rows_of in &mut recording {
         rows_of.sort_by_key(|&index| rows.origins[index].row);
@@ -259,10 +208,7 @@ fn checked(share: f64) -> Result<f64, DataError> {
 
 /// The rounded share of `len`, leaving at least one on each side where that is possible.
 fn count(len: usize, share: f64) -> usize {
-    ((len as f64 * share).round() as usize)
-        .max(1)
-        .min(len.saturating_sub(1).max(1))
-        .min(len)
+    ((len as f64 * share).round() as usize).max(1).min(len.saturating_sub(1).max(1)).min(len)
 }
 
 /// The share of `indices` with the smallest hashes.
@@ -280,27 +226,12 @@ fn marked(len: usize, chosen: &[usize]) -> impl Fn(usize) -> bool {
 }
 
 fn column<'a>(set: &'a Dataset, name: &str) -> Result<&'a super::Column, DataError> {
-    let names = || {
-        set.columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    set.column(name).ok_or_else(|| {
-        unknown(
-            name.into(),
-            format!("{} (load it as a group column)", names()),
-        )
-    })
+    let names = || set.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+    set.column(name).ok_or_else(|| unknown(name.into(), format!("{} (load it as a group column)", names())))
 }
 
 fn unknown(name: String, known: String) -> DataError {
-    DataError::Unknown {
-        file: "dataset".into(),
-        name,
-        known,
-    }
+    DataError::Unknown { file: "dataset".into(), name, known }
 }
 
 #[cfg(test)]
@@ -315,9 +246,7 @@ mod tests {
             let (recording, wrist) = (row / 6, ["left", "right"][row / 6 % 2]);
             text += &format!("{recording},{},{wrist},{},{row}\n", row / 12, row % 3);
         }
-        let spec = CsvSpec::class("label")
-            .recording("recording")
-            .groups(["person", "wrist"]);
+        let spec = CsvSpec::class("label").recording("recording").groups(["person", "wrist"]);
         csv::parse("x", text.as_bytes(), &spec).unwrap()
     }
 
@@ -349,11 +278,7 @@ mod tests {
         whole(&split, 120);
         assert_eq!(rows().select(&split.first).class_counts(), [8, 8, 8]);
         let few = stratified(&rows().select(&[0, 1, 3, 6]), 0.01, 5).unwrap();
-        assert_eq!(
-            few.first.len(),
-            2,
-            "one of the three of class 0, the only one of class 1"
-        );
+        assert_eq!(few.first.len(), 2, "one of the three of class 0, the only one of class 1");
     }
 
     #[test]
@@ -364,31 +289,16 @@ mod tests {
             whole(&split, 120);
             assert_eq!(split.first.len(), 7 * 12);
             let person = set.column("person").unwrap();
-            assert!(
-                split
-                    .first
-                    .iter()
-                    .all(|&a| split.rest.iter().all(|&b| person.ids[a] != person.ids[b]))
-            );
+            assert!(split.first.iter().all(|&a| split.rest.iter().all(|&b| person.ids[a] != person.ids[b])));
         }
-        let chosen: std::collections::BTreeSet<_> = (0..50)
-            .map(|seed| group(&set, &["person"], 0.7, seed).unwrap().first)
-            .collect();
+        let chosen: std::collections::BTreeSet<_> =
+            (0..50).map(|seed| group(&set, &["person"], 0.7, seed).unwrap().first).collect();
         // 120 choices of 7 people: 50 fair draws give about 41 different ones.
         assert!(chosen.len() > 25, "{} choices from 50 seeds", chosen.len());
         // 20 combinations of 6 rows; 0.5 of them.
-        assert_eq!(
-            group(&set, &["person", "wrist"], 0.5, 3)
-                .unwrap()
-                .first
-                .len(),
-            60
-        );
+        assert_eq!(group(&set, &["person", "wrist"], 0.5, 3).unwrap().first.len(), 60);
         let error = group(&set, &["device"], 0.5, 3).unwrap_err().to_string();
-        assert!(
-            error.contains("no column or array `device`; there are: person, wrist"),
-            "{error}"
-        );
+        assert!(error.contains("no column or array `device`; there are: person, wrist"), "{error}");
     }
 
     #[test]
@@ -398,11 +308,7 @@ mod tests {
         let turned = set.select(&backwards);
         let people = |set: &Dataset| {
             let split = group(set, &["person"], 0.3, 9).unwrap();
-            let mut people: Vec<String> = split
-                .first
-                .iter()
-                .map(|&i| set.columns[0].text(i).into())
-                .collect();
+            let mut people: Vec<String> = split.first.iter().map(|&i| set.columns[0].text(i).into()).collect();
             people.sort();
             people
         };
@@ -412,20 +318,12 @@ mod tests {
     #[test]
     fn a_rule_from_a_file_is_the_function_it_names() {
         let set = rows();
-        let rule = |text| {
-            serde_json::from_str::<Rule>(text)
-                .unwrap()
-                .split(&set)
-                .unwrap()
-        };
+        let rule = |text| serde_json::from_str::<Rule>(text).unwrap().split(&set).unwrap();
         let split = rule(r#"{"by": "group", "columns": ["person"], "share": 0.7, "seed": 4}"#);
         assert_eq!(split, group(&set, &["person"], 0.7, 4).unwrap());
         let split = rule(r#"{"by": "filter", "conditions": ["wrist=left"]}"#);
         assert_eq!(split, filter(&set, &["wrist=left"]).unwrap());
-        assert_eq!(
-            rule(r#"{"by": "head", "share": 0.5}"#),
-            head(&set, 0.5).unwrap()
-        );
+        assert_eq!(rule(r#"{"by": "head", "share": 0.5}"#), head(&set, 0.5).unwrap());
     }
 
     #[test]
@@ -437,9 +335,7 @@ mod tests {
         let text = |condition| filter(&set, &[condition]).unwrap_err().to_string();
         assert!(text("wrist=up").contains("no column or array `wrist=up`; there are: left, right"));
         assert!(text("wrist").contains("expected column=value"));
-        assert!(
-            text("wrist=left|right").contains("expected samples in both parts, found 120 and 0")
-        );
+        assert!(text("wrist=left|right").contains("expected samples in both parts, found 120 and 0"));
     }
 
     #[test]
@@ -448,22 +344,11 @@ mod tests {
         let split = head(&set, 0.5).unwrap();
         whole(&split, 120);
         let (first, rest) = split.of(&set);
-        let window = Window {
-            label: crate::data::WindowLabel::Last,
-            ..Window::new(2, 1)
-        };
-        let (first, rest) = (
-            windows(&first, window).unwrap(),
-            windows(&rest, window).unwrap(),
-        );
+        let window = Window { label: crate::data::WindowLabel::Last, ..Window::new(2, 1) };
+        let (first, rest) = (windows(&first, window).unwrap(), windows(&rest, window).unwrap());
         // 20 recordings of 6 rows: 3 + 3 rows, 2 windows each.
         assert_eq!((first.len(), rest.len()), (40, 40));
-        assert!(
-            first
-                .origins
-                .iter()
-                .all(|origin| origin.row + origin.rows <= 3)
-        );
+        assert!(first.origins.iter().all(|origin| origin.row + origin.rows <= 3));
         assert!(rest.origins.iter().all(|origin| origin.row >= 3));
         assert!(head(&first, 0.5).is_err());
     }

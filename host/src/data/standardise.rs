@@ -27,32 +27,19 @@ impl Standardise {
     pub fn fit(train: &Dataset) -> Result<Self, DataError> {
         let channels = train.shape.first().copied().unwrap_or(0);
         if train.is_empty() || channels == 0 {
-            return Err(mismatch(
-                "set to fit on",
-                "at least one sample".into(),
-                "none".into(),
-            ));
+            return Err(mismatch("set to fit on", "at least one sample".into(), "none".into()));
         }
         let inner = train.sample_len() / channels;
         let count = (train.len() * inner) as f64;
         let mut mean = vec![0f64; channels];
-        each(&train.features, inner, channels, |channel, x| {
-            mean[channel] += f64::from(x)
-        });
+        each(&train.features, inner, channels, |channel, x| mean[channel] += f64::from(x));
         mean.iter_mut().for_each(|sum| *sum /= count);
         let mut variance = vec![0f64; channels];
         each(&train.features, inner, channels, |channel, x| {
             variance[channel] += (f64::from(x) - mean[channel]).powi(2)
         });
-        let inverse_std = variance
-            .iter()
-            .zip(&mean)
-            .map(|(sum, mean)| inverse((sum / count).sqrt(), *mean))
-            .collect();
-        let fitted = Self {
-            mean: mean.iter().map(|&mean| mean as f32).collect(),
-            inverse_std,
-        };
+        let inverse_std = variance.iter().zip(&mean).map(|(sum, mean)| inverse((sum / count).sqrt(), *mean)).collect();
+        let fitted = Self { mean: mean.iter().map(|&mean| mean as f32).collect(), inverse_std };
         fitted.check(channels)?;
         Ok(fitted)
     }
@@ -66,13 +53,8 @@ impl Standardise {
         self.check(channels)?;
         let inner = set.sample_len() / channels.max(1);
         for (index, values) in set.features.chunks_mut(inner.max(1)).enumerate() {
-            let (mean, inverse_std) = (
-                self.mean[index % channels],
-                self.inverse_std[index % channels],
-            );
-            values
-                .iter_mut()
-                .for_each(|x| *x = (*x - mean) * inverse_std);
+            let (mean, inverse_std) = (self.mean[index % channels], self.inverse_std[index % channels]);
+            values.iter_mut().for_each(|x| *x = (*x - mean) * inverse_std);
         }
         Ok(())
     }
@@ -86,23 +68,10 @@ impl Standardise {
     fn check(&self, channels: usize) -> Result<(), DataError> {
         if self.mean.len() != channels || self.inverse_std.len() != channels {
             let found = format!("{} and {}", self.mean.len(), self.inverse_std.len());
-            return Err(mismatch(
-                "mean and inverse_std",
-                format!("{channels} channels"),
-                found,
-            ));
+            return Err(mismatch("mean and inverse_std", format!("{channels} channels"), found));
         }
-        match self
-            .mean
-            .iter()
-            .chain(&self.inverse_std)
-            .find(|value| !value.is_finite())
-        {
-            Some(value) => Err(mismatch(
-                "mean and inverse_std",
-                "finite numbers".into(),
-                value.to_string(),
-            )),
+        match self.mean.iter().chain(&self.inverse_std).find(|value| !value.is_finite()) {
+            Some(value) => Err(mismatch("mean and inverse_std", "finite numbers".into(), value.to_string())),
             None => Ok(()),
         }
     }
@@ -118,21 +87,12 @@ fn each(features: &[f32], inner: usize, channels: usize, mut visit: impl FnMut(u
 /// 1/std, or 1 where the spread is below what f32 resolves at the mean: dividing by it would only blow up rounding.
 fn inverse(std: f64, mean: f64) -> f32 {
     let resolved = (mean.abs() * f64::from(f32::EPSILON)).max(f64::from(f32::MIN_POSITIVE));
-    if std > resolved {
-        (1.0 / std) as f32
-    } else {
-        1.0
-    }
+    if std > resolved { (1.0 / std) as f32 } else { 1.0 }
 }
 
 fn mismatch(what: &str, expected: String, found: String) -> DataError {
     let help = "fit on the training part of the same kind of data";
-    DataError::Mismatch {
-        what: what.into(),
-        expected,
-        found,
-        help,
-    }
+    DataError::Mismatch { what: what.into(), expected, found, help }
 }
 
 #[cfg(test)]
@@ -153,10 +113,7 @@ mod tests {
         assert_eq!(fitted.inverse_std, [(1.0 / 5f64.sqrt()) as f32, 1.0]);
         fitted.apply(&mut train).unwrap();
         let scale = fitted.inverse_std[0];
-        assert_eq!(
-            train.features,
-            [-3.0 * scale, -scale, 0.0, 0.0, scale, 3.0 * scale, 0.0, 0.0]
-        );
+        assert_eq!(train.features, [-3.0 * scale, -scale, 0.0, 0.0, scale, 3.0 * scale, 0.0, 0.0]);
         assert!(fitted.apply(&mut set(&[1.0; 3], &[3])).is_err());
     }
 
@@ -172,19 +129,13 @@ mod tests {
     fn what_cannot_be_fitted_is_refused() {
         assert!(Standardise::fit(&set(&[], &[2])).is_err());
         assert!(Standardise::fit(&set(&[f32::NAN, 1.0], &[2])).is_err());
-        let broken = Standardise {
-            mean: vec![0.0],
-            inverse_std: vec![f32::INFINITY],
-        };
+        let broken = Standardise { mean: vec![0.0], inverse_std: vec![f32::INFINITY] };
         assert!(broken.apply(&mut set(&[1.0], &[1])).is_err());
     }
 
     #[test]
     fn text_keeps_every_bit() {
-        let fitted = Standardise {
-            mean: vec![0.1, f32::MIN_POSITIVE],
-            inverse_std: vec![1.0 / 3.0, f32::MAX],
-        };
+        let fitted = Standardise { mean: vec![0.1, f32::MIN_POSITIVE], inverse_std: vec![1.0 / 3.0, f32::MAX] };
         let text = serde_json::to_string(&fitted).unwrap();
         assert_eq!(serde_json::from_str::<Standardise>(&text).unwrap(), fitted);
     }

@@ -16,39 +16,17 @@ pub(super) struct Table {
 
 impl Table {
     /// Reads all cells; without a header the columns are named `0`, `1`, ….
-    pub(super) fn parse(
-        file: &str,
-        bytes: &[u8],
-        delimiter: u8,
-        header: bool,
-    ) -> Result<Self, DataError> {
-        let mut reader = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(bytes);
-        let mut table = Self {
-            file: file.into(),
-            headers: Vec::new(),
-            text: String::new(),
-            ends: Vec::new(),
-            lines: Vec::new(),
-        };
+    pub(super) fn parse(file: &str, bytes: &[u8], delimiter: u8, header: bool) -> Result<Self, DataError> {
+        let mut reader = ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
+        let mut table =
+            Self { file: file.into(), headers: Vec::new(), text: String::new(), ends: Vec::new(), lines: Vec::new() };
         let mut record = ByteRecord::new();
-        let mut lines = Lines {
-            bytes,
-            at: 0,
-            line: 1,
-        };
+        let mut lines = Lines { bytes, at: 0, line: 1 };
         // Only reading can fail, and a slice always can be read.
         while reader.read_byte_record(&mut record).unwrap_or(false) {
             let line = lines.at(record.position().map_or(0, |position| position.byte()) as usize);
             if table.headers.is_empty() {
-                table.headers = if header {
-                    headers(file, line, &record)?
-                } else {
-                    numbered(record.len())
-                };
+                table.headers = if header { headers(file, line, &record)? } else { numbered(record.len()) };
                 if header {
                     continue;
                 }
@@ -70,12 +48,7 @@ impl Table {
     fn push(&mut self, line: u64, record: &ByteRecord) -> Result<(), DataError> {
         if record.len() != self.headers.len() {
             let (expected, found) = (self.headers.len(), record.len());
-            return Err(DataError::Row {
-                file: self.file.clone(),
-                line,
-                expected,
-                found,
-            });
+            return Err(DataError::Row { file: self.file.clone(), line, expected, found });
         }
         for (column, cell) in record.iter().enumerate() {
             self.text += utf8(&self.file, line, &self.headers[column], cell)?.trim();
@@ -103,26 +76,18 @@ impl Table {
 
     /// The index of a column.
     pub(super) fn column(&self, name: &str) -> Result<usize, DataError> {
-        self.headers
-            .iter()
-            .position(|header| header == name)
-            .ok_or_else(|| DataError::Unknown {
-                file: self.file.clone(),
-                name: name.into(),
-                known: self.headers.join(", "),
-            })
+        self.headers.iter().position(|header| header == name).ok_or_else(|| DataError::Unknown {
+            file: self.file.clone(),
+            name: name.into(),
+            known: self.headers.join(", "),
+        })
     }
 
     /// A cell as a finite number.
     pub(super) fn number(&self, row: usize, column: usize) -> Result<f32, DataError> {
         match self.cell(row, column).parse::<f32>() {
             Ok(value) if value.is_finite() => Ok(value),
-            Ok(_) => Err(self.error(
-                row,
-                column,
-                "a finite number within ±3.4e38",
-                "mend or remove the row",
-            )),
+            Ok(_) => Err(self.error(row, column, "a finite number within ±3.4e38", "mend or remove the row")),
             Err(_) => Err(self.error(
                 row,
                 column,
@@ -133,13 +98,7 @@ impl Table {
     }
 
     /// The error that a cell isn't what its column must hold.
-    pub(super) fn error(
-        &self,
-        row: usize,
-        column: usize,
-        expected: &'static str,
-        help: &'static str,
-    ) -> DataError {
+    pub(super) fn error(&self, row: usize, column: usize, expected: &'static str, help: &'static str) -> DataError {
         DataError::Cell {
             file: self.file.clone(),
             line: self.lines[row],
@@ -221,10 +180,7 @@ mod tests {
     fn cells_keep_their_lines() {
         let table = parse("\u{feff}a, b\r\n1,\"x\ny\"\n\n 2 ,z\n".as_bytes()).unwrap();
         assert_eq!(table.headers, ["a", "b"]);
-        assert_eq!(
-            (table.rows(), table.cell(0, 1), table.cell(1, 0)),
-            (2, "x\ny", "2")
-        );
+        assert_eq!((table.rows(), table.cell(0, 1), table.cell(1, 0)), (2, "x\ny", "2"));
         let error = table.number(1, 1).unwrap_err().to_string();
         let expected = "t.csv:5: column `b`: expected a number such as -1.5e3, found `z`; mend the cell, or name the \
                         feature columns without this one";
@@ -234,14 +190,9 @@ mod tests {
     #[test]
     fn unusable_files_are_refused_with_their_place() {
         let text = |bytes| parse(bytes).err().unwrap().to_string();
+        assert!(text(b"a,b\n1,2\n1\n").starts_with("t.csv:3: expected 2 cells as in the first line, found 1;"));
         assert!(
-            text(b"a,b\n1,2\n1\n")
-                .starts_with("t.csv:3: expected 2 cells as in the first line, found 1;")
-        );
-        assert!(
-            text(b"a,b,a\n1,2,3\n").contains(
-                "t.csv:1: column `2`: expected column names that differ, found `a` twice"
-            )
+            text(b"a,b,a\n1,2,3\n").contains("t.csv:1: column `2`: expected column names that differ, found `a` twice")
         );
         assert!(text(b"a\n1\n\xff\n").contains("t.csv:3: column `a`: expected text in UTF-8"));
         assert!(text(b"").contains("found no rows") && text(b"a,b\n").contains("found no rows"));

@@ -33,11 +33,7 @@ pub enum WindowLabel {
 impl Window {
     /// Windows of `length` rows every `stride` rows; those of several classes are left out.
     pub const fn new(length: usize, stride: usize) -> Self {
-        Self {
-            length,
-            stride,
-            label: WindowLabel::Uniform,
-        }
+        Self { length, stride, label: WindowLabel::Uniform }
     }
 }
 
@@ -62,12 +58,7 @@ pub fn windows(rows: &Dataset, window: Window) -> Result<Dataset, DataError> {
     }
     if window.length == 0 || window.stride == 0 {
         let found = format!("length {}, stride {}", window.length, window.stride);
-        return Err(mismatch(
-            "window",
-            "length and stride of at least 1",
-            found,
-            "give both in rows",
-        ));
+        return Err(mismatch("window", "length and stride of at least 1", found, "give both in rows"));
     }
     let order = ordered(rows);
     let mut starts = Vec::new();
@@ -76,10 +67,8 @@ pub fn windows(rows: &Dataset, window: Window) -> Result<Dataset, DataError> {
         longest = longest.max(run.len());
         starts.extend(run.windows(window.length).step_by(window.stride));
     }
-    let windows: Vec<(&[usize], u32)> = starts
-        .into_iter()
-        .filter_map(|run| Some((run, class(rows, run, window.label)?)))
-        .collect();
+    let windows: Vec<(&[usize], u32)> =
+        starts.into_iter().filter_map(|run| Some((run, class(rows, run, window.label)?))).collect();
     if windows.is_empty() {
         let expected = "at least one run of that many rows of one recording, group and class";
         let help = "take a shorter window, or the label of the last row or the majority";
@@ -94,12 +83,7 @@ pub fn windows(rows: &Dataset, window: Window) -> Result<Dataset, DataError> {
 }
 
 fn mismatch(what: &str, expected: &str, found: String, help: &'static str) -> DataError {
-    DataError::Mismatch {
-        what: what.into(),
-        expected: expected.into(),
-        found,
-        help,
-    }
+    DataError::Mismatch { what: what.into(), expected: expected.into(), found, help }
 }
 
 /// Row indices by recording and time. Loaders may give interleaved recordings; selections may give any order.
@@ -113,10 +97,7 @@ fn joined(rows: &Dataset, a: usize, b: usize) -> bool {
     let (before, after) = (rows.origins[a], rows.origins[b]);
     before.recording == after.recording
         && before.row.checked_add(1) == Some(after.row)
-        && rows
-            .columns
-            .iter()
-            .all(|column| column.ids[a] == column.ids[b])
+        && rows.columns.iter().all(|column| column.ids[a] == column.ids[b])
 }
 
 /// The class of a window, 0 where there are no classes; none if it is to be left out.
@@ -132,10 +113,7 @@ fn class(rows: &Dataset, run: &[usize], rule: WindowLabel) -> Option<u32> {
             let mut counts = vec![0usize; names.len()];
             run.iter().for_each(|&row| counts[ids[row] as usize] += 1);
             let most = counts.iter().max()?;
-            counts
-                .iter()
-                .position(|count| count == most)
-                .map(|class| class as u32)
+            counts.iter().position(|count| count == most).map(|class| class as u32)
         }
     }
 }
@@ -145,43 +123,24 @@ fn gather(rows: &Dataset, windows: &[(&[usize], u32)], length: usize) -> Dataset
     let mut features = Vec::with_capacity(windows.len() * channels * length);
     for (run, _) in windows {
         for channel in 0..channels {
-            features.extend(
-                run.iter()
-                    .map(|row| rows.features[row * channels + channel]),
-            );
+            features.extend(run.iter().map(|row| rows.features[row * channels + channel]));
         }
     }
     let firsts: Vec<usize> = windows.iter().map(|(run, _)| run[0]).collect();
     let labels = match &rows.labels {
         Labels::None => Labels::None,
-        Labels::Class { names, .. } => Labels::Class {
-            ids: windows.iter().map(|&(_, class)| class).collect(),
-            names: names.clone(),
-        },
-        Labels::Value(values) => Labels::Value(
-            windows
-                .iter()
-                .map(|(run, _)| values[run[length - 1]])
-                .collect(),
-        ),
+        Labels::Class { names, .. } => {
+            Labels::Class { ids: windows.iter().map(|&(_, class)| class).collect(), names: names.clone() }
+        }
+        Labels::Value(values) => Labels::Value(windows.iter().map(|(run, _)| values[run[length - 1]]).collect()),
     };
-    let spanned = |origin: Origin| Origin {
-        rows: length as u32,
-        ..origin
-    };
+    let spanned = |origin: Origin| Origin { rows: length as u32, ..origin };
     Dataset {
         features,
         shape: vec![channels, length],
         labels,
-        columns: rows
-            .columns
-            .iter()
-            .map(|column: &Column| column.select(&firsts))
-            .collect(),
-        origins: pick(&rows.origins, &firsts)
-            .into_iter()
-            .map(spanned)
-            .collect(),
+        columns: rows.columns.iter().map(|column: &Column| column.select(&firsts)).collect(),
+        origins: pick(&rows.origins, &firsts).into_iter().map(spanned).collect(),
     }
 }
 
@@ -193,49 +152,24 @@ mod tests {
     /// Rows of recording, person, label, x, where x is the line's number.
     fn rows(lines: &[&str]) -> Dataset {
         let mut text = "recording,person,label,x\n".to_string();
-        lines
-            .iter()
-            .enumerate()
-            .for_each(|(number, line)| text += &format!("{line},{number}\n"));
-        csv::parse(
-            "x",
-            text.as_bytes(),
-            &CsvSpec::class("label")
-                .recording("recording")
-                .groups(["person"]),
-        )
-        .unwrap()
+        lines.iter().enumerate().for_each(|(number, line)| text += &format!("{line},{number}\n"));
+        csv::parse("x", text.as_bytes(), &CsvSpec::class("label").recording("recording").groups(["person"])).unwrap()
     }
 
     fn firsts(set: &Dataset) -> Vec<f32> {
-        set.features
-            .chunks(set.sample_len())
-            .map(|window| window[0])
-            .collect()
+        set.features.chunks(set.sample_len()).map(|window| window[0]).collect()
     }
 
     #[test]
     fn windows_stay_within_recording_and_group() {
-        let set = rows(&[
-            "a,p,w", "b,p,w", "a,p,w", "b,p,w", "a,p,w", "a,q,w", "a,q,w",
-        ]);
+        let set = rows(&["a,p,w", "b,p,w", "a,p,w", "b,p,w", "a,p,w", "a,q,w", "a,q,w"]);
         let cut = windows(&set, Window::new(2, 1)).unwrap();
         // Recording a is rows 0 2 4 | 5 6, b is 1 3.
         assert_eq!(cut.features, [0.0, 2.0, 2.0, 4.0, 5.0, 6.0, 1.0, 3.0]);
         assert_eq!(cut.shape, [1, 2]);
-        assert_eq!(
-            cut.origins[2],
-            Origin {
-                recording: 0,
-                row: 3,
-                rows: 2
-            }
-        );
+        assert_eq!(cut.origins[2], Origin { recording: 0, row: 3, rows: 2 });
         assert_eq!(cut.columns[0].text(2), "q");
-        assert!(
-            windows(&cut, Window::new(1, 1)).is_err(),
-            "windows of windows"
-        );
+        assert!(windows(&cut, Window::new(1, 1)).is_err(), "windows of windows");
     }
 
     #[test]
@@ -244,14 +178,9 @@ mod tests {
         let set = csv::parse("x", text.as_bytes(), &CsvSpec::default()).unwrap();
         let cut = windows(&set, Window::new(2, 2)).unwrap();
         assert_eq!(cut.features, [0.0, 1.0, 10.0, 11.0, 2.0, 3.0, 12.0, 13.0]);
-        assert!(
-            windows(&set, Window::new(0, 1)).is_err() && windows(&set, Window::new(1, 0)).is_err()
-        );
+        assert!(windows(&set, Window::new(0, 1)).is_err() && windows(&set, Window::new(1, 0)).is_err());
         let error = windows(&set, Window::new(6, 1)).unwrap_err().to_string();
-        assert!(
-            error.contains("windows of 6 rows") && error.contains("longest run 5"),
-            "{error}"
-        );
+        assert!(error.contains("windows of 6 rows") && error.contains("longest run 5"), "{error}");
         // Lengths and strides near the largest number must not overflow.
         assert!(windows(&set, Window::new(usize::MAX, usize::MAX)).is_err());
         assert_eq!(windows(&set, Window::new(1, usize::MAX)).unwrap().len(), 1);
@@ -271,18 +200,8 @@ mod tests {
     #[test]
     fn mixed_classes_follow_the_rule() {
         let set = rows(&["a,p,w", "a,p,w", "a,p,s", "a,p,s"]);
-        let classes = |label| match windows(
-            &set,
-            Window {
-                length: 3,
-                stride: 1,
-                label,
-            },
-        ) {
-            Ok(Dataset {
-                labels: Labels::Class { ids, .. },
-                ..
-            }) => ids,
+        let classes = |label| match windows(&set, Window { length: 3, stride: 1, label }) {
+            Ok(Dataset { labels: Labels::Class { ids, .. }, .. }) => ids,
             _ => Vec::new(),
         };
         assert!(classes(WindowLabel::Uniform).is_empty());

@@ -22,10 +22,7 @@ pub(super) fn entries(file: &str, bytes: &[u8]) -> Result<Vec<Entry>, DataError>
     // The end record is 22 bytes and a comment of up to 65535 long; the last signature counts.
     let from = bytes.len().saturating_sub(22 + 65535);
     let tail = &bytes[from..];
-    let Some(end) = tail
-        .windows(22)
-        .rposition(|window| window.starts_with(b"PK\x05\x06"))
-    else {
+    let Some(end) = tail.windows(22).rposition(|window| window.starts_with(b"PK\x05\x06")) else {
         return Err(Cursor::new(file, bytes, from).error(END, "none".into(), FETCH));
     };
     let mut cursor = Cursor::new(file, bytes, from + end + 10);
@@ -40,29 +37,19 @@ fn entry(cursor: &mut Cursor) -> Result<Entry, DataError> {
     let at = cursor.at;
     let head: [u8; 46] = cursor.array(EXPECTED)?;
     let u16_at = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
-    let u32_at =
-        |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let u32_at = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     if !head.starts_with(b"PK\x01\x02") {
         cursor.at = at;
         return Err(cursor.error(EXPECTED, "something else".into(), FETCH));
     }
     let (packed, unpacked, header) = (u32_at(20), u32_at(24), u32_at(42));
     if [packed, unpacked, header].contains(&u32::MAX) {
-        return Err(cursor.error(
-            "an archive below 4 GiB",
-            "a ZIP64 one".into(),
-            "split it into smaller ones",
-        ));
+        return Err(cursor.error("an archive below 4 GiB", "a ZIP64 one".into(), "split it into smaller ones"));
     }
     if u16_at(8) & 1 == 1 {
-        return Err(cursor.error(
-            "an open archive",
-            "an encrypted one".into(),
-            "save it without a password",
-        ));
+        return Err(cursor.error("an open archive", "an encrypted one".into(), "save it without a password"));
     }
-    let name =
-        String::from_utf8_lossy(cursor.take(usize::from(u16_at(28)), EXPECTED)?).into_owned();
+    let name = String::from_utf8_lossy(cursor.take(usize::from(u16_at(28)), EXPECTED)?).into_owned();
     cursor.take(usize::from(u16_at(30)) + usize::from(u16_at(32)), EXPECTED)?;
     Ok(Entry {
         name,
@@ -84,33 +71,17 @@ pub(super) fn content(file: &str, bytes: &[u8], entry: &Entry) -> Result<Vec<u8>
     let packed = cursor.take(entry.packed, EXPECTED)?;
     let content = match entry.method {
         0 => packed.to_vec(),
-        8 => drain(
-            file,
-            DeflateDecoder::new(packed),
-            entry.unpacked.min(LIMIT),
-            "an intact deflate stream",
-        )?,
+        8 => drain(file, DeflateDecoder::new(packed), entry.unpacked.min(LIMIT), "an intact deflate stream")?,
         other => {
             let found = format!("method {other}");
-            return Err(cursor.error(
-                "entries stored or deflated",
-                found,
-                "save the archive with numpy.savez",
-            ));
+            return Err(cursor.error("entries stored or deflated", found, "save the archive with numpy.savez"));
         }
     };
     let mut crc = Crc::new();
     crc.update(&content);
-    if !head.starts_with(b"PK\x03\x04")
-        || content.len() as u64 != entry.unpacked
-        || crc.sum() != entry.crc
-    {
+    if !head.starts_with(b"PK\x03\x04") || content.len() as u64 != entry.unpacked || crc.sum() != entry.crc {
         cursor.at = entry.header;
-        return Err(cursor.error(
-            "content with the checksum of the ZIP directory",
-            "another".into(),
-            FETCH,
-        ));
+        return Err(cursor.error("content with the checksum of the ZIP directory", "another".into(), FETCH));
     }
     Ok(content)
 }

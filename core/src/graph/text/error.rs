@@ -65,19 +65,28 @@ impl fmt::Display for TextError {
         match *self {
             TextError::NotAGraph => f.write_str("not a graph: the first line must be `emberlite-graph <version>`"),
             TextError::Version { supported } => {
-                write!(f, "line 1: this version of the graph's text is not known; supported is {supported}: update the library")
+                write!(
+                    f,
+                    "line 1: this version of the graph's text is not known; supported is {supported}: update the library"
+                )
             }
             TextError::Input { line } => {
                 write!(f, "line {line}: expected `input <dimensions> <format>`, as in `input 6x50 f32`")
             }
-            TextError::Index { line, needed } => write!(f, "line {line}: expected the node's number, {needed}"),
+            TextError::Index { line, needed } => {
+                write!(f, "line {line}: expected the node's number, {needed}")
+            }
             TextError::Operation { line } => write!(f, "line {line}: unknown operation"),
             TextError::Key { line, word } => {
                 write!(f, "line {line}, word {word}: not `key=value` with a key of this operation, or a key twice")
             }
             TextError::Missing { line, key } => write!(f, "line {line}: `{key}` is missing"),
-            TextError::Value { line, key } => write!(f, "line {line}: the value of `{key}` is not one that it can have"),
-            TextError::TooManyNodes { line, limit } => write!(f, "line {line}: at most {limit} nodes fit"),
+            TextError::Value { line, key } => {
+                write!(f, "line {line}: the value of `{key}` is not one that it can have")
+            }
+            TextError::TooManyNodes { line, limit } => {
+                write!(f, "line {line}: at most {limit} nodes fit")
+            }
         }
     }
 }

@@ -28,14 +28,9 @@ pub(super) type Fields<'a> = [Option<(&'static str, Field<'a>)>; 6];
 /// The attributes of an operation, in the order of the text.
 pub(super) const fn fields(op: &mut Op) -> Fields<'_> {
     match op {
-        Op::Linear(Linear { outputs, bias }) => [
-            Some(("outputs", Field::Count(outputs))),
-            Some(("bias", Field::Flag(bias))),
-            None,
-            None,
-            None,
-            None,
-        ],
+        Op::Linear(Linear { outputs, bias }) => {
+            [Some(("outputs", Field::Count(outputs))), Some(("bias", Field::Flag(bias))), None, None, None, None]
+        }
         Op::Conv(Conv { rank, channels, kernel, stride, padding, groups, bias }) => [
             Some(("channels", Field::Count(channels))),
             Some(("kernel", window(*rank, kernel, 1))),
@@ -55,14 +50,9 @@ pub(super) const fn fields(op: &mut Op) -> Fields<'_> {
         Op::Activation(Activation { kind: ActivationKind::LeakyRelu, slope }) => one("slope", Field::Real(slope)),
         Op::Dropout(Dropout { rate }) => one("rate", Field::Real(rate)),
         Op::LayerNorm(LayerNorm { epsilon }) => one("epsilon", Field::Real(epsilon)),
-        Op::BatchNorm(BatchNorm { epsilon, momentum }) => [
-            Some(("epsilon", Field::Real(epsilon))),
-            Some(("momentum", Field::Real(momentum))),
-            None,
-            None,
-            None,
-            None,
-        ],
+        Op::BatchNorm(BatchNorm { epsilon, momentum }) => {
+            [Some(("epsilon", Field::Real(epsilon))), Some(("momentum", Field::Real(momentum))), None, None, None, None]
+        }
         Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add => [None, None, None, None, None, None],
     }
 }
@@ -89,7 +79,8 @@ impl Field<'_> {
             Field::Flag(flag) => *flag = text.parse::<u8>().ok().filter(|n| *n < 2)? == 1,
             Field::Real(real) => {
                 // `from_str_radix` would take a sign.
-                let digits = text.strip_prefix("0x").filter(|d| d.len() == 8 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+                let digits =
+                    text.strip_prefix("0x").filter(|d| d.len() == 8 && d.bytes().all(|b| b.is_ascii_hexdigit()));
                 *real = f32::from_bits(u32::from_str_radix(digits?, 16).ok()?);
             }
         }
@@ -102,7 +93,9 @@ impl fmt::Display for Field<'_> {
         match self {
             Field::Count(n) => write!(f, "{n}"),
             Field::Line([height, width], plain) if height == plain => write!(f, "{width}"),
-            Field::Plane([height, width]) | Field::Line([height, width], _) => write!(f, "{height}x{width}"),
+            Field::Plane([height, width]) | Field::Line([height, width], _) => {
+                write!(f, "{height}x{width}")
+            }
             Field::Flag(flag) => write!(f, "{}", **flag as u8),
             Field::Real(real) => write!(f, "{:#010x}", real.to_bits()),
         }

@@ -113,7 +113,10 @@ fn the_hash_sees_every_attribute_and_source_but_no_update_rule() {
             other[1].inputs[input] = if input == 0 { Source::Input } else { Source::Node(0) };
             assert_ne!(hash(&other), plain, "{} input {input}", prototype.name());
         }
-        let same = [relu().frozen(), Node { inputs: [Source::Node(0), nodes[1].inputs[1]], update: Update::BiasOnly, ..nodes[1] }];
+        let same = [
+            relu().frozen(),
+            Node { inputs: [Source::Node(0), nodes[1].inputs[1]], update: Update::BiasOnly, ..nodes[1] },
+        ];
         assert_eq!(hash(&same), plain, "{}", prototype.name());
         assert_ne!(layout_hash(&Graph::new(Format::Fixed16, Shape::d1(8), &nodes)), plain);
         assert_ne!(layout_hash(&Graph::new(Format::F32, Shape::d2(8, 1), &nodes)), plain);
@@ -138,7 +141,9 @@ fn mistakes_are_named_with_their_line() {
     assert_eq!(parse_graph("").unwrap_err(), TextError::NotAGraph);
     assert_eq!(parse_graph("emberlite-graph 2\n").unwrap_err(), TextError::Version { supported: 1 });
     assert_eq!(parse_graph("emberlite-graph 1\n").unwrap_err(), TextError::Input { line: 0 });
-    for input in ["input 4x f32", "input 4 f64", "input 1x2x3x4 f32", "input 4 f32 more", "output 4 f32", "input 65536 f32"] {
+    for input in
+        ["input 4x f32", "input 4 f64", "input 1x2x3x4 f32", "input 4 f32 more", "output 4 f32", "input 65536 f32"]
+    {
         let text = std::format!("emberlite-graph 1\n\n{input}\n");
         assert_eq!(parse_graph(&text).unwrap_err(), TextError::Input { line: 3 }, "{input}");
     }

@@ -1,0 +1,161 @@
+//! `relu`, `relu6`, `leaky_relu`, `sigmoid`, `tanh`: in place, element by element.
+//!
+//! The rectifiers need one bit per element for the backward pass, or nothing at all where the next layer keeps their
+//! output anyway; sigmoid and tanh need their output. The bits are written while the values are in registers.
+
+use super::{Elementwise, Facts, Keep, OpError, OpSet};
+use crate::graph::Shape;
+use crate::math;
+use crate::number::Number;
+
+/// Which activation function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ActivationKind {
+    /// `max(x, 0)`.
+    Relu = 0,
+    /// `min(max(x, 0), 6)`.
+    Relu6 = 1,
+    /// `x` above zero, `slope * x` otherwise.
+    LeakyRelu = 2,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid = 3,
+    /// The hyperbolic tangent.
+    Tanh = 4,
+}
+
+/// An activation function.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Activation {
+    /// Which one.
+    pub kind: ActivationKind,
+    /// The slope below zero of `leaky_relu`, in `[0, 1)`; PyTorch's default is 0.01. Others ignore it.
+    pub slope: f32,
+}
+
+impl Activation {
+    pub(super) const fn name(&self) -> &'static str {
+        match self.kind {
+            ActivationKind::Relu => "relu",
+            ActivationKind::Relu6 => "relu6",
+            ActivationKind::LeakyRelu => "leaky_relu",
+            ActivationKind::Sigmoid => "sigmoid",
+            ActivationKind::Tanh => "tanh",
+        }
+    }
+
+    pub(super) const fn facts(&self, x: Shape) -> Result<Facts, OpError> {
+        let keep = match self.kind {
+            ActivationKind::Sigmoid | ActivationKind::Tanh => Keep { output: true, ..Keep::NOTHING },
+            _ => Keep { mask_or_output: true, ..Keep::NOTHING },
+        };
+        if matches!(self.kind, ActivationKind::LeakyRelu) && !(self.slope >= 0.0 && self.slope < 1.0) {
+            return Err(OpError::Attribute("slope must be in [0, 1)"));
+        }
+        Ok(Facts::elementwise(x, keep))
+    }
+
+    #[inline(always)]
+    fn is(&self, kind: ActivationKind, linked: OpSet) -> bool {
+        linked.has_kind(16 + kind as u32) && self.kind == kind
+    }
+
+    #[inline(always)]
+    pub(super) fn forward<N: Number>(&self, linked: OpSet, io: Elementwise<'_, N>) {
+        let zero = N::Value::default();
+        if self.is(ActivationKind::Relu, linked) {
+            masked::<N>(io.values, io.mask, |x| if x > zero { (x, true) } else { (zero, false) });
+        } else if self.is(ActivationKind::Relu6, linked) {
+            floats_masked::<N>(io, |x| (x.clamp(0.0, 6.0), x > 0.0 && x < 6.0));
+        } else if self.is(ActivationKind::LeakyRelu, linked) {
+            let slope = self.slope;
+            floats_masked::<N>(io, |x| if x > 0.0 { (x, true) } else { (slope * x, false) });
+        } else if self.is(ActivationKind::Sigmoid, linked) {
+            for x in N::floats_mut(io.values).unwrap_or_default() {
+                *x = math::sigmoid(*x);
+            }
+        } else if self.is(ActivationKind::Tanh, linked) {
+            for x in N::floats_mut(io.values).unwrap_or_default() {
+                *x = math::tanh(*x);
+            }
+        }
+    }
+
+    /// `dx = dy f'(x)`, with `f'` from the mask or from the output.
+    #[inline(always)]
+    pub(super) fn backward<N: Number>(&self, linked: OpSet, io: Elementwise<'_, N>) {
+        let zero = N::Value::default();
+        if self.is(ActivationKind::Relu, linked) {
+            gate::<N>(io, |y| y > zero, |_| zero);
+        } else if self.is(ActivationKind::Relu6, linked) {
+            // Zero and six themselves count as cut off, as in PyTorch.
+            gate::<N>(io, |y| N::floats(&[y]).is_some_and(|y| y.iter().all(|&y| y > 0.0 && y < 6.0)), |_| zero);
+        } else if self.is(ActivationKind::LeakyRelu, linked) {
+            let slope = self.slope;
+            let scaled = |dy: N::Value| {
+                let mut dy = [dy];
+                if let Some([dy]) = N::floats_mut(&mut dy) {
+                    *dy *= slope;
+                }
+                dy[0]
+            };
+            gate::<N>(io, |y| y > zero, scaled);
+        } else if self.is(ActivationKind::Sigmoid, linked) {
+            from_output::<N>(io, |y| y * (1.0 - y));
+        } else if self.is(ActivationKind::Tanh, linked) {
+            from_output::<N>(io, |y| 1.0 - y * y);
+        }
+    }
+}
+
+/// Applies `f`, which also says whether the derivative is 1, and collects those bits if `mask` isn't empty.
+#[inline(always)]
+fn masked<N: Number>(values: &mut [N::Value], mask: &mut [u32], f: impl Fn(N::Value) -> (N::Value, bool)) {
+    let mut mask = mask.iter_mut();
+    for values in values.chunks_mut(32) {
+        let mut bits = 0;
+        for (i, x) in values.iter_mut().enumerate() {
+            let (y, pass) = f(*x);
+            *x = y;
+            bits |= (pass as u32) << i;
+        }
+        if let Some(mask) = mask.next() {
+            *mask = bits;
+        }
+    }
+}
+
+#[inline(always)]
+fn floats_masked<N: Number>(io: Elementwise<'_, N>, f: impl Fn(f32) -> (f32, bool)) {
+    if let Some(values) = N::floats_mut(io.values) {
+        masked::<crate::number::F32>(values, io.mask, f);
+    }
+}
+
+/// Lets the error through where the derivative is 1, else takes `cut` of it.
+#[inline(always)]
+fn gate<N: Number>(io: Elementwise<'_, N>, passes: impl Fn(N::Value) -> bool, cut: impl Fn(N::Value) -> N::Value) {
+    if io.y.is_empty() {
+        for (values, &bits) in io.values.chunks_mut(32).zip(io.mask.iter()) {
+            for (i, dy) in values.iter_mut().enumerate() {
+                if bits >> i & 1 == 0 {
+                    *dy = cut(*dy);
+                }
+            }
+        }
+    } else {
+        for (dy, &y) in io.values.iter_mut().zip(io.y) {
+            if !passes(y) {
+                *dy = cut(*dy);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn from_output<N: Number>(io: Elementwise<'_, N>, derivative: impl Fn(f32) -> f32) {
+    if let (Some(errors), Some(y)) = (N::floats_mut(io.values), N::floats(io.y)) {
+        for (dy, &y) in errors.iter_mut().zip(y) {
+            *dy *= derivative(y);
+        }
+    }
+}
