@@ -125,14 +125,15 @@ def one(book, name, model, make, shape, classes, steps, count=None, batch=1, cli
     start = copy.deepcopy(model.state_dict())
     single, loss, _ = train(model, make, x, label, steps, batch, clip, torch.float32)
     double, loss64, norms = train(model, make, x, label, steps, batch, clip, torch.float64)
-    noisy = [train(model, make, x, label, steps, batch, clip, torch.float64, stream(f"{name}/noise {run}"))[0] for run in range(RUNS)]
+    noisy = [train(model, make, x, label, steps, batch, clip, torch.float64, stream(f"{name}/noise {run}")) for run in range(RUNS)]
     book.case(name, input=shape, classes=classes, steps=steps, batch=batch, macs=training_macs(model, shape),
               **attributes, **({"clip": clip} if clip else {}))
     book.put(f"{name}/x", x)
     book.put(f"{name}/label", label, np.int32)
     book.result(f"{name}/loss", np.array(loss), np.array(loss64))
+    book.put(f"{name}/spread/loss", np.max([abs(np.array(run[1]) - loss64) for run in noisy], axis=(0, 1)), np.float64)
     for key, value in start.items():
-        spread = max((run[key] - double[key]).abs().max().item() for run in noisy)
+        spread = max((run[0][key] - double[key]).abs().max().item() for run in noisy)
         moved = (double[key] - value).abs().max().item()
         # A network near a kink would make the comparison blunt: choose another then.
         assert spread < 1e-3 * moved, f"{name} {key}: rounding spreads to {spread:.2g}, training moved {moved:.2g}"
