@@ -14,7 +14,7 @@ mod report;
 mod save;
 mod static_learner;
 
-pub use engine::Engine;
+pub use engine::{Engine, Status};
 pub use load::LoadError;
 pub use metrics::Metrics;
 pub use model::Model;
