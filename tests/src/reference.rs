@@ -47,58 +47,26 @@ impl Vectors {
     pub fn open(subject: &str) -> Vectors {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("reference/vectors");
         let path = folder.join(format!("{subject}.safetensors"));
-        let bytes =
-            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let explain = |error| {
-            panic!(
-                "{}: {error}; write it again with make_vectors.py",
-                path.display()
-            )
-        };
-        let lines = SafeTensors::read_metadata(&bytes)
-            .unwrap_or_else(explain)
-            .1
-            .metadata()
-            .clone()
-            .unwrap_or_default();
-        let tensors = SafeTensors::deserialize(&bytes)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let explain = |error| panic!("{}: {error}; write it again with make_vectors.py", path.display());
+        let lines = SafeTensors::read_metadata(&bytes).unwrap_or_else(explain).1.metadata().clone().unwrap_or_default();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let tensors = tensors.iter().map(|(name, view)| {
             let values = match view.dtype() {
                 Dtype::F32 => numbers(view.data(), |b| f64::from(f32::from_le_bytes(b))),
                 Dtype::F64 => numbers(view.data(), f64::from_le_bytes),
                 Dtype::I32 => numbers(view.data(), |b| f64::from(i32::from_le_bytes(b))),
-                other => panic!(
-                    "{}: {name} is {other:?}; expected F32, F64 or I32",
-                    path.display()
-                ),
+                other => panic!("{}: {name} is {other:?}; expected F32, F64 or I32", path.display()),
             };
-            (
-                name.to_string(),
-                Tensor {
-                    shape: view.shape().to_vec(),
-                    values,
-                },
-            )
+            (name.to_string(), Tensor { shape: view.shape().to_vec(), values })
         });
-        Vectors {
-            subject: subject.into(),
-            tensors: tensors.collect(),
-            lines: lines.into_iter().collect(),
-        }
+        Vectors { subject: subject.into(), tensors: tensors.collect(), lines: lines.into_iter().collect() }
     }
 
     /// Every case, by name.
     pub fn cases(&self) -> impl Iterator<Item = Case<'_>> {
-        let known = self
-            .lines
-            .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "torch" | "numpy"));
-        known.map(|(name, line)| Case {
-            file: self,
-            name,
-            line,
-        })
+        let known = self.lines.iter().filter(|(name, _)| !matches!(name.as_str(), "torch" | "numpy"));
+        known.map(|(name, line)| Case { file: self, name, line })
     }
 
     /// One case.
@@ -106,19 +74,12 @@ impl Vectors {
     /// # Panics
     /// If there is no case of that name.
     pub fn case(&self, name: &str) -> Case<'_> {
-        self.cases()
-            .find(|case| case.name == name)
-            .unwrap_or_else(|| panic!("no case {name} in {}", self.subject))
+        self.cases().find(|case| case.name == name).unwrap_or_else(|| panic!("no case {name} in {}", self.subject))
     }
 }
 
 fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    bytes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&chunk| read(chunk))
-        .collect()
+    bytes.as_chunks().0.iter().map(|&chunk| read(chunk)).collect()
 }
 
 impl<'a> Case<'a> {
@@ -129,11 +90,7 @@ impl<'a> Case<'a> {
 
     /// An attribute as text, if the case has it.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        self.line
-            .split(' ')
-            .filter_map(|part| part.split_once('='))
-            .find(|(k, _)| *k == key)
-            .map(|(_, value)| value)
+        self.line.split(' ').filter_map(|part| part.split_once('=')).find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
     /// An attribute as text.
@@ -142,16 +99,13 @@ impl<'a> Case<'a> {
     /// If the case doesn't have it; so do the methods below.
     #[track_caller]
     pub fn text(&self, key: &str) -> &'a str {
-        self.get(key)
-            .unwrap_or_else(|| panic!("case {} has no attribute {key}: {}", self.name, self.line))
+        self.get(key).unwrap_or_else(|| panic!("case {} has no attribute {key}: {}", self.name, self.line))
     }
 
     /// An attribute as a number; the files hold float64 values that are f32s exactly.
     #[track_caller]
     pub fn number(&self, key: &str) -> f32 {
-        self.text(key)
-            .parse::<f64>()
-            .unwrap_or_else(|error| panic!("case {}: {key}: {error}", self.name)) as f32
+        self.text(key).parse::<f64>().unwrap_or_else(|error| panic!("case {}: {key}: {error}", self.name)) as f32
     }
 
     /// An attribute that is 0 or 1.
@@ -165,27 +119,19 @@ impl<'a> Case<'a> {
     pub fn sizes(&self, key: &str) -> Vec<u16> {
         self.text(key)
             .split('x')
-            .map(|part| {
-                part.parse()
-                    .unwrap_or_else(|_| panic!("case {}: {key}", self.name))
-            })
+            .map(|part| part.parse().unwrap_or_else(|_| panic!("case {}: {key}", self.name)))
             .collect()
     }
 
     /// Whether the case has a tensor `field`.
     pub fn has(&self, field: &str) -> bool {
-        self.file
-            .tensors
-            .contains_key(&format!("{}/{field}", self.name))
+        self.file.tensors.contains_key(&format!("{}/{field}", self.name))
     }
 
     #[track_caller]
     fn tensor(&self, field: &str) -> &'a Tensor {
         let name = format!("{}/{field}", self.name);
-        self.file
-            .tensors
-            .get(&name)
-            .unwrap_or_else(|| panic!("no tensor {name} in {}", self.file.subject))
+        self.file.tensors.get(&name).unwrap_or_else(|| panic!("no tensor {name} in {}", self.file.subject))
     }
 
     /// The shape of a tensor.
@@ -197,11 +143,7 @@ impl<'a> Case<'a> {
     /// An input, or torch's float32 result.
     #[track_caller]
     pub fn f32(&self, field: &str) -> Vec<f32> {
-        self.tensor(field)
-            .values
-            .iter()
-            .map(|&value| value as f32)
-            .collect()
+        self.tensor(field).values.iter().map(|&value| value as f32).collect()
     }
 
     /// A tensor as it is: labels, rates, travel.
@@ -219,11 +161,7 @@ impl<'a> Case<'a> {
     /// The fields below `prefix/`, in the order of their names: the weights of a network.
     pub fn below(&self, prefix: &str) -> Vec<&'a str> {
         let start = format!("{}/{prefix}/", self.name);
-        let names = self
-            .file
-            .tensors
-            .keys()
-            .filter_map(|name| name.strip_prefix(&start));
+        let names = self.file.tensors.keys().filter_map(|name| name.strip_prefix(&start));
         names.filter(|name| !name.ends_with(".f64")).collect()
     }
 
@@ -236,10 +174,7 @@ impl<'a> Case<'a> {
     #[track_caller]
     pub fn sum_bound(&self, field: &str) -> Vec<f64> {
         let n = f64::from(self.number(&format!("terms.{field}")));
-        self.f64(&format!("{field}.abs"))
-            .iter()
-            .map(|abs| (n + 1.0) * (UNIT * abs + TINY))
-            .collect()
+        self.f64(&format!("{field}.abs")).iter().map(|abs| (n + 1.0) * (UNIT * abs + TINY)).collect()
     }
 }
 
@@ -255,12 +190,7 @@ impl Verdict {
     /// Compares element by element: `|got - truth| <= bound`.
     pub fn compare(&mut self, what: &str, got: &[f32], truth: &[f64], bound: &[f64]) {
         if got.len() != truth.len() || bound.len() != truth.len() {
-            self.wrong.push(format!(
-                "{what}: {} values, {} expected, {} bounds",
-                got.len(),
-                truth.len(),
-                bound.len()
-            ));
+            self.wrong.push(format!("{what}: {} values, {} expected, {} bounds", got.len(), truth.len(), bound.len()));
             return;
         }
         let mut first = true;
@@ -272,7 +202,9 @@ impl Verdict {
             }
             if !inside && first {
                 first = false;
-                self.wrong.push(format!("{what}[{index}]: {got:e}, the truth is {truth:e}: off by {off:.2e}, allowed {bound:.2e}"));
+                self.wrong.push(format!(
+                    "{what}[{index}]: {got:e}, the truth is {truth:e}: off by {off:.2e}, allowed {bound:.2e}"
+                ));
             }
         }
         self.compared += got.len();
@@ -294,12 +226,7 @@ impl Verdict {
     /// If anything was outside, with a line for each comparison, or if fewer than `at_least` elements were compared.
     #[track_caller]
     pub fn close(self, at_least: usize) {
-        assert!(
-            self.wrong.is_empty(),
-            "{} comparisons fail:\n{}",
-            self.wrong.len(),
-            self.wrong.join("\n")
-        );
+        assert!(self.wrong.is_empty(), "{} comparisons fail:\n{}", self.wrong.len(), self.wrong.join("\n"));
         assert!(
             self.compared >= at_least,
             "only {} elements were compared, {at_least} were meant to be",
@@ -314,13 +241,9 @@ mod tests {
 
     #[test]
     fn every_file_opens_and_its_cases_are_counted() {
-        for (subject, cases) in [
-            ("operations", 65),
-            ("losses", 22),
-            ("optimizers", 12),
-            ("schedules", 9),
-            ("networks", 5),
-        ] {
+        for (subject, cases) in
+            [("operations", 65), ("losses", 22), ("optimizers", 12), ("schedules", 9), ("networks", 5)]
+        {
             assert_eq!(Vectors::open(subject).cases().count(), cases, "{subject}");
         }
     }
@@ -329,17 +252,11 @@ mod tests {
     fn torchs_own_float32_lies_within_the_sum_bound() {
         let (vectors, mut verdict) = (Vectors::open("operations"), Verdict::default());
         for case in vectors.cases() {
-            for field in ["y", "dx", "dx2", "dweight", "dbias"]
-                .into_iter()
-                .filter(|field| case.has(&format!("{field}.abs")))
+            for field in
+                ["y", "dx", "dx2", "dweight", "dbias"].into_iter().filter(|field| case.has(&format!("{field}.abs")))
             {
                 let what = format!("{} {field}", case.name());
-                verdict.compare(
-                    &what,
-                    &case.f32(field),
-                    case.truth(field),
-                    &case.sum_bound(field),
-                );
+                verdict.compare(&what, &case.f32(field), case.truth(field), &case.sum_bound(field));
             }
         }
         verdict.close(4000);
