@@ -27,6 +27,39 @@ fn every_mistake_of_the_table_has_its_own_error() {
 }
 
 #[test]
+fn a_tensor_may_lie_neither_in_the_one_before_nor_in_the_seal() {
+    let file = file();
+    let number = |place: usize| u32::from_le_bytes(file[toc(&file) + place..][..4].try_into().unwrap());
+    let (first, data_len) = (number(field(1, 8)), number(44));
+    // The first tensor has 96 bytes; 16 is the next aligned place inside it.
+    let inside = ImageError::Overlap { entry: 2, needed: first + 96, got: first + 16 };
+    assert_eq!(error(&changed(field(2, 8), &(first + 16).to_le_bytes())), inside);
+    // The last tensor has 4 bytes; the seal starts 16 before the end.
+    let seal = data_len - 16;
+    let beyond = ImageError::Bounds { entry: 15, end: u64::from(seal) + 4, limit: seal };
+    assert_eq!(error(&changed(field(15, 8), &seal.to_le_bytes())), beyond);
+}
+
+#[test]
+fn the_seal_names_the_files_length_and_the_data_is_aligned() {
+    let mut file = file();
+    let seal = file.len() - 16;
+    file[seal + 4..seal + 8].copy_from_slice(&(seal as u32).to_le_bytes());
+    reseal(&mut file);
+    assert!(matches!(error(&file), ImageError::Length { .. }));
+    // Eight more bytes of header, as another writer of safetensors may leave them.
+    let mut file = self::file();
+    let start = toc(&file);
+    file.splice(start..start, *b"        ");
+    file[..8].copy_from_slice(&(start as u64).to_le_bytes());
+    let len = file.len() as u32;
+    let seal = file.len() - 16;
+    file[seal + 4..seal + 8].copy_from_slice(&len.to_le_bytes());
+    reseal(&mut file);
+    assert_eq!(error(&file), ImageError::NotAnImage);
+}
+
+#[test]
 fn a_newer_minor_version_opens_unless_what_is_unknown_is_critical() {
     // Kind 77 in place of the last record's, as a later version may write.
     let last = entries().len();

@@ -69,7 +69,7 @@ impl Field<'_> {
     /// Sets the attribute from text; `None` if that isn't one of its values.
     pub(super) fn parse(self, text: &str) -> Option<()> {
         let sizes = |text: &str| {
-            let (height, width) = text.split_once('x')?;
+            let (height, width) = text.split_once(['x'])?;
             Some([height.parse().ok()?, width.parse().ok()?])
         };
         match self {

@@ -158,6 +158,7 @@ fn mistakes_are_named_with_their_line() {
         ("0 linear outputs=65536 bias=1 update=full from=previous", "outputs"),
         ("0 linear outputs=4 bias=2 update=full from=previous", "bias"),
         ("0 leaky_relu slope=0.01 update=full from=previous", "slope"),
+        ("0 leaky_relu slope=0x3c23d70 update=full from=previous", "slope"),
         ("0 leaky_relu slope=0x+c23d70a update=full from=previous", "slope"),
         ("0 max_pool2d window=2 stride=2x2 padding=0x0 floor=0 update=full from=previous", "window"),
         ("0 relu update=half from=previous", "update"),
