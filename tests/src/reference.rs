@@ -1,11 +1,12 @@
 //! Reads the reference vectors of `tests/reference/vectors` and compares against them.
 //!
-//! The files come from PyTorch; `tests/reference/README.md` gives the format. Each holds inputs, torch's float32 results
-//! and the float64 truth for those inputs. We compare with the truth, within a bound that the test derives, so that the
-//! verdict doesn't hang on torch's own rounding; that torch's float32 lies within the same bound shows that the bound
-//! isn't too tight, and a test that a wrong answer lies outside shows that it isn't too loose.
+//! The files come from PyTorch; `tests/reference/README.md` gives the format. Each holds inputs, torch's float32
+//! results and the float64 truth for those inputs. We compare with the truth, within a bound that the test derives, so
+//! that the verdict doesn't hang on torch's own rounding; that torch's float32 lies within the same bound shows that
+//! the bound isn't too tight, and a test that a wrong answer lies outside shows that it isn't too loose.
 //!
-//! These are helpers of tests over committed files: what is missing is a mistake in the test, and they panic with its name.
+//! These are helpers of tests over committed files: what is missing is a mistake in the test, and they panic with its
+//! name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -54,8 +54,8 @@ impl Sample {
         match self.loss {
             Loss::SoftmaxCrossEntropy => softmax(x, usize::from(self.label)),
             Loss::BinaryCrossEntropy => mean(x, &target, |x, t| {
-                // max(x, 0) - x t + ln_1p(e), e = exp(-|x|): e's error passes ln_1p at most as it is and e <= 2 ln_1p(e);
-                // then ln_1p's own, the product and two sums.
+                // max(x, 0) - x t + ln_1p(e), e = exp(-|x|): e's error passes ln_1p at most as it is and e <= 2
+                // ln_1p(e); then ln_1p's own, the product and two sums.
                 let e = (-x.abs()).exp();
                 let size = (2.0 * CALL + CALL + 3.0) * (x.abs() + (x * t).abs() + e.ln_1p());
                 // The sigmoid: exp, sum, quotient; then the difference and two products.
@@ -72,8 +72,8 @@ impl Sample {
     }
 }
 
-/// Every term's exponent is rounded relative to its size, its exponential by one call; the sum adds n, the logarithm turns the
-/// sum's relative error into an absolute one.
+/// Every term's exponent is rounded relative to its size, its exponential by one call; the sum adds n, the logarithm
+/// turns the sum's relative error into an absolute one.
 fn softmax(x: &[f64], label: usize) -> (f64, Vec<f64>) {
     let max = x.iter().fold(f64::NEG_INFINITY, |max, &x| max.max(x));
     let d: Vec<f64> = x.iter().map(|x| max - x).collect();
@@ -81,7 +81,8 @@ fn softmax(x: &[f64], label: usize) -> (f64, Vec<f64>) {
     let p: Vec<f64> = d.iter().map(|d| (-d).exp() / sum).collect();
     let spread: f64 = p.iter().zip(&d).map(|(p, d)| p * (d + CALL)).sum::<f64>() + x.len() as f64;
     let loss = spread + (CALL + 1.0) * sum.ln() + 2.0 * d[label];
-    // The exponential, the quotient's two roundings and the sum's error; minus one; times one over the batch, two roundings.
+    // The exponential, the quotient's two roundings and the sum's error; minus one; times one over the batch, two
+    // roundings.
     let slope = |(i, (p, d)): (usize, (&f64, &f64))| {
         p * (d + CALL + 3.0 + spread) + 3.0 * if i == label { 1.0 - p } else { *p }
     };
@@ -89,8 +90,8 @@ fn softmax(x: &[f64], label: usize) -> (f64, Vec<f64>) {
     (loss * UNIT + TINY, dy)
 }
 
-/// The mean of terms whose value and slope are off by the units that `each` gives; the sum adds n + 1 roundings of sizes that
-/// those units are multiples of.
+/// The mean of terms whose value and slope are off by the units that `each` gives; the sum adds n + 1 roundings of
+/// sizes that those units are multiples of.
 fn mean(x: &[f64], t: &[f64], each: impl Fn(f64, f64) -> (f64, f64)) -> (f64, Vec<f64>) {
     let n = x.len() as f64;
     let units: Vec<_> = x.iter().zip(t).map(|(&x, &t)| each(x, t)).collect();
@@ -138,7 +139,8 @@ fn losses_and_gradients_are_the_truth_within_rounding() {
     verdict.close(700);
 }
 
-/// The gradient of a mini-batch's mean: divided by a power of two it keeps its bits, by another number it is rounded twice more.
+/// The gradient of a mini-batch's mean: divided by a power of two it keeps its bits, by another number it is rounded
+/// twice more.
 #[test]
 fn gradients_are_divided_by_the_batch() {
     let (vectors, mut verdict) = (Vectors::open("losses"), Verdict::default());
@@ -156,10 +158,10 @@ fn gradients_are_divided_by_the_batch() {
     verdict.close(500);
 }
 
-/// D(h) = (L(x + h) - L(x - h)) / (x⁺ - x⁻) lies within truncation and rounding of the gradient. Where L is smooth truncation is
-/// c h² and D(2h) - D(h) three times that; where only its slope is continuous (Huber's seam) it is c h and the difference as
-/// much. Rounding is the loss's own bound over h, half as much again for what it may hide of the truncation, and twice all that
-/// because the argument moves.
+/// D(h) = (L(x + h) - L(x - h)) / (x⁺ - x⁻) lies within truncation and rounding of the gradient. Where L is smooth
+/// truncation is c h² and D(2h) - D(h) three times that; where only its slope is continuous (Huber's seam) it is c h
+/// and the difference as much. Rounding is the loss's own bound over h, half as much again for what it may hide of the
+/// truncation, and twice all that because the argument moves.
 #[test]
 fn gradients_are_the_slope_of_the_loss() {
     const H: f32 = 1.0 / 32.0;

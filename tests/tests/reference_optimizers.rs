@@ -176,10 +176,11 @@ fn a_slightly_wrong_rule_is_refused() {
     }
 }
 
-/// Roundings, in units: a power is rounded once and multiplied by the base rate. The cosine is `minimum + span sin²(a)`: the
-/// angle has three units (quotient, constant, product), which a sine below pi/2 passes on at most relatively; two calls' worth of
-/// two units, the square, the span and its product follow, at most 14 of that term, and one more for the sum. A warm-up is a
-/// quotient, a difference, a product, a sum and a product of positive numbers: six.
+/// Roundings, in units: a power is rounded once and multiplied by the base rate. The cosine is `minimum + span
+/// sin²(a)`: the angle has three units (quotient, constant, product), which a sine below pi/2 passes on at most
+/// relatively; two calls' worth of two units, the square, the span and its product follow, at most 14 of that term,
+/// and one more for the sum. A warm-up is a quotient, a difference, a product, a sum and a product of positive
+/// numbers: six.
 #[test]
 fn schedules_are_pytorchs() {
     let (vectors, mut verdict) = (Vectors::open("schedules"), Verdict::default());
@@ -202,8 +203,8 @@ fn schedules_are_pytorchs() {
     verdict.close(9 * 200);
 }
 
-/// The factor of `clip_grad_norm_` from the norms of a real run: `limit / (norm + 1e-6)`, at most 1. The sum of squares is
-/// rounded here, its root and three more operations after it.
+/// The factor of `clip_grad_norm_` from the norms of a real run: `limit / (norm + 1e-6)`, at most 1. The sum of
+/// squares is rounded here, its root and three more operations after it.
 #[test]
 fn the_global_norms_factor_is_pytorchs() {
     let (vectors, mut clipped) = (Vectors::open("networks"), 0);

@@ -6,7 +6,7 @@ use emberlite::image::{DType, Entry, Header, Kind, Writer};
 use emberlite::learner::{Engine, Status};
 use emberlite::loss::Target;
 use emberlite::number::{F32, Format};
-use emberlite::plan::{Plan, Region, Training, plan};
+use emberlite::plan::{Parameter, Plan, Region, Training, plan};
 
 /// The most nodes of a model here.
 const NODES: usize = 16;
@@ -55,15 +55,24 @@ impl Machine {
 
     /// A trained tensor of a node, or nothing where it isn't trained.
     pub fn trained(&self, node: u8, kind: Kind) -> Vec<f32> {
+        let parameter = self.parameter(node, kind);
+        self.floats(parameter.region).into_iter().take(parameter.len as usize).collect()
+    }
+
+    /// The optimizer's state of a tensor; empty slots where there is none.
+    pub fn state(&self, node: u8, kind: Kind) -> [Vec<f32>; 2] {
+        self.parameter(node, kind).state.map(|region| self.floats(region))
+    }
+
+    fn parameter(&self, node: u8, kind: Kind) -> &Parameter {
         let step = &self.plan.steps[usize::from(node)];
-        let parameter = match kind {
+        match kind {
             Kind::Weight => &step.parameters[0],
             Kind::Bias => &step.parameters[1],
             Kind::RunningMean => &step.running[0],
             Kind::RunningVariance => &step.running[1],
             other => panic!("{other:?} is no parameter"),
-        };
-        self.floats(parameter.region).into_iter().take(parameter.len as usize).collect()
+        }
     }
 
     fn floats(&self, region: Region) -> Vec<f32> {

@@ -1,9 +1,10 @@
 //! Whole networks: what training makes of them is what PyTorch makes of them, and every gradient is a slope.
 //!
-//! The final weights are compared with PyTorch's float64 run. No theory bounds the rounding of fifty steps usefully, so the
-//! vectors carry a measured `spread`: how far the final weights move if every step of the float64 run is disturbed by as much as
-//! float32 rounding does (see `tests/reference/README.md`). The largest of eight such runs, doubled for the tail that eight draws
-//! don't show, is the bound; training moved the weights at least 500 times as far, and PyTorch's own float32 must be inside.
+//! The final weights are compared with PyTorch's float64 run. No theory bounds the rounding of fifty steps usefully,
+//! so the vectors carry a measured `spread`: how far the final weights move if every step of the float64 run is
+//! disturbed by as much as float32 rounding does (see `tests/reference/README.md`). The largest of eight such runs,
+//! doubled for the tail that eight draws don't show, is the bound; training moved the weights at least 500 times as
+//! far, and PyTorch's own float32 must be inside.
 
 mod machine;
 mod slopes;
@@ -153,8 +154,8 @@ fn another_rule_ends_elsewhere() {
 
 /// Batch norm's statistics move with the accepted step: PyTorch's `running_mean` and `running_var`.
 ///
-/// `(1 - m) old + m new`: `new` is a mean (n + 1 units) or an unbiased variance (n + 7 and the mean's error squared, see
-/// `reference_ops/bounds.rs`), then four more roundings.
+/// `(1 - m) old + m new`: `new` is a mean (n + 1 units) or an unbiased variance (n + 7 and the mean's error squared,
+/// see `reference_ops/bounds.rs`), then four more roundings.
 #[test]
 fn running_statistics_move_as_pytorchs() {
     let (vectors, mut verdict) = (Vectors::open("operations"), Verdict::default());

@@ -1,9 +1,9 @@
 //! The executor's gradients against central differences of its own predictions, on a branching network.
 //!
-//! One network has inputs, weights and steps that are small multiples of powers of two, so that *every* float32 operation on the
-//! way is exact and the difference quotient is too: with one weight moved, the network is linear within a piece, the mean squared
-//! error (summed here in f64, exact as well) a parabola, and the central difference of a parabola is its slope. The tolerance is
-//! zero. The other is smooth, and has a bound.
+//! One network has inputs, weights and steps that are small multiples of powers of two, so that *every* float32
+//! operation on the way is exact and the difference quotient is too: with one weight moved, the network is linear
+//! within a piece, the mean squared error (summed here in f64, exact as well) a parabola, and the central difference
+//! of a parabola is its slope. The tolerance is zero. The other is smooth, and has a bound.
 
 use super::machine::{Loaded, Machine};
 use emberlite::graph::{
@@ -36,7 +36,8 @@ pub fn exact_network() -> (Shape, Vec<Node>, Sizes) {
     (Shape::d3(2, 6, 6), nodes, &[(0, 72, 4), (2, 16, 4), (6, 64, 4), (9, 16, 4)])
 }
 
-/// Weights in -1/2, 0, 1/2 and biases that are odd multiples of 1/4, so that few sums are zero, where ReLU has its kink.
+/// Weights in -1/2, 0, 1/2 and biases that are odd multiples of 1/4, so that few sums are zero, where ReLU has its
+/// kink.
 pub fn exact_tensors(sizes: Sizes, seed: u32) -> Vec<Loaded> {
     let mut tensors = Vec::new();
     for &(node, weight, bias) in sizes {
@@ -58,8 +59,8 @@ pub fn exact_sample(inputs: u32, outputs: u32, seed: u32) -> (Vec<f32>, Vec<f32>
     (x, (0..outputs).map(|i| (key.at(i + 9999) % 5) as f32 - 2.0).collect())
 }
 
-/// The gradient of every parameter as one step of plain descent at batch 1 shows it: `(w - w') / rate`, with a rate of a power
-/// of two.
+/// The gradient of every parameter as one step of plain descent at batch 1 shows it: `(w - w') / rate`, with a rate of
+/// a power of two.
 fn gradients(
     machine: &mut Machine,
     x: &[f32],
@@ -111,9 +112,10 @@ fn gradients_are_exactly_the_slope_where_arithmetic_is_exact() {
     assert!(compared > 300 && left_out < compared, "{compared} compared, {left_out} left out");
 }
 
-/// D(h) is within truncation and rounding of the gradient. Truncation is c h², D(2h) - D(h) three times that. Rounding: a
-/// computed sum of n products is the exact sum for weights that are off by at most n units each (Higham, section 3.1), elementwise
-/// functions add a few units more, so the loss is off by E = (n + 8) u Σ |w ∂L/∂w| + 8 u (1 + L), n the longest sum; D(h) by E / h.
+/// D(h) is within truncation and rounding of the gradient. Truncation is c h², D(2h) - D(h) three times that.
+/// Rounding: a computed sum of n products is the exact sum for weights that are off by at most n units each (Higham,
+/// section 3.1), elementwise functions add a few units more, so the loss is off by E = (n + 8) u Σ |w ∂L/∂w| + 8 u (1
+/// + L), n the longest sum; D(h) by E / h.
 #[test]
 fn gradients_are_slopes_of_a_smooth_network_too() {
     const RATE: f32 = 1.0 / 1024.0;

@@ -1,8 +1,8 @@
-//! Update rules: what is frozen keeps its bits and takes no memory, what is trained gets exactly the gradient it gets when
-//! everything is trained. On the exact network, so the tolerance is zero.
+//! Update rules: what is frozen keeps its bits and takes no memory, what is trained gets exactly the gradient it gets
+//! when everything is trained. On the exact network, so the tolerance is zero.
 
 use super::machine::{Loaded, Machine};
-use super::slopes::{exact_network, exact_sample, exact_tensors};
+use super::slopes::{Sizes, exact_network, exact_sample, exact_tensors};
 use emberlite::graph::{Node, Update};
 use emberlite::image::Kind;
 use emberlite::loss::{Loss, Target};
@@ -20,6 +20,19 @@ fn trains(update: Update, kind: Kind) -> bool {
     }
 }
 
+/// The rule of a layer in one of the 81 combinations over four layers.
+fn rule_of(combination: usize, layer: usize) -> Update {
+    RULES[combination / [1, 3, 9, 27][layer] % 3]
+}
+
+fn with_rules(plain: &[Node], sizes: Sizes, combination: usize) -> Vec<Node> {
+    let mut nodes = plain.to_vec();
+    for (layer, (node, ..)) in sizes.iter().enumerate() {
+        nodes[usize::from(*node)].update = rule_of(combination, layer);
+    }
+    nodes
+}
+
 /// The machine's parameters: those it trains from its memory, the others as they were loaded.
 fn parameters(machine: &Machine, tensors: &[Loaded]) -> Vec<Vec<f32>> {
     let of = |(node, kind, loaded): &Loaded| match machine.trained(*node, *kind) {
@@ -29,8 +42,8 @@ fn parameters(machine: &Machine, tensors: &[Loaded]) -> Vec<Vec<f32>> {
     tensors.iter().map(of).collect()
 }
 
-/// Every combination of rules over the four layers, two steps each (the second from other weights), with the fused update, with
-/// a mini-batch and with clipping. In the second step sums may round, but in both machines alike.
+/// Every combination of rules over the four layers, two steps each (the second from other weights), with the fused
+/// update, with a mini-batch and with clipping. In the second step sums may round, but in both machines alike.
 #[test]
 fn every_combination_of_update_rules_is_right() {
     let (input, plain, sizes) = exact_network();
@@ -38,11 +51,8 @@ fn every_combination_of_update_rules_is_right() {
     let (mut trained, mut kept) = (0, 0);
     for settings in [sgd, sgd.batch(2), sgd.clip(Clip::GlobalNorm(1.0e6))] {
         for combination in 0..81usize {
-            let rule = |layer: usize| RULES[combination / [1, 3, 9, 27][layer] % 3];
-            let mut nodes: Vec<Node> = plain.clone();
-            for (layer, (node, ..)) in sizes.iter().enumerate() {
-                nodes[usize::from(*node)].update = rule(layer);
-            }
+            let rule = |layer: usize| rule_of(combination, layer);
+            let nodes = with_rules(&plain, sizes, combination);
             if (0..4).all(|layer| rule(layer) == Update::Frozen) {
                 continue; // nothing to train: the planner says so
             }
@@ -106,5 +116,45 @@ fn a_mini_batch_steps_by_the_mean_gradient() {
     for ((got, mean), (node, kind, before)) in parameters(&batched, &start).iter().zip(&mean).zip(&start) {
         let want: Vec<f32> = before.iter().zip(mean).map(|(w, step)| w + step).collect();
         assert_eq!(got, &want, "node {node} {kind:?}");
+    }
+}
+
+/// With a learning rate of 0 the weights stay and every step has the gradients that it has when everything is trained;
+/// so must the optimizer's state be, bit for bit, after several steps, and of what isn't trained there is none.
+#[test]
+fn optimizer_state_is_right_under_every_combination_of_update_rules() {
+    let (input, plain, sizes) = exact_network();
+    let start = exact_tensors(sizes, 8);
+    for optimizer in [Optimizer::adam(0.0), Optimizer::momentum(0.0, 0.75)] {
+        let settings = Training::new(Loss::MeanSquaredError, optimizer);
+        let run = |nodes: &[Node]| {
+            let mut machine = Machine::new(input, nodes, settings, &start);
+            for seed in 0..3 {
+                let (x, t) = exact_sample(input.elements(), 4, seed);
+                machine.train(&x, Target::Values(&t));
+            }
+            assert_eq!(
+                parameters(&machine, &start),
+                start.iter().map(|(_, _, values)| values.clone()).collect::<Vec<_>>()
+            );
+            machine
+        };
+        let full = run(&plain);
+        for combination in 0..80 {
+            let machine = run(&with_rules(&plain, sizes, combination));
+            for (index, (node, kind, _)) in start.iter().enumerate() {
+                let want = match trains(rule_of(combination, index / 2), *kind) {
+                    true => full.state(*node, *kind),
+                    false => [Vec::new(), Vec::new()],
+                };
+                assert_eq!(
+                    machine.state(*node, *kind),
+                    want,
+                    "{optimizer:?}, rules {combination}, node {node} {kind:?}"
+                );
+            }
+        }
+        let used = full.state(0, Kind::Weight)[0].iter().filter(|m| **m != 0.0).count();
+        assert!(used > 30, "only {used} of 72 elements have a state");
     }
 }

@@ -49,9 +49,9 @@ fn positions(case: &Case<'_>) -> usize {
     case.f64("x").len() / case.f64("weight").len()
 }
 
-/// `1 / (1 + e)` or `e / (1 + e)`: e has EXP units, the sum and the quotient one each, so y has EXP + 2, and one for the
-/// second order. `y (1 - y) dy`: 1 - y inherits y's error absolutely and adds one; two products follow:
-/// `|dy| y (Y y + (Y + 3)(1 - y))`, Y = EXP + 3.
+/// `1 / (1 + e)` or `e / (1 + e)`: e has EXP units, the sum and the quotient one each, so y has EXP + 2, and one for
+/// the second order. `y (1 - y) dy`: 1 - y inherits y's error absolutely and adds one; two products follow: `|dy| y (Y
+/// y + (Y + 3)(1 - y))`, Y = EXP + 3.
 fn sigmoid(case: &Case<'_>) -> Bounds {
     let units = EXP + 3.0;
     let y = case.truth("y").iter().map(|y| units * UNIT * y + TINY).collect();
@@ -69,7 +69,8 @@ fn tanh(case: &Case<'_>) -> Bounds {
     Bounds { y, dx, ..Bounds::default() }
 }
 
-/// Layer norm (one group, a weight for each element) and batch norm from the sample (one group and one weight a channel).
+/// Layer norm (one group, a weight for each element) and batch norm from the sample (one group and one weight a
+/// channel).
 fn norm(case: &Case<'_>, n: usize, weight_each: bool) -> Bounds {
     let (x, dy) = (case.f64("x"), case.f64("dy"));
     let (weight, bias) = (case.f64("weight"), case.f64("bias"));

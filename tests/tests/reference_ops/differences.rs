@@ -6,12 +6,12 @@
 //! - D(h) = (L(p + h) - L(p - h)) / (p⁺ - p⁻), with the arguments as f32 rounds them, so that no step error remains.
 //! - Truncation: D(h) = L' + c h² + O(h⁴), so D(2h) - D(h) = 3 c h² + O(h⁴). The value compared is D(h) itself and the
 //!   difference to D(2h) is allowed, three times what the first term asks for.
-//! - Kinks: for rectifiers and maxima L is a broken line. An element where L(p + h) + L(p - h) - 2 L(p) isn't zero within
-//!   rounding has a kink within h; it is left out and counted. The others have no truncation at all.
+//! - Kinks: for rectifiers and maxima L is a broken line. An element where L(p + h) + L(p - h) - 2 L(p) isn't zero
+//!   within rounding has a kink within h; it is left out and counted. The others have no truncation at all.
 //! - Rounding: each L is off by at most E = Σ |dy_j| e_j, e_j the bound of the forward pass, so D(h) is off by E / h.
 //!   For sums of n products e_j grows by (n + 1) u h |∂y_j/∂p|; over all j that is (n + 1) u times the gradient's
-//!   absolute sum. For the others, of values of order one, twice E is allowed. As D(2h) - D(h) may hide
-//!   3 c h² behind rounding of 1.5 E / h, another half of E / h is added. The sums in f64 are worth 1e-12.
+//!   absolute sum. For the others, of values of order one, twice E is allowed. As D(2h) - D(h) may hide 3 c h² behind
+//!   rounding of 1.5 E / h, another half of E / h is added. The sums in f64 are worth 1e-12.
 
 use super::bounds::bounds;
 use super::drive::Node;
