@@ -31,7 +31,10 @@ impl Shape {
     }
     /// The dimensions, as many as the rank.
     pub const fn dims(&self) -> &[u16] {
-        self.dims.split_at(self.rank as usize).0
+        match self.dims.split_at_checked(self.rank as usize) {
+            Some((dims, _)) => dims,
+            None => &[],
+        }
     }
     /// The number of dimensions, 1 to 3.
     pub const fn rank(self) -> u8 {
@@ -75,6 +78,6 @@ impl core::fmt::Display for Shape {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Shape {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=[u16]}", self.dims());
+        defmt::write!(f, "{}", self.dims());
     }
 }

@@ -147,6 +147,9 @@ impl Number for Fixed16 {
     fn loss_is_finite(_loss: i32) -> bool {
         true
     }
+    fn loss_bits(loss: i32) -> u32 {
+        loss as u32
+    }
     fn loss_to_f32(loss: i32) -> f32 {
         loss as f32 * power_of_two(-LOSS_FRAC)
     }

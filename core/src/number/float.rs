@@ -81,6 +81,9 @@ impl Number for F32 {
     fn loss_is_finite(loss: f32) -> bool {
         loss.is_finite()
     }
+    fn loss_bits(loss: f32) -> u32 {
+        loss.to_bits()
+    }
     #[inline(always)]
     fn loss_to_f32(loss: f32) -> f32 {
         loss

@@ -108,6 +108,8 @@ pub trait Number: Copy + Default + core::fmt::Debug + 'static {
     fn mean_loss(sum: Self::LossSum, count: u32) -> Self::Loss;
     /// Whether a loss is finite; always true where numbers saturate.
     fn loss_is_finite(loss: Self::Loss) -> bool;
+    /// The bit pattern of a loss, for traces.
+    fn loss_bits(loss: Self::Loss) -> u32;
     /// A loss as a real number, for hosts and tests.
     fn loss_to_f32(loss: Self::Loss) -> f32;
 
@@ -149,4 +151,9 @@ pub fn view_gradients<N: Number>(words: &[u32]) -> &[N::Gradient] {
 #[inline(always)]
 pub fn view_gradients_mut<N: Number>(words: &mut [u32]) -> &mut [N::Gradient] {
     bytemuck::must_cast_slice_mut(words)
+}
+
+/// The bytes of values, little-endian as on every machine that this library runs on.
+pub fn bytes<N: Number>(values: &[N::Value]) -> &[u8] {
+    bytemuck::cast_slice(values)
 }
