@@ -1,0 +1,52 @@
+//! Why a command failed: one message, and nothing else.
+
+use std::io;
+use std::path::PathBuf;
+
+use emberlite::image::ImageError;
+use thiserror::Error;
+
+use crate::data::DataError;
+use crate::export::FileError;
+use crate::simulate::SimulateError;
+use crate::spec::{LoadError, SpecError};
+
+/// The failure of a command.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// `model.toml`.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A simulation.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
+    /// A model's file.
+    #[error("{}: {error}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: ImageError,
+    },
+    /// Anything else, in one sentence.
+    #[error("{0}")]
+    Message(String),
+    /// The result can't be printed.
+    #[error("can't write the result: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Data(error) => CliError::Data(error),
+            LoadError::Spec(error) => CliError::Spec(error),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `emberlite inspect`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::CliError;
+use crate::export::{self, Bytes};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The file: exported, or saved by a device
+    file: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    let path = &arguments.file;
+    let bytes = Bytes::read(path)?;
+    let text = export::inspect(&bytes).map_err(|error| CliError::Image { path: path.clone(), error })?;
+    Ok(out.write_all(text.as_bytes())?)
+}

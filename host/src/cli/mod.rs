@@ -1,0 +1,72 @@
+//! The program `emberlite`: one command a file, each a few calls of the library.
+//!
+//! Exit status: 0 done, 1 failed with one message on standard error, 2 called wrongly.
+
+mod error;
+mod inspect;
+mod plan;
+mod simulate;
+
+pub use error::CliError;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Train models on this machine, keep them learning on the chip.
+#[derive(Debug, Parser)]
+#[command(name = "emberlite", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what a model needs on the device: shapes, memory, work, and the boards that it fits
+    Plan(plan::Arguments),
+    /// Describe a model's file
+    Inspect(inspect::Arguments),
+    /// Run the device's own arithmetic on this machine, bit for bit
+    Simulate(simulate::Arguments),
+}
+
+/// Runs the program with the process's arguments and standard output.
+pub fn main() -> ExitCode {
+    let mut out = io::stdout().lock();
+    let status = run(std::env::args_os(), &mut out, &mut io::stderr());
+    let _ = out.flush();
+    ExitCode::from(status)
+}
+
+/// Runs the program; the first argument is its name. Returns the exit status.
+pub fn run<T: Into<OsString> + Clone>(
+    arguments: impl IntoIterator<Item = T>,
+    out: &mut dyn Write,
+    error: &mut dyn Write,
+) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version are answers, the rest is a wrong call.
+            let to: &mut dyn Write = if answer.use_stderr() { error } else { out };
+            let _ = write!(to, "{answer}");
+            return if answer.use_stderr() { 2 } else { 0 };
+        }
+    };
+    let done = match cli.command {
+        Command::Plan(arguments) => plan::run(&arguments, out),
+        Command::Inspect(arguments) => inspect::run(&arguments, out),
+        Command::Simulate(arguments) => simulate::run(&arguments, out),
+    };
+    match done {
+        Ok(()) => 0,
+        // Whoever reads the output has seen enough (`| head`).
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(failure) => {
+            let _ = writeln!(error, "error: {failure}");
+            1
+        }
+    }
+}

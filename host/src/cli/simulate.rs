@@ -1,0 +1,105 @@
+//! `emberlite simulate`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use emberlite::image::Image;
+
+use super::CliError;
+use crate::data::Dataset;
+use crate::export::{self, Bytes};
+use crate::simulate::{self, Options, Report, classes_of};
+use crate::spec::Spec;
+
+/// Trains exactly as the device would, or evaluates.
+///
+/// Without `--steps` every row is evaluated. With `--steps N` the device's train_step is called N times, with the settings
+/// of [device.training], on the rows in the order of the file (from the first again after the last); the result is what the
+/// device would save, bit for bit, and all rows are evaluated with it.
+///
+/// Rows are raw values as [data] describes its files; windows are cut in the order of the file. Normalisation comes from
+/// the weights' file.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The model's description
+    #[arg(long, default_value = "model.toml")]
+    model: PathBuf,
+    /// The sealed file to start from
+    #[arg(long)]
+    weights: PathBuf,
+    /// Raw rows, as CSV or NPZ
+    #[arg(long, conflicts_with = "part")]
+    data: Option<PathBuf>,
+    /// Instead of a file: a part of the data that the model's description names
+    #[arg(long, value_enum, default_value = "test")]
+    part: Part,
+    /// Training steps
+    #[arg(long, requires = "out", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+    /// Where the trained weights go
+    #[arg(long, requires = "steps")]
+    out: Option<PathBuf>,
+    /// Where the figures go, as JSON
+    #[arg(long)]
+    metrics: Option<PathBuf>,
+    /// Keep loss, class and outcome of every step in the JSON
+    #[arg(long, requires = "steps")]
+    trace: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Part {
+    Train,
+    Validation,
+    Test,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    let spec = Spec::read(&arguments.model)?;
+    let weights = Bytes::read(&arguments.weights)?;
+    let image =
+        Image::open(weights.as_slice()).map_err(|error| CliError::Image { path: arguments.weights.clone(), error })?;
+    let rows = rows(arguments, &spec, &classes_of(&image))?;
+    let options = Options { steps: arguments.steps, trace: arguments.trace };
+    let simulation = simulate::run(&spec, &weights, &rows, &options)?;
+    if let (Some(path), Some(file)) = (&arguments.out, &simulation.file) {
+        export::write(path, file)?;
+    }
+    if let Some(path) = &arguments.metrics {
+        let mut json = serde_json::to_string_pretty(&simulation.report)
+            .map_err(|error| CliError::Message(format!("can't write the figures as JSON: {error}")))?;
+        json.push('\n');
+        export::write(path, json.as_bytes())?;
+    }
+    print(&simulation.report, out)
+}
+
+fn rows(arguments: &Arguments, spec: &Spec, classes: &[String]) -> Result<Dataset, CliError> {
+    if let Some(path) = &arguments.data {
+        return Ok(spec.load_file(path, classes)?);
+    }
+    let parts = spec.load_parts()?;
+    let missing = |name| CliError::Message(format!("[data] names no {name} part; add it, or give --data FILE"));
+    match arguments.part {
+        Part::Train => Ok(parts.train),
+        Part::Validation => parts.validation.ok_or_else(|| missing("validation")),
+        Part::Test => parts.test.ok_or_else(|| missing("test")),
+    }
+}
+
+fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
+    let share = |accuracy: Option<f64>| accuracy.map_or(String::new(), |a| format!("accuracy {:.2} %, ", a * 100.0));
+    if let Some(training) = &report.training {
+        writeln!(
+            out,
+            "trained {} steps: {} updates, {} skipped; before each step {}loss {:.6}",
+            report.steps,
+            report.updates,
+            report.skipped,
+            share(training.accuracy),
+            training.loss
+        )?;
+    }
+    writeln!(out, "evaluated {} samples: {}loss {:.6}", report.count, share(report.accuracy), report.loss)?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The program `emberlite`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    emberlite_host::cli::main()
+}

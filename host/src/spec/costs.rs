@@ -1,0 +1,193 @@
+//! What a model costs on the device, layer by layer and as a whole.
+
+use emberlite::image::{DType, Entry, Header, Kind, MODEL, encoded_len};
+use emberlite::number::Format;
+use emberlite::plan::{PlanError, PlanErrorKind, Training, check_budget};
+use serde::Serialize;
+
+use super::{Board, HostPlan, Spec, SpecError};
+
+/// The costs of a plan. Bytes unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Costs {
+    /// The number format.
+    pub format: &'static str,
+    /// Whether it is planned for learning, or for prediction alone.
+    pub training: bool,
+    /// Layer by layer.
+    pub layers: Vec<LayerCosts>,
+    /// All parameters, as a number.
+    pub parameters: u64,
+    /// Those that learn, as a number.
+    pub trainable: u64,
+    /// Parameters in RAM.
+    pub parameter_bytes: u64,
+    /// Optimizer state.
+    pub state_bytes: u64,
+    /// Accumulated gradients.
+    pub gradient_bytes: u64,
+    /// Activations, errors and scratch at the worst moment.
+    pub working_bytes: u64,
+    /// Everything that must be in RAM besides the stack.
+    pub arena_bytes: u64,
+    /// Parameters in the file.
+    pub flash_bytes: u64,
+    /// The sealed file, without metadata of its own.
+    pub file_bytes: u64,
+    /// Multiply-accumulates of a prediction.
+    pub macs_predict: u64,
+    /// Multiply-accumulates of a training step.
+    pub macs_step: u64,
+    /// Bytes read and written by a prediction.
+    pub bytes_moved: u64,
+    #[serde(skip)]
+    plan: HostPlan,
+}
+
+/// The costs of a layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerCosts {
+    /// Its name; empty where none was given.
+    pub name: String,
+    /// Its operation.
+    pub operation: &'static str,
+    /// Its output's shape.
+    pub output: String,
+    /// Parameters, as a number.
+    pub parameters: u64,
+    /// Multiply-accumulates of the forward pass.
+    pub macs: u64,
+    /// Bytes of the output; 0 where it lies in the input's memory.
+    pub activation_bytes: u64,
+    /// Whether it works in the input's memory.
+    pub in_place: bool,
+    /// Bytes kept for the backward pass besides.
+    pub saved_bytes: u64,
+    /// What learning changes.
+    pub update: &'static str,
+}
+
+impl Spec {
+    /// Plans the model and adds up what it costs.
+    ///
+    /// # Errors
+    /// [`SpecError`] at the line of the layer or setting at fault.
+    pub fn costs(&self, training: Option<&Training>) -> Result<Costs, SpecError> {
+        let plan = self.plan_with(training)?;
+        let s = plan.summary;
+        let format = self.model.format;
+        let steps = self.model.nodes.iter().zip(&self.model.names).zip(plan.view().steps);
+        let layers = steps.map(|((node, name), step)| {
+            // The second input of an `add` has the shape of the first, or there would be no plan.
+            let macs = node.op.facts(step.input, step.input).map_or(0, |facts| u64::from(facts.macs));
+            let words = format.words(step.output.elements());
+            LayerCosts {
+                name: name.clone(),
+                operation: node.op.name(),
+                output: step.output.to_string(),
+                parameters: step.parameters.iter().map(|p| u64::from(p.len)).sum(),
+                macs,
+                activation_bytes: if step.in_place { 0 } else { u64::from(words) * 4 },
+                in_place: step.in_place,
+                saved_bytes: u64::from(step.saved.len) * 4,
+                update: match step.parameters.iter().all(|p| p.len == 0) {
+                    true => "-",
+                    false => node.update.name(),
+                },
+            }
+        });
+        Ok(Costs {
+            format: format.name(),
+            training: training.is_some(),
+            layers: layers.collect(),
+            parameters: s.parameters.into(),
+            trainable: s.trainable.into(),
+            parameter_bytes: s.parameter_bytes.into(),
+            state_bytes: s.state_bytes.into(),
+            gradient_bytes: s.gradient_bytes.into(),
+            working_bytes: s.working_bytes.into(),
+            arena_bytes: u64::from(s.words) * 4,
+            flash_bytes: s.flash_bytes.into(),
+            file_bytes: self.file_bytes(&plan)?,
+            macs_predict: s.macs_forward,
+            macs_step: s.macs_training,
+            bytes_moved: s.bytes_moved,
+            plan,
+        })
+    }
+
+    /// The length of the file that the model's parameters make.
+    fn file_bytes(&self, plan: &HostPlan) -> Result<u64, SpecError> {
+        let (value, format) = (self.model.format.value_bytes() as usize, self.model.format);
+        let dtype = if format == Format::F32 { DType::F32 } else { DType::I16 };
+        let view = plan.view();
+        let mut parts: Vec<(u8, Kind, DType, usize)> = Vec::new();
+        for (node, step) in (0u8..).zip(view.steps) {
+            let kinds = [Kind::Weight, Kind::Bias, Kind::RunningMean, Kind::RunningVariance];
+            for (p, kind) in step.parameters.iter().chain(&step.running).zip(kinds).filter(|(p, _)| p.len > 0) {
+                parts.push((node, kind, dtype, p.len as usize * value));
+            }
+        }
+        let channels = usize::from(self.model.input.planes().0);
+        if format == Format::Fixed16 {
+            parts.push((MODEL, Kind::NormalisationFixed, DType::I32, channels * 12));
+            parts.push((MODEL, Kind::Scales, DType::I8, plan.summary.scales.len as usize * 4));
+        } else {
+            parts.push((MODEL, Kind::Normalisation, DType::F32, channels * 8));
+        }
+        parts.push((MODEL, Kind::GoldenInput, dtype, plan.summary.inputs as usize * value));
+        parts.push((MODEL, Kind::GoldenOutput, dtype, plan.summary.outputs as usize * value));
+        // Only lengths matter here: every tensor borrows the same zeros.
+        let zeros = vec![0u8; parts.iter().map(|part| part.3).max().unwrap_or(0)];
+        let dims: Vec<[u32; 1]> = parts.iter().map(|part| [part.3 as u32 / part.2.bytes()]).collect();
+        let entries = parts.iter().zip(&dims).map(|(&(node, kind, dtype, len), dims)| {
+            let bytes = zeros.get(..len).unwrap_or_default();
+            Entry { node, kind, dtype, dims, frac: 0, bytes }
+        });
+        let entries: Vec<Entry<'_>> = entries.collect();
+        let len = encoded_len(Header::new(self.graph()), &entries);
+        len.map(u64::from).map_err(|error| self.error(1, format!("the model's file can't be made: {error}")))
+    }
+
+    /// Compares the costs with the budget of `[device]`: its RAM and flash, and those of its board where they aren't
+    /// given (the board's RAM less its stack).
+    ///
+    /// # Errors
+    /// [`SpecError`] at the line of the budget, with the numbers.
+    pub fn check_budget(&self, costs: &Costs, boards: &[Board]) -> Result<(), SpecError> {
+        let board = match &self.device.board {
+            None => None,
+            Some(name) => {
+                let found = boards.iter().find(|board| &board.name == name);
+                let names: Vec<&str> = boards.iter().map(|board| board.name.as_str()).collect();
+                let message = || {
+                    let hint = super::error::suggestion(name, &names);
+                    format!("`device.board`: unknown board `{name}`; {hint}")
+                };
+                Some(found.ok_or_else(|| self.error(self.board_line(), message()))?)
+            }
+        };
+        let ram = self.device.ram.or(board.map(|board| board.ram.saturating_sub(board.stack)));
+        if let Some(ram) = ram {
+            check_budget(&costs.plan, ram).map_err(|error| match error {
+                error @ PlanError { kind: PlanErrorKind::Memory { .. }, .. } => {
+                    let mut placed = self.place(&error);
+                    placed.message += "; shrink the model, freeze layers, take plain sgd or batch 1, or a larger board";
+                    placed
+                }
+                error => self.place(&error),
+            })?;
+        }
+        let flash = self.device.flash.or(board.map(|board| board.flash));
+        match flash {
+            Some(flash) if costs.file_bytes > u64::from(flash) => {
+                let needed = costs.file_bytes;
+                let message = format!(
+                    "the model's file needs {needed} bytes of flash, there are {flash}; shrink the model or take fixed16"
+                );
+                Err(self.error(self.flash_line(), message))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! `[data]` and `[preprocessing]`: which files, what their columns mean, which part is for what.
+
+use std::path::{Path, PathBuf};
+
+use super::error::SpecError;
+use super::section::{Section, Value};
+use crate::data::{CsvSpec, Label, Missing, Rule, Window, WindowLabel};
+
+/// Where the samples come from and how they are divided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSpec {
+    /// The files.
+    pub files: Files,
+    /// How rows become windows; samples as they are without it.
+    pub window: Option<Window>,
+    /// Which samples training is watched with.
+    pub validation: Option<Part>,
+    /// Which samples the result is judged with.
+    pub test: Option<Part>,
+    /// What every raw number is multiplied by as it is read; 1 leaves it.
+    pub scale: f32,
+    /// Whether the host fits mean and deviation of each channel on the training part.
+    pub standardise: bool,
+    /// The line of the section, for errors that appear once the files are read.
+    pub(super) line: u32,
+}
+
+/// Files of one of the formats; paths as the program opens them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Files {
+    /// CSV, one after the other.
+    Csv {
+        /// The files.
+        paths: Vec<PathBuf>,
+        /// What the columns mean.
+        spec: CsvSpec,
+    },
+    /// One NPZ file.
+    Npz {
+        /// The file.
+        path: PathBuf,
+        /// The array of samples.
+        features: String,
+        /// The array to learn.
+        label: Label,
+    },
+    /// Two IDX files.
+    Idx {
+        /// Samples.
+        images: PathBuf,
+        /// Class numbers.
+        labels: PathBuf,
+    },
+}
+
+impl Files {
+    /// What is to be learnt.
+    pub fn label(&self) -> &Label {
+        const CLASS: &Label = &Label::Class(String::new());
+        match self {
+            Files::Csv { spec, .. } => &spec.label,
+            Files::Npz { label, .. } => label,
+            Files::Idx { .. } => CLASS,
+        }
+    }
+}
+
+/// A part that is held back: what the rule names, or files of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// The rule's first part: the share, or what matches.
+    Rule(Rule),
+    /// The last share of each recording.
+    Tail {
+        /// The share, between 0 and 1.
+        share: f64,
+    },
+    /// Files of the same kind.
+    Files(Files),
+}
+
+const RULES: [&str; 6] = ["fraction", "stratified", "group", "filter", "head", "tail"];
+
+/// Reads `[data]` and `[preprocessing]`; `base` is the folder that paths start from.
+pub(super) fn data(
+    mut section: Section<'_>,
+    preprocessing: Option<Section<'_>>,
+    base: &Path,
+) -> Result<DataSpec, SpecError> {
+    let line = section.line();
+    let window = section.take("window").map(window).transpose()?;
+    let (validation, test) = (section.take("validation"), section.take("test"));
+    let files = files(&mut section, base, None)?;
+    let read = |value: Option<Value<'_>>| value.map(|value| part(value, base, &files, window.is_some())).transpose();
+    let (validation, test) = (read(validation)?, read(test)?);
+    section.finish()?;
+    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, standardise: true, line };
+    if let Some(mut section) = preprocessing {
+        if let Some(value) = section.take("standardise") {
+            spec.standardise = value.flag()?;
+        }
+        if let Some(value) = section.take("scale") {
+            spec.scale = value.single()?;
+            if spec.scale <= 0.0 {
+                return Err(value.expected("a positive number"));
+            }
+        }
+        section.finish()?;
+    }
+    Ok(spec)
+}
+
+/// The files of a section; a part's columns and arrays are those of `whole`.
+fn files(section: &mut Section<'_>, base: &Path, whole: Option<&Files>) -> Result<Files, SpecError> {
+    if let Some(images) = section.take("images") {
+        let images = base.join(images.string("the path of an IDX file")?);
+        let labels = section.need("labels", "the path of the IDX file of class numbers")?;
+        return Ok(Files::Idx { images, labels: base.join(labels.string("the path of an IDX file")?) });
+    }
+    let (one, many) = (section.take("file"), section.take("files"));
+    let expected = "a path, or a list of paths";
+    let (paths, value) = match (one, many) {
+        (Some(value), None) => (vec![base.join(value.string(expected)?)], None),
+        (None, Some(value)) => {
+            let empty = value.expected("at least one path");
+            let paths: Vec<_> = value.strings(expected)?.iter().map(|path| base.join(path)).collect();
+            (paths, Some(empty))
+        }
+        (Some(_), Some(value)) => return Err(value.error("give `file` or `files`, not both".into())),
+        (None, None) => {
+            return Err(
+                section.error("`file` is missing; give a CSV or NPZ file, or `images` and `labels` (IDX)".into())
+            );
+        }
+    };
+    match (paths.as_slice(), value, whole) {
+        ([], Some(empty), _) => Err(empty),
+        (_, _, Some(Files::Csv { spec, .. })) => Ok(Files::Csv { paths, spec: spec.clone() }),
+        ([path], _, Some(Files::Npz { features, label, .. })) => {
+            Ok(Files::Npz { path: path.clone(), features: features.clone(), label: label.clone() })
+        }
+        ([path], _, None) if path.extension().is_some_and(|extension| extension == "npz") => {
+            let features = section.take("features");
+            let features = features.map_or(Ok("x".into()), |v| v.string("the name of an array").map(str::to_string))?;
+            Ok(Files::Npz { path: path.clone(), features, label: label(section)? })
+        }
+        (_, _, None) => Ok(Files::Csv { paths, spec: columns(section)? }),
+        _ => Err(section.error("must be of the same format as the section's files".into())),
+    }
+}
+
+fn columns(section: &mut Section<'_>) -> Result<CsvSpec, SpecError> {
+    let mut spec = CsvSpec { label: label(section)?, ..CsvSpec::default() };
+    let list = |section: &mut Section<'_>, key| match section.take(key) {
+        None => Ok(Vec::new()),
+        Some(value) => value.strings("a list of names"),
+    };
+    spec.features = list(section, "features")?;
+    spec.classes = list(section, "classes")?;
+    spec.groups = list(section, "groups")?;
+    if let Some(value) = section.take("recording") {
+        spec.recording = Some(value.string("the name of a column")?.into());
+    }
+    if let Some(value) = section.take("missing") {
+        spec.missing = match value.string("\"refuse\" or \"drop_row\"")? {
+            "refuse" => Missing::Refuse,
+            "drop_row" => Missing::DropRow,
+            name => return Err(value.unknown("rule for missing cells", name, &["refuse", "drop_row"])),
+        };
+    }
+    if let Some(value) = section.take("delimiter") {
+        let mut characters = value.string("one character")?.chars();
+        spec.delimiter = match (characters.next(), characters.next()) {
+            (Some(one), None) if one.is_ascii() => one,
+            _ => return Err(value.expected("one ASCII character")),
+        };
+    }
+    if let Some(value) = section.take("header") {
+        spec.header = value.flag()?;
+    }
+    Ok(spec)
+}
+
+fn label(section: &mut Section<'_>) -> Result<Label, SpecError> {
+    const EXPECTED: &str = "{ class = \"column\" } or { value = \"column\" }";
+    let Some(value) = section.take("label") else { return Ok(Label::None) };
+    let mut section = value.section(EXPECTED)?;
+    let (class, number) = (section.take("class"), section.take("value"));
+    let label = match (class, number) {
+        (Some(value), None) => Label::Class(value.string("the name of a column")?.into()),
+        (None, Some(value)) => Label::Value(value.string("the name of a column")?.into()),
+        (Some(_), Some(value)) => return Err(value.error(format!("give one of {EXPECTED}"))),
+        (None, None) => {
+            let empty = section.error(format!("give {EXPECTED}"));
+            section.finish()?;
+            return Err(empty);
+        }
+    };
+    section.finish()?;
+    Ok(label)
+}
+
+fn window(value: Value<'_>) -> Result<Window, SpecError> {
+    let mut section = value.section("a table such as { length = 50, stride = 25 }")?;
+    let length = section.need("length", "the rows of a window")?.whole(1, 65535)? as usize;
+    let stride = section.take("stride").map_or(Ok(length as u64), |value| value.whole(1, u32::MAX.into()))? as usize;
+    let label = match section.take("label") {
+        None => WindowLabel::default(),
+        Some(value) => match value.string("\"uniform\", \"last\" or \"majority\"")? {
+            "uniform" => WindowLabel::Uniform,
+            "last" => WindowLabel::Last,
+            "majority" => WindowLabel::Majority,
+            name => return Err(value.unknown("rule", name, &["uniform", "last", "majority"])),
+        },
+    };
+    section.finish()?;
+    Ok(Window { length, stride, label })
+}
+
+fn part(value: Value<'_>, base: &Path, whole: &Files, windowed: bool) -> Result<Part, SpecError> {
+    let mut section = value.section("a table such as { by = \"group\", columns = [\"person\"], share = 0.2 }")?;
+    let Some(by) = section.take("by") else {
+        let part = Part::Files(files(&mut section, base, Some(whole))?);
+        section.finish()?;
+        return Ok(part);
+    };
+    let name = by.string("the name of a rule")?;
+    if !RULES.contains(&name) {
+        return Err(by.unknown("rule", name, &RULES));
+    }
+    if windowed && matches!(name, "fraction" | "stratified") {
+        return Err(by.error(format!(
+            "`{name}` would tear windows apart and put neighbours into both parts; use group, filter, head or tail"
+        )));
+    }
+    let part = match name {
+        "filter" => {
+            let conditions = section.need("conditions", "a list such as [\"person=3|7\"]")?;
+            Part::Rule(Rule::Filter { conditions: conditions.strings("a list of conditions")? })
+        }
+        "head" => Part::Rule(Rule::Head { share: share(&mut section)? }),
+        "tail" => Part::Tail { share: share(&mut section)? },
+        _ => {
+            let share = share(&mut section)?;
+            let seed = section.take("seed").map_or(Ok(0), |value| value.whole(0, u64::MAX))?;
+            Part::Rule(match name {
+                "fraction" => Rule::Fraction { share, seed },
+                "stratified" => Rule::Stratified { share, seed },
+                _ => {
+                    let columns = section.need("columns", "a list of group columns")?;
+                    Rule::Group { columns: columns.strings("a list of group columns")?, share, seed }
+                }
+            })
+        }
+    };
+    section.finish()?;
+    Ok(part)
+}
+
+/// The share of the part that the rule names.
+fn share(section: &mut Section<'_>) -> Result<f64, SpecError> {
+    let value = section.need("share", "how much of the data goes to this part, for example share = 0.2")?;
+    let share = value.real()?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(value.expected("a number between 0 and 1")) }
+}

@@ -1,0 +1,158 @@
+//! From `[data]` to sets of raw samples.
+
+use super::{DataSpec, Files, ModelSpec, Part, Spec, SpecError};
+use crate::data::{CsvSpec, DataError, Dataset, Label, Labels, Window, csv, idx, npz, split, windows};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Raw samples by their use: of the model's input shape, not standardised.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// What is trained with.
+    pub train: Dataset,
+    /// What training is watched with.
+    pub validation: Option<Dataset>,
+    /// What the result is judged with.
+    pub test: Option<Dataset>,
+}
+
+/// Why the samples can't be had.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The files.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The description.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+}
+
+impl Spec {
+    /// Reads every file and divides the rows: first the test part, then of the rest the validation part; then cuts
+    /// windows.
+    ///
+    /// # Errors
+    /// [`LoadError`]: the file, line and column of a cell, or the line of the spec that doesn't fit the data.
+    pub fn load_parts(&self) -> Result<Parts, LoadError> {
+        let data = self.need_data()?;
+        let rows = read(&data.files, data.scale)?;
+        // The classes of all rows are the model's, whatever part they are in.
+        let classes = class_names(&rows);
+        let (test, rest) = self.hold_back(data, data.test.as_ref(), rows, &classes)?;
+        let (validation, train) = self.hold_back(data, data.validation.as_ref(), rest, &classes)?;
+        let finish = |rows| self.finish(data, rows);
+        Ok(Parts {
+            train: finish(train)?,
+            validation: validation.map(finish).transpose()?,
+            test: test.map(finish).transpose()?,
+        })
+    }
+
+    /// Reads one file of samples as `[data]` describes its kind; windows are cut, nothing is divided. `classes` are used
+    /// where the spec doesn't name them; empty: those found.
+    ///
+    /// # Errors
+    /// As [`Spec::load_parts`].
+    pub fn load_file(&self, path: &Path, classes: &[String]) -> Result<Dataset, LoadError> {
+        let data = self.need_data()?;
+        let paths = vec![path.to_path_buf()];
+        let files = match &data.files {
+            Files::Npz { features, label, .. } => {
+                Files::Npz { path: path.into(), features: features.clone(), label: label.clone() }
+            }
+            Files::Csv { spec, .. } => Files::Csv { paths, spec: with_classes(spec, classes) },
+            Files::Idx { .. } => {
+                let message = "an IDX set is two files, so one can't stand in for it; choose a part of the set instead";
+                return Err(self.error(data.line, message.into()).into());
+            }
+        };
+        self.finish(data, read(&files, data.scale)?)
+    }
+
+    /// `[data]`, or the error that it is needed.
+    pub fn need_data(&self) -> Result<&DataSpec, SpecError> {
+        self.data.as_ref().ok_or_else(|| {
+            self.error(1, "`[data]` is missing; give the files to read, for example file = \"rows.csv\"".into())
+        })
+    }
+
+    /// The held-back part and the rest.
+    fn hold_back(
+        &self,
+        data: &DataSpec,
+        part: Option<&Part>,
+        rows: Dataset,
+        classes: &[String],
+    ) -> Result<(Option<Dataset>, Dataset), LoadError> {
+        Ok(match part {
+            None => (None, rows),
+            Some(Part::Rule(rule)) => {
+                let (first, rest) = rule.split(&rows)?.of(&rows);
+                (Some(first), rest)
+            }
+            Some(Part::Tail { share }) => {
+                let (first, rest) = split::head(&rows, 1.0 - share)?.of(&rows);
+                (Some(rest), first)
+            }
+            Some(Part::Files(files)) => {
+                let files = match files {
+                    Files::Csv { paths, spec } => {
+                        Files::Csv { paths: paths.clone(), spec: with_classes(spec, classes) }
+                    }
+                    other => other.clone(),
+                };
+                (Some(read(&files, data.scale)?), rows)
+            }
+        })
+    }
+
+    /// Windows, and the model's shape.
+    fn finish(&self, data: &DataSpec, rows: Dataset) -> Result<Dataset, LoadError> {
+        let set = match data.window {
+            None => rows,
+            Some(window) => windows(&rows, Window { ..window })?,
+        };
+        let ModelSpec { input, input_line, .. } = &self.model;
+        let shape: Vec<usize> = input.dims().iter().map(|&dim| usize::from(dim)).collect();
+        if set.sample_len() != input.elements() as usize {
+            let found: Vec<String> = set.shape.iter().map(usize::to_string).collect();
+            let message = format!(
+                "`model.input`: the model takes {input} = {} numbers, a sample of the data is {} = {} numbers; \
+                 change the input, the feature columns or the window",
+                input.elements(),
+                found.join("x"),
+                set.sample_len()
+            );
+            return Err(self.error(*input_line, message).into());
+        }
+        Ok(set.reshape(&shape)?)
+    }
+}
+
+fn read(files: &Files, scale: f32) -> Result<Dataset, DataError> {
+    let mut set = match files {
+        Files::Csv { paths, spec } => csv::read_all::<PathBuf>(paths, spec)?,
+        Files::Npz { path, features, label } => npz::read(path, features, label)?,
+        Files::Idx { images, labels } => idx::read_images(images, labels)?,
+    };
+    if scale != 1.0 {
+        set.features.iter_mut().for_each(|x| *x *= scale);
+    }
+    Ok(set)
+}
+
+/// The class names of a set; none where there are no classes.
+pub fn class_names(set: &Dataset) -> Vec<String> {
+    match &set.labels {
+        Labels::Class { names, .. } => names.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn with_classes(spec: &CsvSpec, classes: &[String]) -> CsvSpec {
+    let mut spec = spec.clone();
+    if spec.classes.is_empty() && matches!(spec.label, Label::Class(_)) {
+        spec.classes = classes.to_vec();
+    }
+    spec
+}

@@ -1,0 +1,232 @@
+//! `model.toml`: one file that says which data, which model, how the host trains and how the device learns.
+//!
+//! ```toml
+//! name = "digits"
+//!
+//! [data]
+//! file = "digits.csv"                 # or files = […], images = … and labels = … (IDX)
+//! label = { class = "digit" }
+//! groups = ["writer"]
+//! test = { by = "group", columns = ["writer"], share = 0.2 }
+//!
+//! [model]
+//! input = [64]
+//! layers = [
+//!     { op = "linear", outputs = 32 },
+//!     { op = "relu" },
+//!     { op = "linear", outputs = 10 },
+//! ]
+//!
+//! [training]
+//! optimizer = { name = "adam", learning_rate = 0.001 }
+//!
+//! [device]
+//! ram = "16 KiB"
+//! training = { optimizer = { name = "sgd", learning_rate = 0.01 } }
+//! ```
+//!
+//! Operations and attributes have the names of [`emberlite::graph`]; the same numbers give the same [`Graph`]. Every error
+//! says file, line, what was expected, what was found and what to do; an unknown key is an error, since a misspelt setting
+//! that is silently ignored costs a training run.
+
+mod costs;
+mod data;
+mod device;
+mod error;
+mod layers;
+mod load;
+mod section;
+mod training;
+
+pub use costs::{Costs, LayerCosts};
+pub use data::{DataSpec, Files, Part};
+pub use device::DeviceSpec;
+pub use error::SpecError;
+pub use layers::ModelSpec;
+pub use load::{LoadError, Parts, class_names};
+pub use training::{Device, EarlyStopping, HostTraining};
+
+use emberlite::graph::{Graph, MAX_NODES};
+use emberlite::loss::Loss;
+use emberlite::plan::{Plan, PlanError, PlanErrorKind, Training, plan};
+use error::Source;
+use std::path::{Path, PathBuf};
+
+use crate::data::Label;
+
+/// A whole `model.toml`, read and checked line by line; whether the layers fit together is [`Spec::plan`]'s to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// The model's name; that of the file's folder where none is given.
+    pub name: String,
+    /// The samples; a spec without any can be planned, exported and inspected.
+    pub data: Option<DataSpec>,
+    /// The model.
+    pub model: ModelSpec,
+    /// How the host trains.
+    pub training: HostTraining,
+    /// What the device has and how it learns.
+    pub device: DeviceSpec,
+    file: String,
+}
+
+/// A plan of a model from a file, on the heap: it is some 20 KB.
+pub type HostPlan = Box<Plan<MAX_NODES>>;
+
+impl Spec {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`SpecError`] with the line of the first mistake; line 0 if the file can't be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Spec, SpecError> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| SpecError {
+            file: file.clone(),
+            line: 0,
+            message: format!("{error}; check the path, or make one with `emberlite new`"),
+        })?;
+        Spec::parse(&file, &text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads a text; `file` is its name in errors, paths in it start from `base`.
+    ///
+    /// # Errors
+    /// [`SpecError`] with the line of the first mistake.
+    pub fn parse(file: &str, text: &str, base: &Path) -> Result<Spec, SpecError> {
+        let mut root = section::parse(Source { file, text })?;
+        let table = "a table";
+        let name = match root.take("name") {
+            None => folder_name(base),
+            Some(value) => {
+                let name = value.string("a name")?;
+                let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+                if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+                    return Err(value.expected("a name of letters, digits, `-`, `_` and `.`"));
+                }
+                name.to_string()
+            }
+        };
+        let preprocessing = root.take("preprocessing").map(|value| value.section(table)).transpose()?;
+        let data = match root.take("data") {
+            Some(value) => Some(data::data(value.section(table)?, preprocessing, base)?),
+            None => {
+                if let Some(section) = preprocessing {
+                    return Err(section.error("without `[data]` there is nothing to preprocess; remove it".into()));
+                }
+                None
+            }
+        };
+        let model = root.need("model", "`[model]` with `input` and `layers`")?;
+        let model = layers::model(model.section(table)?)?;
+        let loss = match data.as_ref().map(|data| data.files.label()) {
+            Some(Label::Value(_)) => Loss::MeanSquaredError,
+            _ => Loss::SoftmaxCrossEntropy,
+        };
+        let section = root.take("training");
+        let line = section.as_ref().map_or(1, section::Value::line);
+        let training = match section {
+            Some(value) => training::host(value.section(table)?, loss)?,
+            None => training::default_host(loss),
+        };
+        let section = root.take("device").map(|value| value.section(table)).transpose()?;
+        let device = device::device(section, &training.settings, line)?;
+        root.finish()?;
+        Ok(Spec { name, data, model, training, device, file: file.into() })
+    }
+
+    /// The model as core sees it.
+    pub fn graph(&self) -> Graph<'_> {
+        Graph::new(self.model.format, self.model.input, &self.model.nodes)
+    }
+
+    /// Plans learning on the device.
+    ///
+    /// # Errors
+    /// [`SpecError`] at the line of the layer or setting at fault.
+    pub fn plan(&self) -> Result<HostPlan, SpecError> {
+        self.plan_with(Some(&self.device.training))
+    }
+
+    /// Plans with other settings, or for prediction alone.
+    ///
+    /// # Errors
+    /// As [`Spec::plan`].
+    pub fn plan_with(&self, training: Option<&Training>) -> Result<HostPlan, SpecError> {
+        let planned = plan::<MAX_NODES>(&self.graph(), training).map(Box::new);
+        planned.map_err(|error| self.place(&error))
+    }
+
+    /// A plan's error at the line that caused it.
+    pub fn place(&self, error: &PlanError) -> SpecError {
+        let lines = &self.device.lines;
+        let line = match (error.node, &error.kind) {
+            (Some(node), _) => self.model.lines.get(usize::from(node)).copied().unwrap_or_default(),
+            (None, PlanErrorKind::InputShape | PlanErrorKind::Empty | PlanErrorKind::TooManyNodes { .. }) => {
+                self.model.input_line
+            }
+            (None, PlanErrorKind::Memory { .. }) => lines.ram.max(lines.board).max(1),
+            (None, PlanErrorKind::LabelNeedsClasses { .. } | PlanErrorKind::Classes { .. }) => {
+                self.model.lines.last().copied().unwrap_or_default()
+            }
+            _ => lines.training,
+        };
+        self.error(line, error.to_string())
+    }
+
+    /// An error at a line of this file.
+    pub fn error(&self, line: u32, message: String) -> SpecError {
+        SpecError { file: self.file.clone(), line, message }
+    }
+
+    /// The line of `[device] flash`, `ram` or `board`, whichever says what the device has.
+    pub(crate) fn flash_line(&self) -> u32 {
+        self.device.lines.flash.max(self.device.lines.board).max(1)
+    }
+
+    /// The line of `[device] board`.
+    pub(crate) fn board_line(&self) -> u32 {
+        self.device.lines.board.max(1)
+    }
+}
+
+fn folder_name(base: &Path) -> String {
+    let folder = base.canonicalize().unwrap_or_else(|_| PathBuf::from(base));
+    folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// A part's memory as a board file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Board {
+    /// The file's name without its extension.
+    pub name: String,
+    /// The real part.
+    pub part: String,
+    /// Bytes of flash.
+    pub flash: u32,
+    /// Bytes of RAM.
+    pub ram: u32,
+    /// Bytes of RAM that the stack takes.
+    pub stack: u32,
+}
+
+impl Board {
+    /// Reads what matters here of a board file's text; the rest belongs to the firmware.
+    ///
+    /// # Errors
+    /// [`SpecError`] with the line.
+    pub fn parse(file: &str, text: &str, name: &str) -> Result<Board, SpecError> {
+        let mut root = section::parse(Source { file, text })?;
+        let part = root.need("part", "the name of the part")?.string("the name of the part")?.to_string();
+        let stack = root.need("stack_bytes", "the bytes of the stack")?.whole(0, u32::MAX.into())? as u32;
+        let mut size = |key| -> Result<u32, SpecError> {
+            let mut region = root.need(key, "a table with `kib`")?.section("a table with `kib`")?;
+            let kib = region.need("kib", "the size in KiB")?.whole(1, 1 << 21)? as u32;
+            region.ignore_rest();
+            Ok(kib * 1024)
+        };
+        let (flash, ram) = (size("flash")?, size("ram")?);
+        root.ignore_rest();
+        Ok(Board { name: name.into(), part, flash, ram, stack })
+    }
+}
