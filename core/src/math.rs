@@ -42,11 +42,6 @@ pub fn sqrt(x: f32) -> f32 {
     #[cfg(feature = "micromath")]
     return micromath::F32(x).sqrt().0;
 }
-/// The sine, for schedules.
-#[inline(always)]
-pub fn sin(x: f32) -> f32 {
-    libm::sinf(x)
-}
 /// The cosine, for schedules.
 #[inline(always)]
 pub fn cos(x: f32) -> f32 {

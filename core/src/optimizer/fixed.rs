@@ -5,7 +5,7 @@
 use super::moment::{Squares, mean, root_of};
 use super::range::{integer, is_infinite};
 use super::{Optimizer, OptimizerSet, StepSettings};
-use crate::number::{Fixed16, GRADIENT_FRAC, Number, Rate, round_shift, saturate16};
+use crate::number::{Fixed16, GRADIENT_FRAC, Number, Rate, round_shift};
 
 /// One row's step, from gradients with 24 fraction bits.
 #[inline(always)]
@@ -73,34 +73,45 @@ pub(super) fn step_product(
     }
 }
 
+/// 2^32 divided by the golden ratio, odd.
+const GOLDEN: u32 = 0x9e37_79b9;
+
 /// `w -= rate * factor * x`, 32-bit arithmetic throughout: `(c * x + random) >> shift` with the shared factor c rounded to
 /// 15 bits.
+///
+/// The random numbers of a row are a hash of its place plus multiples of the golden ratio (a Weyl sequence, randomly
+/// shifted: Cranley and Patterson, 1976), cut to the bits in use. Each is uniform and, from step to step, independent,
+/// which is all that unbiased rounding asks for; within the row they are spread more evenly than independent ones. Two
+/// instructions an element, where a hash costs eleven: 11 in all on Cortex-M4, about 20 on Cortex-M0.
 #[inline(never)]
 fn descend(w: &mut [i16], x: &[i16], factor: i16, frac: i32, step: &StepSettings) {
     let c = step.rate.mantissa() * i32::from(factor);
     if c == 0 {
-        return;
+        return; // as in f32: a row of zero errors
     }
     let drop = (17 - c.unsigned_abs().leading_zeros() as i32).max(0);
-    let c = round_shift(i64::from(c), drop) as i32; // at most 2^15 in size
-    // |c * x| is at most 2^30 and counts in weight units of 2^-shift.
+    // A unit of `c * x` is 2^-shift of the weight's; the sum below fits 32 bits with c of 2^15 and a shift of 30. Beyond, c
+    // loses bits: of a step below 2^-k units only 15 - k bits are right. At the other end one of 2^16 - 1 units saturates.
     let shift = step.rate.exponent() - drop + frac - step.frac;
-    if shift <= 0 {
-        for (w, &x) in w.iter_mut().zip(x) {
-            let step = round_shift(i64::from(c * i32::from(x)), shift);
-            *w = saturate16(i64::from(*w).saturating_sub(step));
-        }
-        return;
-    }
-    // Beyond 30 bits the product alone is shifted, and a floor at 2^-30 of a unit is all that is lost.
-    let before = (shift - 30).clamp(0, 31) as u32;
-    let shift = shift.min(30) as u32;
-    let mut i = step.first;
+    let c = match drop + (shift - 30).max(0) + shift.min(0) {
+        32.. => 0,
+        down @ 1..32 => ((c >> (down - 1)) + 1) >> 1,
+        up @ -15..=0 if c.unsigned_abs() <= 0xffff => c << -up,
+        _ => 0xffff * c.signum(),
+    };
+    let c = c.clamp(-0xffff, 0xffff);
+    let shift = shift.clamp(0, 30) as u32;
+    let mask = (1 << shift) - 1;
+    let stride = (GOLDEN >> 1 >> (31 - shift)) | 1;
+    let mut random = step.key.at(step.first) & mask;
     for (w, &x) in w.iter_mut().zip(x) {
-        let random = step.key.at(i) >> (32 - shift);
-        let step = (((c * i32::from(x)) >> before) + random as i32) >> shift;
-        *w = (i32::from(*w) - step).clamp(i16::MIN as i32, i16::MAX as i32) as i16;
-        i = i.wrapping_add(1);
+        let new = i32::from(*w) - ((c * i32::from(x) + random as i32) >> shift);
+        *w = match new as i16 {
+            same if i32::from(same) == new => same,
+            _ if new < 0 => i16::MIN,
+            _ => i16::MAX,
+        };
+        random = (random + stride) & mask;
     }
 }
 

@@ -11,6 +11,7 @@ mod float;
 mod moment;
 mod power;
 mod range;
+mod rows;
 mod schedule;
 mod settings;
 

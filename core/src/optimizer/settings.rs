@@ -61,8 +61,8 @@ impl Penalty {
 pub struct Corrections {
     /// f32: what divides the learning rate. Adam's `1 - beta1^t`, Adagrad's `1 + (t - 1) * learning_rate_decay`.
     pub(super) divisor: f32,
-    /// f32: what multiplies the root of Adam's second moment, `1 / sqrt(1 - beta2^t)`.
-    pub(super) root_factor: f32,
+    /// f32: what divides the root of Adam's second moment, `sqrt(1 - beta2^t)`.
+    pub(super) root: f32,
     /// Fixed point: `1 / (1 - beta1^t)`, within 2^-15.
     pub(super) rate_factor: Rate,
     /// Fixed point: `1 / sqrt(1 - beta2^t)`, within 2^-14.
@@ -72,7 +72,7 @@ pub struct Corrections {
 impl Corrections {
     /// For optimizers that need none.
     pub const NONE: Corrections =
-        Corrections { divisor: 1.0, root_factor: 1.0, rate_factor: Rate::ZERO, root_rate: Rate::ZERO };
+        Corrections { divisor: 1.0, root: 1.0, rate_factor: Rate::ZERO, root_rate: Rate::ZERO };
 
     /// For update number `t`, counted from 1 (0 counts as 1).
     ///
@@ -98,11 +98,9 @@ impl Corrections {
     #[inline(always)]
     fn of_moments(format: Format, first: u64, second: u64) -> Corrections {
         match format {
-            Format::F32 => Corrections {
-                divisor: float(first, 64),
-                root_factor: 1.0 / math::sqrt(float(second, 64)),
-                ..Corrections::NONE
-            },
+            Format::F32 => {
+                Corrections { divisor: float(first, 64), root: math::sqrt(float(second, 64)), ..Corrections::NONE }
+            }
             Format::Fixed16 => Corrections {
                 rate_factor: inverse_rate(first),
                 root_rate: inverse_root_rate(second),
