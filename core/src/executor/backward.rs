@@ -298,32 +298,27 @@ impl<N: Number, L: Linked> ParameterGradient<N> for Sink<'_, N, L> {
     }
 
     #[inline(always)]
-    fn product_row(&mut self, parameter: usize, at: usize, row: &[N::Value], factor: N::Value, frac: i32) {
-        let optimizer = self.training.optimizer;
-        match self.pass {
-            Pass::Update => {
-                if let Some((target, settings)) = self.part(parameter, at, row.len()) {
-                    optimizer.step_product_row::<N>(
-                        Self::OPTIMIZERS,
-                        target.values,
-                        target.state,
-                        row,
-                        factor,
-                        frac,
-                        &settings,
-                    );
-                }
+    fn product_rows(&mut self, parameter: usize, row: &[N::Value], factors: &[N::Value], frac: i32) {
+        let (optimizer, len) = (self.training.optimizer, row.len());
+        if let Pass::Check = self.pass {
+            for (r, &factor) in factors.iter().enumerate() {
+                self.by_element(parameter, r * len, len, &|i| {
+                    row.get(i).map_or(N::Gradient::default(), |&x| N::gradient_product(x, factor, frac))
+                });
             }
-            Pass::Accumulate => {
-                if let Some((target, _)) = self.part(parameter, at, row.len()) {
-                    for (sum, &x) in target.gradient.iter_mut().zip(row) {
-                        *sum = N::add_gradients(*sum, N::gradient_product(x, factor, frac));
-                    }
-                }
+            return;
+        }
+        let update = self.pass == Pass::Update;
+        let Some((target, settings)) = self.part(parameter, 0, len * factors.len()) else { return };
+        if update {
+            let (values, state) = (target.values, target.state);
+            optimizer.step_product_rows::<N>(Self::OPTIMIZERS, values, state, row, factors, frac, &settings);
+            return;
+        }
+        for (sums, &factor) in target.gradient.chunks_exact_mut(len.max(1)).zip(factors) {
+            for (sum, &x) in sums.iter_mut().zip(row) {
+                *sum = N::add_gradients(*sum, N::gradient_product(x, factor, frac));
             }
-            Pass::Check => self.by_element(parameter, at, row.len(), &|i| {
-                row.get(i).map_or(N::Gradient::default(), |&x| N::gradient_product(x, factor, frac))
-            }),
         }
     }
 

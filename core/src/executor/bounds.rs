@@ -49,85 +49,74 @@ fn store(arena: &mut [u32], region: Region, bounds: [f32; 2]) {
 }
 
 fn largest(bound: f32, values: &[f32]) -> f32 {
-    values.iter().fold(bound, |bound, v| {
-        let v = v.abs();
-        // Written so that a NaN wins.
-        if v <= bound { bound } else { v }
-    })
+    // As integers, magnitudes sort like the numbers, infinity above all of them and NaN above infinity.
+    let magnitude = |v: f32| v.to_bits() & 0x7fff_ffff;
+    f32::from_bits(values.iter().fold(magnitude(bound), |bound, &v| bound.max(magnitude(v))))
 }
 
 /// Whether the step that the error in the arena leads to is certain to stay finite. If so, the bounds are moved on as
-/// if it was made. `rate` is the learning rate of the step.
+/// if it was made; if not, some have moved all the same and must be measured again. `rate` is the learning rate of the step.
 pub fn certify<N: Number>(context: &Context<'_>, arena: &mut [u32], input: &[N::Value], rate: f32) -> bool {
     let Some(training) = context.training else { return false };
     let words = arena.get(context.plan.summary.output_error.range()).unwrap_or_default();
     let errors = values::<N>(words, context.plan.summary.outputs);
     let mut error = largest(0.0, N::floats(errors).unwrap_or_default());
-    // Two rounds: the first only looks, the second moves the bounds.
-    for commit in [false, true] {
-        let start = error;
-        for (node, step) in context.graph.nodes.iter().zip(context.plan.steps).rev() {
-            if !step.errors.dy.is_some() {
-                continue;
-            }
-            // Errors of several readers are summed.
-            error *= f32::from(step.consumers.max(1));
-            let bounds = match arena.get(step.bounds.range()) {
-                Some(&[w, s]) => [f32::from_bits(w), f32::from_bits(s)],
-                _ => [0.0; 2],
-            };
-            let [weight, state] = bounds;
-            let positions = step.output.positions() as f32;
-            let n = match node.op {
-                Op::LayerNorm(_) => step.output.elements() as f32,
-                _ => positions,
-            };
-            if step.trained {
-                let gradient = match node.op {
-                    Op::Linear(_) | Op::Conv(_) => {
-                        let kept = match step.x[0] {
-                            _ if !step.parameters[0].region.is_some() => &[],
-                            Place::Input => input,
-                            Place::Arena(r) => {
-                                values::<N>(arena.get(r.range()).unwrap_or_default(), step.input.elements())
-                            }
-                            Place::None => &[],
-                        };
-                        // 1 for the bias, whose "input" is 1.
-                        positions * error * largest(1.0, N::floats(kept).unwrap_or_default())
-                    }
-                    // |x̂| is at most sqrt(n).
-                    _ => positions * error * root(n),
-                };
-                let gradient =
-                    gradient + training.penalty.l1 + (training.penalty.l2 + training.optimizer.weight_decay()) * weight;
-                let (state, step_size) = bound_step(&training.optimizer, gradient, state, rate);
-                let weight = weight * (1.0 + rate * training.optimizer.weight_decay()) + step_size;
-                // Not `>`: a NaN must fail.
-                if !(weight < LIMIT && state < LIMIT && gradient < LIMIT) {
-                    return false;
+    for (node, step) in context.graph.nodes.iter().zip(context.plan.steps).rev() {
+        if !step.errors.dy.is_some() {
+            continue;
+        }
+        // Errors of several readers are summed.
+        error *= f32::from(step.consumers.max(1));
+        let bounds = match arena.get(step.bounds.range()) {
+            Some(&[w, s]) => [f32::from_bits(w), f32::from_bits(s)],
+            _ => [0.0; 2],
+        };
+        let [weight, state] = bounds;
+        let positions = step.output.positions() as f32;
+        let n = match node.op {
+            Op::LayerNorm(_) => step.output.elements() as f32,
+            _ => positions,
+        };
+        if step.trained {
+            let gradient = match node.op {
+                Op::Linear(_) | Op::Conv(_) => {
+                    let kept = match step.x[0] {
+                        _ if !step.parameters[0].region.is_some() => &[],
+                        Place::Input => input,
+                        Place::Arena(r) => values::<N>(arena.get(r.range()).unwrap_or_default(), step.input.elements()),
+                        Place::None => &[],
+                    };
+                    // 1 for the bias, whose "input" is 1.
+                    positions * error * largest(1.0, N::floats(kept).unwrap_or_default())
                 }
-                if commit {
-                    store(arena, step.bounds, [weight, state]);
-                }
-            }
-            let gain = match node.op {
-                Op::Linear(a) => weight * f32::from(a.outputs),
-                Op::Conv(c) => {
-                    weight * f32::from(c.channels / c.groups.max(1)) * f32::from(c.kernel[0]) * f32::from(c.kernel[1])
-                }
-                Op::Pool(p) => f32::from(p.window[0]) * f32::from(p.window[1]),
-                Op::LayerNorm(a) => weight * (2.0 + root(n)) / root(a.epsilon),
-                Op::BatchNorm(a) => weight * (2.0 + root(n)) / root(a.epsilon),
-                Op::Dropout(a) => 1.0 / (1.0 - a.rate),
-                _ => 1.0,
+                // |x̂| is at most sqrt(n).
+                _ => positions * error * root(n),
             };
-            error *= if gain > 1.0 { gain } else { 1.0 };
-            if !(error < LIMIT) {
+            let gradient =
+                gradient + training.penalty.l1 + (training.penalty.l2 + training.optimizer.weight_decay()) * weight;
+            let (state, step_size) = bound_step(&training.optimizer, gradient, state, rate);
+            let weight = weight * (1.0 + rate * training.optimizer.weight_decay()) + step_size;
+            // Not `>`: a NaN must fail.
+            if !(weight < LIMIT && state < LIMIT && gradient < LIMIT) {
                 return false;
             }
+            store(arena, step.bounds, [weight, state]);
         }
-        error = start;
+        let gain = match node.op {
+            Op::Linear(a) => weight * f32::from(a.outputs),
+            Op::Conv(c) => {
+                weight * f32::from(c.channels / c.groups.max(1)) * f32::from(c.kernel[0]) * f32::from(c.kernel[1])
+            }
+            Op::Pool(p) => f32::from(p.window[0]) * f32::from(p.window[1]),
+            Op::LayerNorm(a) => weight * (2.0 + root(n)) / root(a.epsilon),
+            Op::BatchNorm(a) => weight * (2.0 + root(n)) / root(a.epsilon),
+            Op::Dropout(a) => 1.0 / (1.0 - a.rate),
+            _ => 1.0,
+        };
+        error *= if gain > 1.0 { gain } else { 1.0 };
+        if !(error < LIMIT) {
+            return false;
+        }
     }
     true
 }

@@ -109,8 +109,8 @@ pub struct Backward<'a, N: Number> {
 pub trait ParameterGradient<N: Number> {
     /// Whether that parameter is trained; an operation may skip the work if not.
     fn wants(&self, parameter: usize) -> bool;
-    /// The row `values[i] * factor`; `frac` are the fraction bits of that product.
-    fn product_row(&mut self, parameter: usize, at: usize, values: &[N::Value], factor: N::Value, frac: i32);
+    /// The outer product: row `r` is `values[i] * factors[r]`; `frac` are the fraction bits of those products.
+    fn product_rows(&mut self, parameter: usize, values: &[N::Value], factors: &[N::Value], frac: i32);
     /// The row `values`, with `frac` fraction bits.
     fn value_row(&mut self, parameter: usize, at: usize, values: &[N::Value], frac: i32);
     /// A row that is a gradient already.

@@ -48,10 +48,7 @@ pub(super) fn backward_input<N: Number>(io: Backward<'_, N>) {
 /// `dW[o, i] = dy[o] x[i]`, `db[o] = dy[o]`.
 pub(super) fn backward_parameters<N: Number, S: ParameterGradient<N>>(io: Backward<'_, N>, sink: &mut S) {
     if sink.wants(0) {
-        let frac = io.scales.x + io.scales.dy;
-        for (o, &dy) in io.dy.iter().enumerate() {
-            sink.product_row(0, o * io.x.len(), io.x, dy, frac);
-        }
+        sink.product_rows(0, io.x, io.dy, io.scales.x + io.scales.dy);
     }
     if sink.wants(1) {
         sink.value_row(1, 0, io.dy, io.scales.dy);
