@@ -12,9 +12,7 @@ use schema::{Board, Machine, Region};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let name = env::var("EMBERLITE_BOARD").unwrap_or_else(|_| "m4f".into());
-    let path = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?)
-        .join("boards")
-        .join(format!("{name}.toml"));
+    let path = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("boards").join(format!("{name}.toml"));
     let path_text = path.display().to_string();
     println!("cargo::rerun-if-env-changed=EMBERLITE_BOARD");
     println!("cargo::rerun-if-changed={path_text}");
@@ -52,11 +50,7 @@ fn cfgs(board: &Board) {
     println!("cargo::rustc-check-cfg=cfg(machine, values(\"mps2\", \"virt\"))");
     println!("cargo::rustc-check-cfg=cfg(v6m)");
     println!("cargo::rustc-check-cfg=cfg(fpu)");
-    let arch = if board.target.starts_with("thumb") {
-        "arm"
-    } else {
-        "riscv"
-    };
+    let arch = if board.target.starts_with("thumb") { "arm" } else { "riscv" };
     println!("cargo::rustc-cfg=arch=\"{arch}\"");
     println!("cargo::rustc-cfg=machine=\"{}\"", board.machine.name());
     if board.target.starts_with("thumbv6m") {

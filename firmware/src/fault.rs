@@ -36,10 +36,7 @@ pub(crate) fn stop(report: Report) -> ! {
     // The guard ends where RAM begins. On Arm the exception frame is what tips a push over the edge, so the pointer is below
     // even when the last store was above.
     if report.sp < board::RAM_ORIGIN || report.address.is_some_and(in_guard) {
-        println!(
-            "stack overflow: the stack of {} bytes (stack_bytes in the board file) is full",
-            board::STACK_BYTES
-        );
+        println!("stack overflow: the stack of {} bytes (stack_bytes in the board file) is full", board::STACK_BYTES);
         semihosting::exit(Exit::StackOverflow);
     }
     match report.address {
@@ -47,10 +44,7 @@ pub(crate) fn stop(report: Report) -> ! {
             "fault: {} at address {address:#010x}, pc {:#010x}, sp {:#010x}",
             report.cause, report.pc, report.sp
         ),
-        None => println!(
-            "fault: {}, pc {:#010x}, sp {:#010x}",
-            report.cause, report.pc, report.sp
-        ),
+        None => println!("fault: {}, pc {:#010x}, sp {:#010x}", report.cause, report.pc, report.sp),
     }
     semihosting::exit(Exit::Faulted)
 }

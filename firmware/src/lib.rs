@@ -21,18 +21,21 @@ mod arch;
 #[cfg_attr(machine = "virt", path = "machine/virt.rs")]
 mod machine;
 
+pub mod bench;
 pub mod board;
 pub mod console;
 pub mod count;
 pub mod fault;
 #[cfg(feature = "defmt")]
 pub mod log;
+pub mod owned;
 pub mod semihosting;
 pub mod stack;
 pub mod uart;
 
 pub use count::count;
 pub use fault::Exit;
+pub use owned::Owned;
 
 /// Makes `$main: fn() -> Exit` the program of this binary.
 #[macro_export]

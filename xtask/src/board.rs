@@ -20,21 +20,11 @@ pub fn all() -> Result<BTreeMap<String, Board>> {
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let board: Board = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        if board.budget.flash_kib * 1024 > board.flash.bytes()
-            || board.budget.ram_kib * 1024 > board.ram.bytes()
-        {
-            bail!(
-                "{}: a budget is larger than the part's memory",
-                path.display()
-            );
+        if board.budget.flash_kib * 1024 > board.flash.bytes() || board.budget.ram_kib * 1024 > board.ram.bytes() {
+            bail!("{}: a budget is larger than the part's memory", path.display());
         }
         boards.insert(name, board);
     }

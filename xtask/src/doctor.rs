@@ -30,16 +30,9 @@ pub fn doctor(dry_run: bool) -> Result<()> {
              TARGET"
         );
     }
-    let packages: BTreeSet<&str> = missing
-        .iter()
-        .flat_map(|thing| &thing.packages)
-        .copied()
-        .collect();
+    let packages: BTreeSet<&str> = missing.iter().flat_map(|thing| &thing.packages).copied().collect();
     let packages: Vec<&str> = packages.into_iter().collect();
-    let line = format!(
-        "apt-get install --no-install-recommends {}",
-        packages.join(" ")
-    );
+    let line = format!("apt-get install --no-install-recommends {}", packages.join(" "));
     let Some(prefix) = privileged() else {
         bail!("type: sudo apt-get update && sudo {line}");
     };
@@ -73,19 +66,13 @@ fn missing() -> Result<Vec<Missing>> {
                 "qemu-system-arm" => "qemu-system-arm",
                 _ => "qemu-system-misc",
             };
-            missing.push(Missing {
-                what: format!("the emulator {emulator}"),
-                packages: vec![package],
-            });
+            missing.push(Missing { what: format!("the emulator {emulator}"), packages: vec![package] });
         }
     }
     let targets: BTreeSet<&str> = boards.values().map(|b| b.target.as_str()).collect();
     for target in targets {
         if let Some(problem) = toolchain::problem(target) {
-            missing.push(Missing {
-                what: problem,
-                packages: vec!["cargo-web", "lld-22", "rust-web-src", "rustc-web"],
-            });
+            missing.push(Missing { what: problem, packages: vec!["cargo-web", "lld-22", "rust-web-src", "rustc-web"] });
         }
     }
     Ok(missing)
@@ -102,10 +89,7 @@ fn is_debian() -> bool {
 
 /// How to run a command as root without a question: directly, or with `sudo`.
 fn privileged() -> Option<&'static str> {
-    let root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout == b"0\n");
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     if root {
         return Some("");
     }

@@ -60,33 +60,26 @@ impl Trait {
 
 /// Routines of the run-time ABIs that compute with doubles (Arm's names and libgcc's).
 fn is_soft_double(symbol: &str) -> bool {
-    symbol.strip_prefix("__aeabi_").is_some_and(|name| {
-        name.starts_with('d') && !name.starts_with("div") || name.ends_with("2d")
-    }) || symbol.starts_with("__aeabi_cd")
+    symbol
+        .strip_prefix("__aeabi_")
+        .is_some_and(|name| name.starts_with('d') && !name.starts_with("div") || name.ends_with("2d"))
+        || symbol.starts_with("__aeabi_cd")
         || symbol.starts_with("__")
             && (symbol.contains("df") || symbol.contains("tf"))
-            && [
-                "df2", "df3", "dfsi", "dfdi", "sfdf2", "dfsf2", "sidf", "didf", "sdf", "tf2", "tf3",
-            ]
-            .iter()
-            .any(|tail| symbol.ends_with(tail))
+            && ["df2", "df3", "dfsi", "dfdi", "sfdf2", "dfsf2", "sidf", "didf", "sdf", "tf2", "tf3"]
+                .iter()
+                .any(|tail| symbol.ends_with(tail))
 }
 
 /// Routines of the run-time ABIs that compute with single precision.
 fn is_soft_single(symbol: &str) -> bool {
-    const ARM: [&str; 12] = [
-        "fadd", "fsub", "frsub", "fmul", "fdiv", "fcmp", "f2iz", "f2uiz", "f2lz", "i2f", "ui2f",
-        "cfcmp",
-    ];
-    symbol
-        .strip_prefix("__aeabi_")
-        .is_some_and(|name| ARM.iter().any(|arm| name.starts_with(arm)))
+    const ARM: [&str; 12] =
+        ["fadd", "fsub", "frsub", "fmul", "fdiv", "fcmp", "f2iz", "f2uiz", "f2lz", "i2f", "ui2f", "cfcmp"];
+    symbol.strip_prefix("__aeabi_").is_some_and(|name| ARM.iter().any(|arm| name.starts_with(arm)))
         || symbol.starts_with("__")
-            && [
-                "addsf3", "subsf3", "mulsf3", "divsf3", "sf2", "sfsi", "sisf", "unssfsi",
-            ]
-            .iter()
-            .any(|tail| symbol.ends_with(tail))
+            && ["addsf3", "subsf3", "mulsf3", "divsf3", "sf2", "sfsi", "sisf", "unssfsi"]
+                .iter()
+                .any(|tail| symbol.ends_with(tail))
 }
 
 /// A program's size and its symbols.
@@ -104,11 +97,7 @@ impl Elf {
     pub fn read(path: &Path, ram_origin: u32) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| path.display().to_string())?;
         let file = object::File::parse(&*bytes).with_context(|| path.display().to_string())?;
-        let mut elf = Elf {
-            flash_bytes: 0,
-            ram_bytes: 0,
-            symbols: Vec::new(),
-        };
+        let mut elf = Elf { flash_bytes: 0, ram_bytes: 0, symbols: Vec::new() };
         // Segments, as a flasher sees them: what has bytes in the file goes to flash, initial data included.
         for segment in file.segments() {
             elf.flash_bytes += segment.file_range().1;
@@ -121,8 +110,7 @@ impl Elf {
                 continue;
             }
             if let Ok(name) = symbol.name() {
-                elf.symbols
-                    .push(format!("{:#}", rustc_demangle::demangle(name)));
+                elf.symbols.push(format!("{:#}", rustc_demangle::demangle(name)));
             }
         }
         elf.symbols.sort();
@@ -132,11 +120,7 @@ impl Elf {
 
     /// The symbols that show the trait; none: the program doesn't have it.
     pub fn evidence(&self, wanted: Trait, fpu: bool) -> Vec<&str> {
-        self.symbols
-            .iter()
-            .filter(|symbol| wanted.matches(symbol, fpu))
-            .map(String::as_str)
-            .collect()
+        self.symbols.iter().filter(|symbol| wanted.matches(symbol, fpu)).map(String::as_str).collect()
     }
 }
 
@@ -202,8 +186,6 @@ mod tests {
         assert!(Trait::Panic.matches("emberlite_panicked", false));
         assert!(!Trait::Panic.matches("emberlite_program", false));
         assert!(Trait::Allocator.matches("__rust_alloc", false));
-        assert!(
-            !Trait::Allocator.matches("core::alloc::layout::Layout::is_size_align_valid", false)
-        );
+        assert!(!Trait::Allocator.matches("core::alloc::layout::Layout::is_size_align_valid", false));
     }
 }

@@ -18,10 +18,7 @@ use crate::{
 
 /// Where the built program lies. Boards of one target share the compiler's folder, so the result is copied out of it.
 pub fn elf_path(board: &str, program: &str) -> PathBuf {
-    paths::firmware_target()
-        .join("elf")
-        .join(board)
-        .join(program)
+    paths::firmware_target().join("elf").join(board).join(program)
 }
 
 /// Builds these programs for the board. The compiler's messages go to `stderr` as they come.
@@ -30,10 +27,7 @@ pub fn build(name: &str, board: &Board, programs: &[&Program]) -> Result<()> {
     // One call for each set of features, since a feature is the whole build's.
     let mut groups: BTreeMap<&[String], Vec<&str>> = BTreeMap::new();
     for program in programs {
-        groups
-            .entry(&program.expect.features)
-            .or_default()
-            .push(&program.name);
+        groups.entry(&program.expect.features).or_default().push(&program.name);
     }
     for (features, names) in groups {
         let mut command = toolchain.cargo(&board.target);
@@ -74,10 +68,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Runs a command whose output people see, and makes any other end than success an error.
 pub fn run_to_success(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("starting {program}"))?;
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("starting {program}"))?;
     if !status.success() {
         let args: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
         bail!("{program} {}: {status}", args.join(" "));
@@ -95,10 +86,7 @@ pub fn build_command(board: Option<&str>, bin: Option<&str>) -> Result<()> {
         build(&name, &board, &programs)?;
         for program in programs {
             let elf = crate::elf::Elf::read(&elf_path(&name, &program.name), board.ram.origin)?;
-            println!(
-                "  {:16} flash {:7} B, RAM {:7} B",
-                program.name, elf.flash_bytes, elf.ram_bytes
-            );
+            println!("  {:16} flash {:7} B, RAM {:7} B", program.name, elf.flash_bytes, elf.ram_bytes);
         }
     }
     Ok(())
@@ -111,10 +99,7 @@ pub fn run_command(board_name: &str, bin: &str) -> Result<ExitCode> {
     let programs = program::select(Some(bin))?;
     let program = &programs[0];
     if !program.is_for(board_name) {
-        bail!(
-            "{bin} is not for board {board_name}, only for: {}",
-            program.expect.boards.join(", ")
-        );
+        bail!("{bin} is not for board {board_name}, only for: {}", program.expect.boards.join(", "));
     }
     build(board_name, board, &[program])?;
     let limit = program.time_limit();

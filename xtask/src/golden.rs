@@ -11,12 +11,17 @@ use crate::{paths, program::Golden};
 /// Addresses (`0x` and eight digits) differ from build to build, so they are masked on both sides.
 pub fn compare(kind: Golden, program: &str, board: &str, output: &str) -> Result<()> {
     let name = match kind {
-        Golden::None => return Ok(()),
+        Golden::None | Golden::Bench => return Ok(()),
+        Golden::Programs => return compare_programs(output),
         Golden::Shared => format!("{program}.txt"),
         Golden::Board => format!("{program}.{board}.txt"),
     };
-    let path: PathBuf = paths::firmware().join("golden").join(&name);
-    let output = mask_addresses(output);
+    compare_file(&name, &mask_addresses(output))
+}
+
+/// Compares `output` with the file `name`, or rewrites the file where `EMBERLITE_BLESS` is 1.
+pub fn compare_file(name: &str, output: &str) -> Result<()> {
+    let path = path(name);
     if env::var_os("EMBERLITE_BLESS").is_some_and(|value| value == "1") {
         if fs::read_to_string(&path).is_ok_and(|old| old == output) {
             return Ok(());
@@ -25,10 +30,7 @@ pub fn compare(kind: Golden, program: &str, board: &str, output: &str) -> Result
         return fs::write(&path, output).with_context(|| path.display().to_string());
     }
     let golden = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "reading {}: look at the program's output, then EMBERLITE_BLESS=1 writes it",
-            path.display()
-        )
+        format!("reading {}: look at the program's output, then EMBERLITE_BLESS=1 writes it", path.display())
     })?;
     if golden != output {
         bail!(
@@ -37,6 +39,34 @@ pub fn compare(kind: Golden, program: &str, board: &str, output: &str) -> Result
         );
     }
     Ok(())
+}
+
+/// Compares each section with the text that the host's tests use; those write it, never a board.
+fn compare_programs(output: &str) -> Result<()> {
+    let mut sections = output.split("== ");
+    let before = sections.next().unwrap_or_default();
+    if !before.is_empty() {
+        bail!("output before the first '== NAME': {before}");
+    }
+    let mut compared = 0;
+    for section in sections {
+        let (name, text) = section.split_once('\n').unwrap_or((section, ""));
+        let path = paths::root().join("tests/golden").join(format!("{name}.txt"));
+        let golden = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        if golden != text {
+            bail!("output differs from tests/golden/{name}.txt\n{}", difference(&golden, text));
+        }
+        compared += 1;
+    }
+    if compared == 0 {
+        bail!("no program printed anything");
+    }
+    Ok(())
+}
+
+/// Where the golden text `name` lies.
+pub fn path(name: &str) -> PathBuf {
+    paths::firmware().join("golden").join(name)
 }
 
 /// Replaces the digits of every 32-bit address by `#`.
@@ -83,18 +113,12 @@ mod tests {
 
     #[test]
     fn addresses_are_masked_and_other_numbers_are_not() {
-        assert_eq!(
-            mask_addresses("at 0x2000ff00, hash 0x12, 0xabcdef0123"),
-            "at 0x########, hash 0x12, 0xabcdef0123"
-        );
+        assert_eq!(mask_addresses("at 0x2000ff00, hash 0x12, 0xabcdef0123"), "at 0x########, hash 0x12, 0xabcdef0123");
     }
 
     #[test]
     fn the_first_different_line_is_named() {
-        assert_eq!(
-            difference("a\nb\n", "a\nc\n"),
-            "line 2\n  golden: b\n  output: c"
-        );
+        assert_eq!(difference("a\nb\n", "a\nc\n"), "line 2\n  golden: b\n  output: c");
         assert!(difference("a\n", "a\nb\n").contains("(the end)"));
     }
 }

@@ -58,8 +58,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "run" => {
             let options = Options::parse(rest, &["--board", "--bin"], &[])?;
             options.no_names()?;
-            let (Some(board), Some(bin)) = (options.value("--board"), options.value("--bin"))
-            else {
+            let (Some(board), Some(bin)) = (options.value("--board"), options.value("--bin")) else {
                 bail!("run needs --board and --bin\n\n{USAGE}");
             };
             return firmware::run_command(board, bin);
@@ -101,11 +100,7 @@ struct Options {
 
 impl Options {
     fn parse(args: &[String], keys: &[&str], flags: &[&str]) -> Result<Self> {
-        let mut parsed = Options {
-            values: Vec::new(),
-            flags: Vec::new(),
-            names: Vec::new(),
-        };
+        let mut parsed = Options { values: Vec::new(), flags: Vec::new(), names: Vec::new() };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             if keys.contains(&arg.as_str()) {
@@ -125,10 +120,7 @@ impl Options {
     }
 
     fn value(&self, key: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, value)| value.as_str())
+        self.values.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
     fn flag(&self, flag: &str) -> bool {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 /// The repository's root.
 pub fn root() -> PathBuf {
     // Cargo hands the manifest's directory to `cargo run`; the compiled-in one serves a binary that is called by itself.
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     manifest.parent().map_or(manifest.clone(), PathBuf::from)
 }
 

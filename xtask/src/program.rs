@@ -57,6 +57,10 @@ pub enum Golden {
     Shared,
     /// `NAME.BOARD.txt`.
     Board,
+    /// For each `== NAME` in its output the text that `cargo test` compares with too: `tests/golden/NAME.txt`.
+    Programs,
+    /// A row of `bench.BOARD.txt`, made by the step `bench`.
+    Bench,
 }
 
 fn default_time_limit_s() -> u64 {
@@ -94,17 +98,10 @@ pub fn all() -> Result<Vec<Program>> {
         }
         let expect = path.with_extension("toml");
         let text = fs::read_to_string(&expect).with_context(|| {
-            format!(
-                "{} says what to expect of its program and must lie beside it",
-                expect.display()
-            )
+            format!("{} says what to expect of its program and must lie beside it", expect.display())
         })?;
         programs.push(Program {
-            name: path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             expect: toml::from_str(&text).with_context(|| expect.display().to_string())?,
         });
     }
@@ -121,10 +118,7 @@ pub fn select(name: Option<&str>) -> Result<Vec<Program>> {
     let names: Vec<String> = programs.iter().map(|p| p.name.clone()).collect();
     let selected: Vec<_> = programs.into_iter().filter(|p| p.name == name).collect();
     if selected.is_empty() {
-        bail!(
-            "no program '{name}' in firmware/src/bin; there are: {}",
-            names.join(", ")
-        );
+        bail!("no program '{name}' in firmware/src/bin; there are: {}", names.join(", "));
     }
     Ok(selected)
 }

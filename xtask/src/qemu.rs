@@ -65,12 +65,9 @@ pub fn run(board: &Board, elf: &Path, limit: Duration) -> Result<Run> {
 
 /// Starts the emulator.
 pub fn start(board: &Board, command: &mut Command) -> Result<Child> {
-    command.spawn().with_context(|| {
-        format!(
-            "starting {}: is it installed? 'cargo xtask doctor' says how",
-            board.qemu.program
-        )
-    })
+    command
+        .spawn()
+        .with_context(|| format!("starting {}: is it installed? 'cargo xtask doctor' says how", board.qemu.program))
 }
 
 /// Waits for a started emulator, kills it at the limit, and gathers what it printed.
@@ -86,26 +83,16 @@ pub fn finish(mut child: Child, limit: Duration) -> Result<Run> {
             child.kill()?;
             child.wait()?;
             let text = String::from_utf8_lossy(&join(stdout)).into_owned();
-            bail!(
-                "no end after {} s; killed. It had printed:\n{text}",
-                limit.as_secs()
-            );
+            bail!("no end after {} s; killed. It had printed:\n{text}", limit.as_secs());
         }
         thread::sleep(Duration::from_millis(10));
     };
     let stdout = String::from_utf8_lossy(&join(stdout)).into_owned();
     let stderr = join(stderr);
     let Some(status) = status.code() else {
-        bail!(
-            "the emulator was ended by a signal\n{stdout}{}",
-            String::from_utf8_lossy(&stderr)
-        );
+        bail!("the emulator was ended by a signal\n{stdout}{}", String::from_utf8_lossy(&stderr));
     };
-    Ok(Run {
-        status,
-        stdout,
-        stderr,
-    })
+    Ok(Run { status, stdout, stderr })
 }
 
 fn collect(stream: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {

@@ -31,14 +31,9 @@ impl Toolchain {
     pub fn cargo(&self, target: &str) -> Command {
         let mut command = Command::new(&self.cargo);
         // What this process was built with must not leak into a build with another compiler.
-        for variable in [
-            "CARGO",
-            "CARGO_ENCODED_RUSTFLAGS",
-            "CARGO_TARGET_DIR",
-            "LD_LIBRARY_PATH",
-            "RUSTFLAGS",
-            "RUSTUP_TOOLCHAIN",
-        ] {
+        for variable in
+            ["CARGO", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "LD_LIBRARY_PATH", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"]
+        {
             command.env_remove(variable);
         }
         command.env("RUSTC", &self.rustc);
@@ -62,20 +57,20 @@ impl Toolchain {
         }
     }
 
+    /// The compiler's version, such as `rustc 1.96.0`.
+    pub fn version(&self) -> Result<String> {
+        let output = Command::new(&self.rustc).arg("--version").output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+    }
+
     /// One line for people.
     pub fn describe(&self) -> String {
         format!(
             "{}{}{}",
             self.rustc.display(),
-            if self.build_std {
-                ", core built from source"
-            } else {
-                ""
-            },
-            self.linker.as_ref().map_or(String::new(), |linker| format!(
-                ", linker {}",
-                linker.display()
-            ))
+            if self.build_std { ", core built from source" } else { "" },
+            self.linker.as_ref().map_or(String::new(), |linker| format!(", linker {}", linker.display()))
         )
     }
 }
@@ -88,14 +83,8 @@ pub fn choose(target: &str, may_install: bool) -> Result<Toolchain> {
         let Some(sysroot) = sysroot(rustc) else {
             continue;
         };
-        let installed = sysroot
-            .join("lib/rustlib")
-            .join(target)
-            .join("lib")
-            .is_dir();
-        let source = sysroot
-            .join("lib/rustlib/src/rust/library/Cargo.lock")
-            .is_file();
+        let installed = sysroot.join("lib/rustlib").join(target).join("lib").is_dir();
+        let source = sysroot.join("lib/rustlib/src/rust/library/Cargo.lock").is_file();
         if !installed && !source {
             continue;
         }
@@ -104,61 +93,39 @@ pub fn choose(target: &str, may_install: bool) -> Result<Toolchain> {
             Linker::At(path) => Some(path),
             Linker::Missing => continue,
         };
-        return Ok(Toolchain {
-            cargo: cargo.clone(),
-            rustc: rustc.clone(),
-            build_std: !installed,
-            linker,
-        });
+        return Ok(Toolchain { cargo: cargo.clone(), rustc: rustc.clone(), build_std: !installed, linker });
     }
     let forbidden = env::var_os("RUSTUP_AUTO_INSTALL").is_some_and(|value| value == "0");
     let line = format!("rustup target add {target}");
     if active.is_some() && in_path("rustup").is_some() && !forbidden && may_install {
         println!("{line}");
-        let status = Command::new("rustup")
-            .args(["target", "add", target])
-            .status()?;
+        let status = Command::new("rustup").args(["target", "add", target]).status()?;
         if status.success() {
             return choose(target, false);
         }
     }
-    let distribution = if forbidden {
-        ", or on Debian: apt-get install rustc-web rust-web-src cargo-web lld-22"
-    } else {
-        ""
-    };
+    let distribution =
+        if forbidden { ", or on Debian: apt-get install rustc-web rust-web-src cargo-web lld-22" } else { "" };
     bail!("no compiler here builds for {target}; type: {line}{distribution}")
 }
 
 /// The `cargo` that runs us and its `rustc`.
 fn active() -> Option<(PathBuf, PathBuf)> {
-    let cargo = env::var_os("CARGO")
-        .map(PathBuf::from)
-        .or_else(|| in_path("cargo"))?;
+    let cargo = env::var_os("CARGO").map(PathBuf::from).or_else(|| in_path("cargo"))?;
     // Of a rustup toolchain this is the compiler itself, which a proxy in the path could not be told apart from.
     let beside = cargo.with_file_name("rustc");
-    let rustc = if beside.is_file() {
-        beside
-    } else {
-        in_path("rustc")?
-    };
+    let rustc = if beside.is_file() { beside } else { in_path("rustc")? };
     Some((cargo, rustc))
 }
 
 /// The distribution's own compiler, where its library's source can be installed beside it.
 fn distribution() -> Option<(PathBuf, PathBuf)> {
-    let (cargo, rustc) = (
-        PathBuf::from("/usr/bin/cargo"),
-        PathBuf::from("/usr/bin/rustc"),
-    );
+    let (cargo, rustc) = (PathBuf::from("/usr/bin/cargo"), PathBuf::from("/usr/bin/rustc"));
     (cargo.is_file() && rustc.is_file()).then_some((cargo, rustc))
 }
 
 fn sysroot(rustc: &Path) -> Option<PathBuf> {
-    let output = Command::new(rustc)
-        .args(["--print", "sysroot"])
-        .output()
-        .ok()?;
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| PathBuf::from(text.trim()))
 }
@@ -206,16 +173,12 @@ fn rust_lld(sysroot: &Path) -> Option<PathBuf> {
 /// The first executable of that name in the path.
 pub fn in_path(name: &str) -> Option<PathBuf> {
     let path: OsString = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// What stands in the way of building for `target`, as one line; `None`: nothing.
 pub fn problem(target: &str) -> Option<String> {
-    choose(target, false)
-        .err()
-        .map(|error| format!("{error:#}"))
+    choose(target, false).err().map(|error| format!("{error:#}"))
 }
 
 /// The active cargo, for the host's own builds.

@@ -55,13 +55,7 @@ pub struct Client<P, const N: usize> {
 impl<P: Port, const N: usize> Client<P, N> {
     /// A client on this line. Begin with [`Body::Hello`].
     pub const fn new(port: P) -> Self {
-        Client {
-            port,
-            receiver: Receiver::new(),
-            payload: [0; N],
-            sequence: 0,
-            attempts: 3,
-        }
+        Client { port, receiver: Receiver::new(), payload: [0; N], sequence: 0, attempts: 3 }
     }
 
     /// The line.
@@ -78,10 +72,7 @@ impl<P: Port, const N: usize> Client<P, N> {
     pub fn call(&mut self, body: Body<'_>) -> Result<Reply<'_>, CallError<P::Error>> {
         // Never 0, which a device uses where it could not read the number.
         self.sequence = self.sequence.checked_add(1).unwrap_or(1);
-        let request = Request {
-            sequence: self.sequence,
-            body,
-        };
+        let request = Request { sequence: self.sequence, body };
         let mut message = [0; N];
         let mut frame = [0; N];
         let message = postcard::to_slice(&request, &mut message).map_err(|_| CallError::TooLong)?;
@@ -101,9 +92,7 @@ impl<P: Port, const N: usize> Client<P, N> {
                 };
             }
         }
-        Err(CallError::NoReply {
-            attempts: self.attempts,
-        })
+        Err(CallError::NoReply { attempts: self.attempts })
     }
 
     /// Waits for the reply to the current request and returns its length in `payload`; `None`: send again.
@@ -119,10 +108,7 @@ impl<P: Port, const N: usize> Client<P, N> {
                 Some(Err(FrameError::Cut | FrameError::Damaged)) => return Ok(None),
             };
             match postcard::from_bytes::<Reply<'_>>(payload) {
-                Ok(Reply::Refused {
-                    refusal: Refusal::Damaged,
-                    ..
-                }) => return Ok(None),
+                Ok(Reply::Refused { refusal: Refusal::Damaged, .. }) => return Ok(None),
                 // Frame errors carry no number; all else must be ours, or it is a late reply to an earlier sending.
                 Ok(Reply::Refused { sequence: 0, .. }) => {}
                 Ok(reply) if reply.sequence() == self.sequence => {}

@@ -27,11 +27,7 @@ pub enum FrameError {
 /// `TooLong` where `out` is shorter than the frame; `payload.len() + (payload.len() + 4) / 254 + 6` bytes always suffice.
 pub fn encode(payload: &[u8], out: &mut [u8]) -> Result<usize, FrameError> {
     let crc = CRC.checksum(payload).to_le_bytes();
-    let mut stuffer = Stuffer {
-        out,
-        code_at: 0,
-        len: 1,
-    };
+    let mut stuffer = Stuffer { out, code_at: 0, len: 1 };
     for &byte in payload.iter().chain(&crc) {
         stuffer.push(byte)?;
     }
@@ -103,13 +99,7 @@ impl<const N: usize> Default for Receiver<N> {
 impl<const N: usize> Receiver<N> {
     /// An empty receiver.
     pub const fn new() -> Self {
-        Receiver {
-            buffer: [0; N],
-            len: 0,
-            left: 0,
-            zero_due: false,
-            overflow: false,
-        }
+        Receiver { buffer: [0; N], len: 0, left: 0, zero_due: false, overflow: false }
     }
 
     /// Takes one byte. `Some` at the end of a frame: its payload, or why it is none. Empty frames (two zeros in a row, which
@@ -140,11 +130,7 @@ impl<const N: usize> Receiver<N> {
     fn check(&self, len: usize) -> Result<&[u8], FrameError> {
         let bytes = self.buffer.get(..len).ok_or(FrameError::TooLong)?;
         let (payload, crc) = bytes.split_last_chunk::<CRC_LEN>().ok_or(FrameError::Cut)?;
-        if CRC.checksum(payload) == u32::from_le_bytes(*crc) {
-            Ok(payload)
-        } else {
-            Err(FrameError::Damaged)
-        }
+        if CRC.checksum(payload) == u32::from_le_bytes(*crc) { Ok(payload) } else { Err(FrameError::Damaged) }
     }
 
     fn take(&mut self, byte: u8) {
@@ -197,18 +183,15 @@ mod tests {
     /// Lengths around the block size of 254, contents with and without zeros.
     fn payloads() -> impl Iterator<Item = Vec<u8>> {
         (0..3usize).flat_map(|kind| {
-            (0..=20)
-                .chain(245..=262)
-                .chain(500..=516)
-                .map(move |len: usize| {
-                    (0..len)
-                        .map(|i| match kind {
-                            0 => (i % 255 + 1) as u8,
-                            1 => 0,
-                            _ => (i * 7 % 5) as u8,
-                        })
-                        .collect()
-                })
+            (0..=20).chain(245..=262).chain(500..=516).map(move |len: usize| {
+                (0..len)
+                    .map(|i| match kind {
+                        0 => (i % 255 + 1) as u8,
+                        1 => 0,
+                        _ => (i * 7 % 5) as u8,
+                    })
+                    .collect()
+            })
         })
     }
 
@@ -259,10 +242,7 @@ mod tests {
             let len = encode(payload, &mut out).unwrap();
             line.extend(&out[..len]);
         }
-        assert_eq!(
-            decode::<32>(&line),
-            [Err(FrameError::TooLong), Ok([1, 2, 3].to_vec())]
-        );
+        assert_eq!(decode::<32>(&line), [Err(FrameError::TooLong), Ok([1, 2, 3].to_vec())]);
     }
 
     #[test]
@@ -273,10 +253,7 @@ mod tests {
             let mut damaged = out;
             damaged[bit / 8] ^= 1 << (bit % 8);
             let frames = decode::<32>(&damaged[..len]);
-            assert!(
-                frames.iter().all(|frame| frame.is_err()),
-                "bit {bit}: {frames:?}"
-            );
+            assert!(frames.iter().all(|frame| frame.is_err()), "bit {bit}: {frames:?}");
         }
     }
 

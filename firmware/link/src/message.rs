@@ -167,11 +167,7 @@ pub enum Refusal {
 
 /// The `f32` values of little-endian bytes; trailing bytes that make no value are left out.
 pub fn floats(bytes: &[u8]) -> impl ExactSizeIterator<Item = f32> + '_ {
-    bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|chunk| f32::from_le_bytes(*chunk))
+    bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk))
 }
 
 /// Writes values as little-endian bytes and returns how many bytes; as many values as fit.

@@ -68,21 +68,12 @@ impl<const N: usize> Server<N> {
     /// A server that has answered nothing yet.
     pub const fn new() -> Self {
         const { assert!(N >= 96, "a server needs room for its Info") };
-        Server {
-            data: [0; N],
-            message: [0; N],
-            last: None,
-        }
+        Server { data: [0; N], message: [0; N], last: None }
     }
 
     /// Answers what a receiver handed out, and returns the length of the reply's frame in `out`; 0 where `out` is too short for
     /// even a refusal. `out` of `N + 16` bytes and one for every 254 always suffices.
-    pub fn answer(
-        &mut self,
-        device: &mut impl Device,
-        frame: Result<&[u8], FrameError>,
-        out: &mut [u8],
-    ) -> usize {
+    pub fn answer(&mut self, device: &mut impl Device, frame: Result<&[u8], FrameError>, out: &mut [u8]) -> usize {
         let (data, message) = (&mut self.data, &mut self.message);
         let reply = match frame {
             Ok(payload) => match postcard::from_bytes::<Request<'_>>(payload) {
@@ -110,63 +101,35 @@ fn reply<'d, const N: usize>(
 ) -> Reply<'d> {
     let sequence = request.sequence;
     // Less than the whole buffer, so that the message around the data fits too.
-    let room = data
-        .get_mut(..N.saturating_sub(Server::<N>::AROUND))
-        .unwrap_or_default();
+    let room = data.get_mut(..N.saturating_sub(Server::<N>::AROUND)).unwrap_or_default();
     match request.body {
         Body::Hello => {
             *last = None;
-            Reply::Info(Info {
-                sequence,
-                ..device.info()
-            })
+            Reply::Info(Info { sequence, ..device.info() })
         }
         Body::Predict { input } => match device.predict(input, room) {
-            Ok(len) => Reply::Prediction {
-                sequence,
-                output: room.get(..len).unwrap_or_default(),
-            },
+            Ok(len) => Reply::Prediction { sequence, output: room.get(..len).unwrap_or_default() },
             Err(refusal) => refused(sequence, refusal),
         },
         Body::Train { input, label } => {
             if let Some(last) = last.filter(|last| last.sequence == sequence) {
-                return Reply::Trained {
-                    sequence,
-                    loss: last.loss,
-                    step: last.step,
-                };
+                return Reply::Trained { sequence, loss: last.loss, step: last.step };
             }
             match device.train(input, label) {
                 Ok(loss) => {
                     let step = device.info().step;
-                    *last = Some(LastTrained {
-                        sequence,
-                        loss,
-                        step,
-                    });
-                    Reply::Trained {
-                        sequence,
-                        loss,
-                        step,
-                    }
+                    *last = Some(LastTrained { sequence, loss, step });
+                    Reply::Trained { sequence, loss, step }
                 }
                 Err(refusal) => refused(sequence, refusal),
             }
         }
         Body::Evaluate { input, label } => match device.evaluate(input, label) {
-            Ok((loss, correct)) => Reply::Evaluated {
-                sequence,
-                loss,
-                correct,
-            },
+            Ok((loss, correct)) => Reply::Evaluated { sequence, loss, correct },
             Err(refusal) => refused(sequence, refusal),
         },
         Body::Read { offset } => match device.read(offset, room) {
-            Ok(len) => Reply::Parameters {
-                sequence,
-                offset,
-                bytes: room.get(..len).unwrap_or_default(),
-            },
+            Ok(len) => Reply::Parameters { sequence, offset, bytes: room.get(..len).unwrap_or_default() },
             Err(refusal) => refused(sequence, refusal),
         },
     }

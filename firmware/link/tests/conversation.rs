@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use emberlite_link::{
-    Body, CallError, Client, Device, Info, Port, Receiver, Refusal, Reply, Request, Server,
-    VERSION, encode, floats, put_floats,
+    Body, CallError, Client, Device, Info, Port, Receiver, Refusal, Reply, Request, Server, VERSION, encode, floats,
+    put_floats,
 };
 
 const N: usize = 512;
@@ -17,24 +17,15 @@ struct Toy {
 
 impl Toy {
     fn new() -> Self {
-        Toy {
-            parameters: [1.0, 2.0, 3.0],
-            step: 0,
-        }
+        Toy { parameters: [1.0, 2.0, 3.0], step: 0 }
     }
 
     fn check(input: &[u8], label: u32) -> Result<f32, Refusal> {
         if input.len() != 4 {
-            return Err(Refusal::WrongLength {
-                needed: 1,
-                got: (input.len() / 4) as u32,
-            });
+            return Err(Refusal::WrongLength { needed: 1, got: (input.len() / 4) as u32 });
         }
         if label >= 3 {
-            return Err(Refusal::WrongLabel {
-                classes: 3,
-                got: label,
-            });
+            return Err(Refusal::WrongLabel { classes: 3, got: label });
         }
         let value = floats(input).next().ok_or(Refusal::Failed)?;
         value.is_finite().then_some(value).ok_or(Refusal::NotFinite)
@@ -74,10 +65,7 @@ impl Device for Toy {
     fn read(&self, offset: u32, out: &mut [u8]) -> Result<usize, Refusal> {
         let mut all = [0; 12];
         put_floats(&self.parameters, &mut all);
-        let rest = all.get(offset as usize..).ok_or(Refusal::WrongOffset {
-            len: 12,
-            got: offset,
-        })?;
+        let rest = all.get(offset as usize..).ok_or(Refusal::WrongOffset { len: 12, got: offset })?;
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         Ok(len)
@@ -151,27 +139,15 @@ fn a_conversation() {
         panic!("no prediction");
     };
     assert_eq!(floats(output).collect::<Vec<_>>(), [2.0, 4.0, 6.0]);
-    let trained = client.call(Body::Train {
-        input: &input,
-        label: 1,
-    });
-    assert!(
-        matches!(trained, Ok(Reply::Trained { loss, step: 1, .. }) if loss == 2.0),
-        "{trained:?}"
-    );
+    let trained = client.call(Body::Train { input: &input, label: 1 });
+    assert!(matches!(trained, Ok(Reply::Trained { loss, step: 1, .. }) if loss == 2.0), "{trained:?}");
     let Ok(Reply::Parameters { bytes, offset, .. }) = client.call(Body::Read { offset: 4 }) else {
         panic!("no parameters");
     };
     assert_eq!(offset, 4);
     assert_eq!(floats(bytes).collect::<Vec<_>>(), [3.0, 4.0]);
-    let evaluated = client.call(Body::Evaluate {
-        input: &input,
-        label: 2,
-    });
-    assert!(
-        matches!(evaluated, Ok(Reply::Evaluated { correct: true, .. })),
-        "{evaluated:?}"
-    );
+    let evaluated = client.call(Body::Evaluate { input: &input, label: 2 });
+    assert!(matches!(evaluated, Ok(Reply::Evaluated { correct: true, .. })), "{evaluated:?}");
 }
 
 #[test]
@@ -179,24 +155,12 @@ fn a_step_whose_reply_is_lost_is_trained_once() {
     let mut client = client();
     client.port().replies = [false, false, true].into();
     let input = 1.0f32.to_le_bytes();
-    let trained = client.call(Body::Train {
-        input: &input,
-        label: 0,
-    });
-    assert!(
-        matches!(trained, Ok(Reply::Trained { step: 1, .. })),
-        "{trained:?}"
-    );
+    let trained = client.call(Body::Train { input: &input, label: 0 });
+    assert!(matches!(trained, Ok(Reply::Trained { step: 1, .. })), "{trained:?}");
     assert_eq!(client.port().device.step, 1);
     // The next one is another.
-    let trained = client.call(Body::Train {
-        input: &input,
-        label: 0,
-    });
-    assert!(
-        matches!(trained, Ok(Reply::Trained { step: 2, .. })),
-        "{trained:?}"
-    );
+    let trained = client.call(Body::Train { input: &input, label: 0 });
+    assert!(matches!(trained, Ok(Reply::Trained { step: 2, .. })), "{trained:?}");
 }
 
 #[test]
@@ -204,24 +168,15 @@ fn a_damaged_request_is_sent_again() {
     let mut client = client();
     client.port().damage = [true, false].into();
     let input = 1.0f32.to_le_bytes();
-    let trained = client.call(Body::Train {
-        input: &input,
-        label: 0,
-    });
-    assert!(
-        matches!(trained, Ok(Reply::Trained { step: 1, .. })),
-        "{trained:?}"
-    );
+    let trained = client.call(Body::Train { input: &input, label: 0 });
+    assert!(matches!(trained, Ok(Reply::Trained { step: 1, .. })), "{trained:?}");
 }
 
 #[test]
 fn a_dead_line_is_no_reply() {
     let mut client = client();
     client.port().replies = [false; 3].into();
-    assert_eq!(
-        client.call(Body::Hello),
-        Err(CallError::NoReply { attempts: 3 })
-    );
+    assert_eq!(client.call(Body::Hello), Err(CallError::NoReply { attempts: 3 }));
 }
 
 #[test]
@@ -230,42 +185,21 @@ fn wrong_requests_are_refused_by_name() {
     let two = [0u8; 8];
     assert_eq!(
         client.call(Body::Predict { input: &two }),
-        Err(CallError::Refused(Refusal::WrongLength {
-            needed: 1,
-            got: 2
-        }))
+        Err(CallError::Refused(Refusal::WrongLength { needed: 1, got: 2 }))
     );
     let nan = f32::NAN.to_le_bytes();
+    assert_eq!(client.call(Body::Train { input: &nan, label: 0 }), Err(CallError::Refused(Refusal::NotFinite)));
     assert_eq!(
-        client.call(Body::Train {
-            input: &nan,
-            label: 0
-        }),
-        Err(CallError::Refused(Refusal::NotFinite))
-    );
-    assert_eq!(
-        client.call(Body::Train {
-            input: &two[..4],
-            label: 3
-        }),
-        Err(CallError::Refused(Refusal::WrongLabel {
-            classes: 3,
-            got: 3
-        }))
+        client.call(Body::Train { input: &two[..4], label: 3 }),
+        Err(CallError::Refused(Refusal::WrongLabel { classes: 3, got: 3 }))
     );
     assert_eq!(
         client.call(Body::Read { offset: 13 }),
-        Err(CallError::Refused(Refusal::WrongOffset {
-            len: 12,
-            got: 13
-        }))
+        Err(CallError::Refused(Refusal::WrongOffset { len: 12, got: 13 }))
     );
     assert_eq!(client.port().device.step, 0);
     let long = [0u8; 560];
-    assert_eq!(
-        client.call(Body::Predict { input: &long }),
-        Err(CallError::Refused(Refusal::TooLong))
-    );
+    assert_eq!(client.call(Body::Predict { input: &long }), Err(CallError::Refused(Refusal::TooLong)));
 }
 
 /// Deterministic noise: xorshift, seeded.
@@ -302,9 +236,7 @@ fn refusals(replies: &[Vec<u8>]) -> Vec<Refusal> {
         for &byte in reply {
             if let Some(frame) = receiver.push(byte) {
                 frames += 1;
-                if let Reply::Refused { refusal, .. } =
-                    postcard::from_bytes(frame.unwrap()).unwrap()
-                {
+                if let Reply::Refused { refusal, .. } = postcard::from_bytes(frame.unwrap()).unwrap() {
                     refusals.push(refusal);
                 }
             }
@@ -360,13 +292,7 @@ fn ten_thousand_mutated_requests_do_not_upset_the_device() {
     let mut line = Line::new();
     let mut noise = Noise(0xBEEF);
     let input = 1.5f32.to_le_bytes();
-    let request = Request {
-        sequence: 300,
-        body: Body::Train {
-            input: &input,
-            label: 2,
-        },
-    };
+    let request = Request { sequence: 300, body: Body::Train { input: &input, label: 2 } };
     let mut buffer = [0; 64];
     let payload = postcard::to_slice(&request, &mut buffer).unwrap().to_vec();
     for _ in 0..10_000 {

@@ -129,14 +129,8 @@ fn fence() {
     const BACKGROUND_MAP: u32 = 1 << 2;
     let regions = [
         (0, GIB | NEVER_EXECUTE),
-        (
-            board::FLASH_ORIGIN,
-            board::FLASH_MPU_SIZE | READ_ONLY | NORMAL_MEMORY,
-        ),
-        (
-            board::RAM_ORIGIN,
-            board::RAM_MPU_SIZE | READ_WRITE | NORMAL_MEMORY | NEVER_EXECUTE,
-        ),
+        (board::FLASH_ORIGIN, board::FLASH_MPU_SIZE | READ_ONLY | NORMAL_MEMORY),
+        (board::RAM_ORIGIN, board::RAM_MPU_SIZE | READ_WRITE | NORMAL_MEMORY | NEVER_EXECUTE),
     ];
     // SAFETY: the MPU's and system control's registers, written once, before the program, in the order that the architecture
     // manual gives; what the program uses (flash, RAM, peripherals by the background map) stays accessible.
@@ -174,11 +168,8 @@ extern "C" fn trapped(exception: u32, sp: u32) -> ! {
         } else {
             None
         };
-        let pc = if in_ram && status & STACKING_FAILED == 0 {
-            ptr::read_volatile((sp + FRAME_PC) as *const u32)
-        } else {
-            0
-        };
+        let pc =
+            if in_ram && status & STACKING_FAILED == 0 { ptr::read_volatile((sp + FRAME_PC) as *const u32) } else { 0 };
         (status, address, pc)
     };
     // The status first: on v6-M code everything arrives as a hard fault.
@@ -193,12 +184,7 @@ extern "C" fn trapped(exception: u32, sp: u32) -> ! {
         3 => "hard fault",
         _ => "unexpected exception",
     };
-    fault::stop(fault::Report {
-        cause,
-        pc,
-        address,
-        sp,
-    })
+    fault::stop(fault::Report { cause, pc, address, sp })
 }
 
 /// Calls the host: `operation` of the semihosting specification with a pointer to (or the value of) its argument.

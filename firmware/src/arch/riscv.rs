@@ -144,12 +144,7 @@ extern "C" fn trapped(sp: u32) -> ! {
         5 | 7 => ("access to memory that the part doesn't have", Some(value)),
         _ => ("unexpected trap", None),
     };
-    fault::stop(fault::Report {
-        cause,
-        pc,
-        address,
-        sp,
-    })
+    fault::stop(fault::Report { cause, pc, address, sp })
 }
 
 /// Calls the host: `operation` of the semihosting specification with a pointer to (or the value of) its argument.

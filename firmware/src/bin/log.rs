@@ -8,11 +8,7 @@ program!(main);
 
 fn main() -> Exit {
     println!("logging");
-    defmt::info!(
-        "on {=str} with {=u32} bytes of RAM",
-        board::NAME,
-        board::RAM_BYTES
-    );
+    defmt::info!("on {=str} with {=u32} bytes of RAM", board::NAME, board::RAM_BYTES);
     for step in 1..=3u32 {
         defmt::info!("step {=u32}: loss {=f32}", step, 1.0 / step as f32);
     }

@@ -38,14 +38,8 @@ fn main() -> Exit {
         passed &= holds;
     };
 
-    check(
-        "initial data",
-        INITIALISED.load(Ordering::Relaxed) == 0x1234_5678,
-    );
-    check(
-        "zeroed data",
-        ZEROED.iter().all(|word| word.load(Ordering::Relaxed) == 0),
-    );
+    check("initial data", INITIALISED.load(Ordering::Relaxed) == 0x1234_5678);
+    check("zeroed data", ZEROED.iter().all(|word| word.load(Ordering::Relaxed) == 0));
 
     // What is around the loop (the call, its argument) is the same in all, so the difference is the loops' own.
     let (short, long) = (spin_count(500), spin_count(1500));
@@ -53,10 +47,7 @@ fn main() -> Exit {
     check("count of a loop", long - short == 2000);
     check("the same count again", spin_count(1500) == long);
     check("empty count", count(|| {}) == 0);
-    check(
-        "count of 10 million",
-        spin_count(5_000_500) - short == 10_000_000,
-    );
+    check("count of 10 million", spin_count(5_000_500) - short == 10_000_000);
 
     let before = stack::high_water_bytes();
     let sum = touch(black_box(2048));

@@ -16,9 +16,7 @@ use crate::{
 pub fn run(cases: &mut Cases) -> Result<()> {
     let programs = program::all()?;
     for (name, board) in board::all()? {
-        let logging = programs
-            .iter()
-            .filter(|p| p.expect.features.iter().any(|f| f == "defmt") && p.is_for(&name));
+        let logging = programs.iter().filter(|p| p.expect.features.iter().any(|f| f == "defmt") && p.is_for(&name));
         for program in logging {
             let case = format!("{} on {name}", program.name);
             if toolchain::in_path(&board.qemu.program).is_none() {
@@ -45,10 +43,5 @@ fn check(name: &str, board: &Board, program: &Program) -> Result<()> {
         bail!("{}", String::from_utf8_lossy(&output.stderr));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    golden::compare(
-        Golden::Shared,
-        &format!("{}.log", program.name),
-        name,
-        &text,
-    )
+    golden::compare(Golden::Shared, &format!("{}.log", program.name), name, &text)
 }

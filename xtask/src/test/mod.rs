@@ -2,6 +2,7 @@
 //!
 //! A step is a file in this folder and a line in [`STEPS`]; a test below lists the folder and finds a forgotten line.
 
+mod bench;
 mod builds;
 mod clippy;
 mod docs;
@@ -29,51 +30,16 @@ struct Step {
 
 /// The steps in their order: what fails fast and cheaply comes first.
 const STEPS: &[Step] = &[
-    Step {
-        name: "prerequisites",
-        claim: "everything that the other steps need is installed",
-        run: prerequisites::run,
-    },
-    Step {
-        name: "fmt",
-        claim: "the source is formatted",
-        run: fmt::run,
-    },
-    Step {
-        name: "clippy",
-        claim: "no lint complains",
-        run: clippy::run,
-    },
-    Step {
-        name: "units",
-        claim: "cargo test passes in both workspaces",
-        run: units::run,
-    },
-    Step {
-        name: "docs",
-        claim: "the documentation builds without a warning",
-        run: docs::run,
-    },
-    Step {
-        name: "builds",
-        claim: "every program builds for every board",
-        run: builds::run,
-    },
-    Step {
-        name: "elfs",
-        claim: "budgets hold; no panic, heap or soft float where forbidden",
-        run: elfs::run,
-    },
-    Step {
-        name: "runs",
-        claim: "every program ends as expected and prints its golden text",
-        run: runs::run,
-    },
-    Step {
-        name: "logs",
-        claim: "log frames decode to their golden text",
-        run: logs::run,
-    },
+    Step { name: "prerequisites", claim: "everything that the other steps need is installed", run: prerequisites::run },
+    Step { name: "fmt", claim: "the source is formatted", run: fmt::run },
+    Step { name: "clippy", claim: "no lint complains", run: clippy::run },
+    Step { name: "units", claim: "cargo test passes in both workspaces", run: units::run },
+    Step { name: "docs", claim: "the documentation builds without a warning", run: docs::run },
+    Step { name: "builds", claim: "every program builds for every board", run: builds::run },
+    Step { name: "elfs", claim: "budgets hold; no panic, heap or soft float where forbidden", run: elfs::run },
+    Step { name: "runs", claim: "every program ends as expected and prints its golden text", run: runs::run },
+    Step { name: "bench", claim: "instructions, flash, RAM and stack are those of the golden tables", run: bench::run },
+    Step { name: "logs", claim: "log frames decode to their golden text", run: logs::run },
 ];
 
 /// What a step finds, case by case.
@@ -117,9 +83,7 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
             bail!("no step '{name}'; 'cargo xtask test --list' names them");
         }
     }
-    let chosen = STEPS
-        .iter()
-        .filter(|step| names.is_empty() || names.iter().any(|name| name == step.name));
+    let chosen = STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name));
     let mut rows: Vec<(&Step, Cases, Duration)> = Vec::new();
     for step in chosen {
         println!("\n== {}: {}", step.name, step.claim);
@@ -137,10 +101,7 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
 }
 
 fn summary(rows: &[(&Step, Cases, Duration)]) -> ExitCode {
-    println!(
-        "\n{:14} {:>7} {:>7} {:>7} {:>8}",
-        "step", "passed", "failed", "skipped", "seconds"
-    );
+    println!("\n{:14} {:>7} {:>7} {:>7} {:>8}", "step", "passed", "failed", "skipped", "seconds");
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (step, cases, time) in rows {
         println!(
@@ -162,17 +123,9 @@ fn summary(rows: &[(&Step, Cases, Duration)]) -> ExitCode {
     }
     // A run that tried nothing has shown nothing.
     let verdict = failed == 0 && passed > 0;
-    let tail = if skipped > 0 {
-        format!(", {skipped} skipped")
-    } else {
-        String::new()
-    };
+    let tail = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     println!("\n{passed} passed, {failed} failed{tail}");
-    if verdict {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if verdict { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[cfg(test)]
@@ -187,15 +140,7 @@ mod tests {
         let files: BTreeSet<String> = folder
             .read_dir()
             .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
             .filter(|name| name != "mod")
             .collect();
         let steps: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_string()).collect();
@@ -207,17 +152,11 @@ mod tests {
         let step = &STEPS[0];
         let mut good = Cases::default();
         good.case("good", Ok(()));
-        assert_eq!(
-            format!("{:?}", summary(&[(step, good, Duration::ZERO)])),
-            format!("{:?}", ExitCode::SUCCESS)
-        );
+        assert_eq!(format!("{:?}", summary(&[(step, good, Duration::ZERO)])), format!("{:?}", ExitCode::SUCCESS));
         let mut bad = Cases::default();
         bad.case("good", Ok(()));
         bad.case("bad", Err(anyhow::anyhow!("on purpose")));
-        assert_eq!(
-            format!("{:?}", summary(&[(step, bad, Duration::ZERO)])),
-            format!("{:?}", ExitCode::FAILURE)
-        );
+        assert_eq!(format!("{:?}", summary(&[(step, bad, Duration::ZERO)])), format!("{:?}", ExitCode::FAILURE));
         assert_eq!(
             format!("{:?}", summary(&[(step, Cases::default(), Duration::ZERO)])),
             format!("{:?}", ExitCode::FAILURE)

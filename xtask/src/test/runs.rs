@@ -7,14 +7,15 @@ use crate::{
     board::{self, Board},
     firmware::elf_path,
     golden,
-    program::{self, Program},
+    program::{self, Golden, Program},
     qemu, toolchain,
 };
 
 pub fn run(cases: &mut Cases) -> Result<()> {
     let programs = program::all()?;
     for (name, board) in board::all()? {
-        for program in programs.iter().filter(|p| p.expect.run && p.is_for(&name)) {
+        let chosen = programs.iter().filter(|p| p.expect.run && p.expect.golden != Golden::Bench && p.is_for(&name));
+        for program in chosen {
             let case = format!("{} on {name}", program.name);
             if toolchain::in_path(&board.qemu.program).is_none() {
                 cases.skip(&case, &format!("no {}", board.qemu.program));

@@ -7,19 +7,11 @@ use crate::{firmware::run_to_success, paths, toolchain};
 
 pub fn run(cases: &mut Cases) -> Result<()> {
     let mut command = toolchain::host_cargo()?;
-    command
-        .current_dir(paths::root())
-        .args(["test", "--quiet", "--workspace", "--no-fail-fast"]);
+    command.current_dir(paths::root()).args(["test", "--quiet", "--workspace", "--no-fail-fast"]);
     cases.case("root", run_to_success(&mut command));
 
     let mut command = toolchain::host_cargo()?;
-    command.current_dir(paths::firmware()).args([
-        "test",
-        "--quiet",
-        "--package",
-        "emberlite-link",
-        "--no-fail-fast",
-    ]);
+    command.current_dir(paths::firmware()).args(["test", "--quiet", "--package", "emberlite-link", "--no-fail-fast"]);
     cases.case("link", run_to_success(&mut command));
     Ok(())
 }
