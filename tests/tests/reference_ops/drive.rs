@@ -243,8 +243,10 @@ impl ParameterGradient<F32> for Collected {
     fn wants(&self, parameter: usize) -> bool {
         !self.gradients[parameter].is_empty()
     }
-    fn product_row(&mut self, parameter: usize, at: usize, values: &[f32], factor: f32, _: i32) {
-        self.put(parameter, at, values.iter().map(|value| value * factor));
+    fn product_rows(&mut self, parameter: usize, values: &[f32], factors: &[f32], _: i32) {
+        for (row, factor) in factors.iter().enumerate() {
+            self.put(parameter, row * values.len(), values.iter().map(|value| value * factor));
+        }
     }
     fn value_row(&mut self, parameter: usize, at: usize, values: &[f32], _: i32) {
         self.put(parameter, at, values.iter().copied());
