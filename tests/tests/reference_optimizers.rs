@@ -218,3 +218,44 @@ fn the_global_norms_factor_is_pytorchs() {
     }
     assert!(clipped > 5 && clipped < 45, "{clipped} of 50 clipped");
 }
+
+/// All rows of an outer product at once are each row by itself, bit for bit, whatever else applies to the gradient.
+#[test]
+fn rows_together_are_rows_one_by_one() {
+    let vectors = Vectors::open("optimizers");
+    let numbers = vectors.case("sequence").f32("gradients");
+    let mut compared = 0;
+    for case in vectors.cases().filter(|case| case.name() != "sequence") {
+        let optimizer = rule(&case);
+        for (len, rows) in [(1, 5), (3, 4), (8, 3), (13, 2)] {
+            for (scale, clip_value, l2) in [(1.0, f32::INFINITY, 0.0), (0.5, f32::INFINITY, 0.0), (1.0, 0.125, 0.25)] {
+                let numbers = |from: usize, count: usize| numbers[from * 16 + 9..].iter().copied().take(count);
+                let mut together = Run::new(numbers(0, len * rows).collect(), &optimizer);
+                let mut single = Run::new(together.weights.clone(), &optimizer);
+                for t in 1..4 {
+                    let values: Vec<f32> = numbers(10 * t, len).collect();
+                    let mut factors: Vec<f32> = numbers(10 * t + 7, rows).collect();
+                    factors[1] = 0.0; // the error behind an inactive ReLU
+                    let settings = settings(&optimizer, t as u32);
+                    let settings = StepSettings { scale, clip_value, penalty: Penalty { l1: 0.0, l2 }, ..settings };
+                    let [a, b] = &mut together.state;
+                    let (w, state) = (&mut together.weights, [&mut a[..], &mut b[..]]);
+                    optimizer.step_product_rows::<F32>(OptimizerSet::ALL, w, state, &values, &factors, 0, &settings);
+                    for (row, &factor) in factors.iter().enumerate() {
+                        let row = row * len..(row + 1) * len;
+                        let state = single.state.each_mut().map(|s| s.get_mut(row.clone()).unwrap_or_default());
+                        let w = &mut single.weights[row];
+                        optimizer.step_product_row::<F32>(OptimizerSet::ALL, w, state, &values, factor, 0, &settings);
+                    }
+                    let bits = |run: &Run| -> Vec<u32> {
+                        run.weights.iter().chain(run.state.iter().flatten()).map(|v| v.to_bits()).collect()
+                    };
+                    assert_eq!(bits(&together), bits(&single), "{} {rows} x {len}, step {t}", case.name());
+                    compared += 1;
+                }
+                assert!(together.weights.iter().zip(numbers(0, len * rows)).any(|(w, w0)| *w != w0), "{}", case.name());
+            }
+        }
+    }
+    assert_eq!(compared, 11 * 4 * 3 * 3);
+}
