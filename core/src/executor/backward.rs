@@ -118,7 +118,7 @@ fn to_input<N: Number, L: Linked>(
     let ranges = [w.region.range(), rm.region.range(), rv.region.range()];
     let [weight, mean, variance] = persistent.get_disjoint_mut(ranges).ok()?;
     // Only the normalisations read their input here; elsewhere its memory may be gone, or be this very error's.
-    let needs_x = matches!(op, Op::LayerNorm(_) | Op::BatchNorm(_));
+    let needs_x = matches!(op, Op::LayerNorm(_)) || (matches!(op, Op::BatchNorm(_)) && step.trained);
     let x_region = match step.x[0] {
         Place::Arena(region) if needs_x => region,
         _ => Region::NONE,

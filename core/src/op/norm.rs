@@ -173,20 +173,23 @@ impl BatchNorm {
         let (Some(w), Some(dx)) = (N::floats(io.parameters.weight), N::floats_mut(io.dx)) else { return };
         let positions = io.input.positions().max(1) as usize;
         let n = positions as f32;
-        let planes =
-            x.chunks_exact(positions).zip(dy.chunks_exact(positions)).zip(dx.chunks_exact_mut(positions)).zip(w);
-        for (c, (((x, dy), dx), &weight)) in planes.enumerate() {
+        for (c, ((dy, dx), &weight)) in
+            dy.chunks_exact(positions).zip(dx.chunks_exact_mut(positions)).zip(w).enumerate()
+        {
             let [mean, deviation] = of_channel(self.epsilon, io.saved, running, io.training, c);
+            // With running statistics, which don't depend on it, the input isn't read: it needn't have been kept.
+            let x = if io.training { x.get(c * positions..).unwrap_or_default() } else { &[] };
             let (mut mean_g, mut mean_gx) = (0.0, 0.0);
-            if io.training {
-                for (&x, &dy) in x.iter().zip(dy) {
-                    mean_g += dy;
-                    mean_gx += dy * ((x - mean) * deviation);
-                }
-                (mean_g, mean_gx) = (mean_g / n, mean_gx / n);
+            for (&x, &dy) in x.iter().zip(dy) {
+                mean_g += dy;
+                mean_gx += dy * ((x - mean) * deviation);
             }
-            for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-                let new = weight * deviation * (dy - mean_g - (x - mean) * deviation * mean_gx);
+            (mean_g, mean_gx) = (mean_g / n, mean_gx / n);
+            for (i, (dx, &dy)) in dx.iter_mut().zip(dy).enumerate() {
+                let new = match x.get(i) {
+                    Some(x) => weight * deviation * (dy - mean_g - (x - mean) * deviation * mean_gx),
+                    None => weight * deviation * dy,
+                };
                 *dx = if io.accumulate { *dx + new } else { new };
             }
         }
@@ -198,11 +201,14 @@ impl BatchNorm {
         let running = io.running.map(|r| N::floats(r).unwrap_or_default());
         let positions = io.input.positions().max(1) as usize;
         let mut one = [N::Gradient::default()];
-        for (c, (x, dy)) in x.chunks_exact(positions).zip(dy.chunks_exact(positions)).enumerate() {
+        for (c, dy) in dy.chunks_exact(positions).enumerate() {
             let [mean, deviation] = of_channel(self.epsilon, io.saved, running, io.training, c);
             let (mut weight, mut bias) = (0.0, 0.0);
-            for (&x, &dy) in x.iter().zip(dy) {
+            // Where the bias alone is trained the input wasn't kept.
+            for (&x, &dy) in x.get(c * positions..).unwrap_or_default().iter().zip(dy) {
                 weight += dy * ((x - mean) * deviation);
+            }
+            for &dy in dy {
                 bias += dy;
             }
             for (parameter, value) in [weight, bias].into_iter().enumerate() {

@@ -4,7 +4,7 @@ use super::arena::{self, Buffer, KINDS};
 use super::error::{PlanError, PlanErrorKind};
 use super::settings::Training;
 use super::step::{Dx, Errors, Parameter, Place, Plan, Region, Step, Summary};
-use crate::graph::{Graph, Shape, Update};
+use crate::graph::{Graph, Node, Shape, Update};
 use crate::op::{Facts, Op};
 
 /// Elements beyond which a tensor is refused: word counts stay far inside `u32`.
@@ -82,6 +82,17 @@ const fn trains(update: Update, index: usize) -> bool {
     }
 }
 
+/// Whether any parameter of a node is trained.
+const fn has_trained(node: &Node, facts: &Facts) -> bool {
+    (facts.parameters[0] > 0 && trains(node.update, 0)) || (facts.parameters[1] > 0 && trains(node.update, 1))
+}
+
+/// A frozen batch norm scales and shifts by constants: its backward pass needs neither its input nor the sample's
+/// statistics.
+const fn uses_running_statistics(node: &Node, facts: &Facts) -> bool {
+    matches!(node.op, Op::BatchNorm(_)) && !has_trained(node, facts)
+}
+
 /// The value that input `index` of node `i` reads: 0 = the graph's input, `k + 1` = node `k`'s output.
 const fn read(graph: &Graph<'_>, i: usize, index: usize) -> usize {
     graph.nodes[i].inputs[index].value(i)
@@ -139,8 +150,7 @@ const fn shapes<const N: usize>(graph: &Graph<'_>, training: Option<&Training>) 
         if too_large {
             return Err(PlanError::at(i, name, PlanErrorKind::Operation(crate::op::OpError::TooLarge)));
         }
-        let has_trained =
-            (facts.parameters[0] > 0 && trains(node.update, 0)) || (facts.parameters[1] > 0 && trains(node.update, 1));
+        let has_trained = has_trained(node, &facts);
         if let Op::BatchNorm(_) = node.op
             && training.is_some()
             && has_trained
@@ -311,7 +321,7 @@ const fn lifetimes<const N: usize>(graph: &Graph<'_>, values: &mut [Value; N], t
                 let wants_error = values[x - 1].needs_error;
                 let kept = backward
                     && ((facts.keep.input_for_parameters && trains(node.update, 0) && facts.parameters[0] > 0)
-                        || (facts.keep.input_for_error && wants_error));
+                        || (facts.keep.input_for_error && wants_error && !uses_running_statistics(node, &facts)));
                 let b = &mut buffers[OUTPUT][root];
                 b.death = later(b.death, if kept { end - i as u32 } else { i as u32 });
             }
@@ -331,8 +341,9 @@ const fn lifetimes<const N: usize>(graph: &Graph<'_>, values: &mut [Value; N], t
     while i < n {
         let facts = values[i].facts;
         let root = values[i].root;
+        let node = &graph.nodes[i];
         let mut words = 0;
-        if values[i].needs_error && training {
+        if values[i].needs_error && training && !uses_running_statistics(node, &facts) {
             words = facts.keep.words;
             if facts.keep.mask_or_output && wants_input_error(graph, values, i) {
                 let kept = root != INPUT && buffers[OUTPUT][root].death > n as u32;
@@ -344,7 +355,9 @@ const fn lifetimes<const N: usize>(graph: &Graph<'_>, values: &mut [Value; N], t
                 }
             }
         }
-        buffers[SAVED][i] = Buffer::new(words, i as u32, end - i as u32);
+        // The statistics of a batch norm's sample move the running ones once the whole step is accepted.
+        let death = if matches!(node.op, Op::BatchNorm(_)) { end } else { end - i as u32 };
+        buffers[SAVED][i] = Buffer::new(words, i as u32, death);
         if values[i].needs_error {
             let t = end - i as u32;
             let mut scratch = 0;
