@@ -1,8 +1,9 @@
 //! The elementary functions, from one place, so that host and device use the same ones.
 //!
-//! `libm` on both sides. With the feature `micromath` the square root, where that crate was measured to win on cores
-//! without a square-root instruction, comes from there; both ends of a link must then be built with it, since the bits
-//! differ.
+//! `libm` on both sides: every function to within an ulp or so. The feature `micromath` replaces the square root alone,
+//! where that crate wins on cores without a square-root instruction, at a price: its result is off by up to 6.1 %
+//! (measured over 200,000 numbers), which normalisations and Adam's denominators then are as well. It is for parts where
+//! that matters less than the time. Both ends of a link must be built alike, since the bits differ.
 
 /// `e^x`.
 #[inline(always)]
@@ -34,7 +35,7 @@ pub fn sigmoid(x: f32) -> f32 {
         e / (1.0 + e)
     }
 }
-/// The square root, correctly rounded (libm) or to about 1 in 2^23 (micromath).
+/// The square root, correctly rounded (libm) or within 6.1 % (micromath).
 #[inline(always)]
 pub fn sqrt(x: f32) -> f32 {
     #[cfg(not(feature = "micromath"))]
@@ -51,4 +52,16 @@ pub fn cos(x: f32) -> f32 {
 #[inline(always)]
 pub fn pow(base: f32, exponent: f32) -> f32 {
     libm::powf(base, exponent)
+}
+
+#[cfg(all(test, feature = "micromath"))]
+mod tests {
+    #[test]
+    fn micromaths_square_root_is_within_its_stated_error() {
+        for i in 0..200_000u32 {
+            let x = f32::from_bits(0x3000_0000 + i * 2000);
+            let error = (super::sqrt(x) / libm::sqrtf(x) - 1.0).abs();
+            assert!(error <= 0.061, "sqrt({x}) is off by {error}");
+        }
+    }
 }

@@ -114,11 +114,16 @@ pub fn certify<N: Number>(context: &Context<'_>, arena: &mut [u32], input: &[N::
             _ => 1.0,
         };
         error *= if gain > 1.0 { gain } else { 1.0 };
-        if !(error < LIMIT) {
+        if !below(error, LIMIT) {
             return false;
         }
     }
     true
+}
+
+/// Whether a bound is below a limit; a NaN is not.
+fn below(bound: f32, limit: f32) -> bool {
+    bound < limit
 }
 
 /// Bounds on the new state and on the size of a step, from bounds on the gradient and on the old state.
@@ -129,7 +134,7 @@ fn bound_step(optimizer: &Optimizer, gradient: f32, state: f32, rate: f32) -> (f
             (velocity, rate * (gradient + velocity))
         }
         Optimizer::Sgd { .. } => (0.0, rate * gradient),
-        _ if !(gradient < LIMIT_SQUARED) => (f32::INFINITY, f32::INFINITY),
+        _ if !below(gradient, LIMIT_SQUARED) => (f32::INFINITY, f32::INFINITY),
         // The rest divides by a root of summed squares that hold this very gradient. The ratio of Adam's moments is at
         // most 1/sqrt((1-β2)(1-β1²/β2)) by Cauchy-Schwarz, RMSProp's 1/sqrt(1-α), AdaGrad's 1; 1/(1-decay) is above
         // all of them, and above what momentum makes of it.

@@ -91,8 +91,8 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
             return Err(LearnError::InputLength { needed, got });
         }
         for (index, x) in N::floats(input).unwrap_or_default().iter().enumerate() {
-            // Not `>`: a NaN must be caught.
-            if !(x.abs() <= INPUT_LIMIT) {
+            let within = x.abs() <= INPUT_LIMIT; // false for a NaN
+            if !within {
                 let index = index as u32;
                 let error = if x.is_finite() {
                     LearnError::InputOutOfRange { index }
