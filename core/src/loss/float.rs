@@ -9,8 +9,8 @@ pub(super) fn nothing(dy: &mut [f32]) -> f32 {
 }
 
 fn maximum(x: &[f32]) -> f32 {
-    // A NaN anywhere must reach the loss: it becomes the maximum and stays it.
-    x.iter().fold(f32::NEG_INFINITY, |best, &x| if x <= best { best } else { x })
+    // A NaN is passed over here and reaches loss and gradient through the sum.
+    x.iter().fold(f32::NEG_INFINITY, |best, &x| if x > best { x } else { best })
 }
 
 /// `ln Σ exp(x_i - max) - (x_label - max)`, i ascending; 0 for a label out of range.

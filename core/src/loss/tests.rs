@@ -165,6 +165,8 @@ fn fixed_squared_error_stays_within_its_bounds() {
             assert!(error <= slope.abs() * libm::exp2(-17.0) + 0.5 * unit, "case {case}: {error:e} with unit {unit:e}");
         }
     }
+    // At 8 fraction bits a square counts in the loss's own 2^-16: (1 + 1 + 0) / 3 is nearer to 1.
+    assert_eq!(Loss::MeanSquaredError.value::<Fixed16>(ALL, &[1, 6, 3], Target::Values(&[0, 5, 3]), 8), 1);
     let mut dy = [1i16; 2];
     assert_eq!(
         Loss::MeanSquaredError.backward::<Fixed16>(ALL, &[5, 6], Target::Values(&[5, 6]), 8, 1, &mut dy),

@@ -37,7 +37,6 @@ pub(super) struct Squares {
 /// Exponent of a unit: v is counted in `2^-72`.
 const UNIT: i32 = 72;
 const MANTISSA_BITS: i32 = 26;
-const MOST: u32 = u32::MAX;
 
 impl Squares {
     pub(super) fn new(beta2: f32) -> Squares {
@@ -99,13 +98,8 @@ fn pack(value: u32, exponent: i32) -> u32 {
     // Rounding may fill the mantissa; one more exponent then.
     let full = mantissa >> MANTISSA_BITS;
     let (mantissa, exponent) = (mantissa >> full, exponent + full as i32);
-    if mantissa == 0 {
-        0
-    } else if exponent >= 64 {
-        MOST
-    } else {
-        (exponent as u32) << MANTISSA_BITS | mantissa
-    }
+    // Squares are at most 2^14 = 2^86 units, so the exponent is at most 61.
+    if mantissa == 0 { 0 } else { (exponent as u32) << MANTISSA_BITS | mantissa }
 }
 
 /// The root of v as `root / 2^exponent`, the root in `[2^15, 2^16]`; `(0, 0)` for 0.

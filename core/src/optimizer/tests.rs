@@ -32,6 +32,7 @@ fn path<const S: usize>(optimizer: Optimizer, gradients: [f32; S]) -> [f32; S] {
 }
 
 #[test]
+#[cfg_attr(feature = "micromath", ignore = "its square root is not exact")]
 fn rules_by_hand() {
     assert_eq!(path(Optimizer::sgd(0.5), [0.25, -1.0]), [0.875, 1.375]);
     // v = 0.25, then 0.125 - 1 = -0.875.
@@ -64,6 +65,30 @@ fn rules_by_hand() {
         assert!((path(Optimizer::adam(0.125), [g])[0] - (1.0 - 0.125 * g.signum())).abs() < 2e-6);
         assert!((path(Optimizer::adam_w(0.125), [g])[0] - (1.0 - 0.00125 - 0.125 * g.signum())).abs() < 2e-6);
     }
+}
+
+#[test]
+fn an_unchanging_gradient_has_no_negative_variance() {
+    let (learning_rate, alpha, epsilon, weight_decay) = (0.5, 0.9, 1.0, 0.0);
+    let optimizer = Optimizer::RmsProp { learning_rate, alpha, epsilon, momentum: 0.0, centered: true, weight_decay };
+    for g in 1..200 {
+        let w = path(optimizer, [g as f32 * 0.013; 400]);
+        assert!(w.iter().all(|w| w.is_finite()), "{g}");
+    }
+}
+
+#[test]
+fn the_largest_steps_that_fit_are_exact() {
+    // 1024 * 2^-7 in units of 2^-12 is 2^15; twice that saturates.
+    let optimizer = Optimizer::sgd(1024.0);
+    let step = settings::<Fixed16>(&optimizer, 1);
+    let mut w = [100i16, 100, -100, -32000];
+    optimizer.step_product_row::<Fixed16>(ALL, &mut w, [&mut [], &mut []], &[1, 2, -1, -32768], 1, 7, &step);
+    assert_eq!(w, [-32668, -32768, 32668, 32767]);
+    // The same with a factor that has bits to drop.
+    let mut w = [100i16, 100, -100];
+    optimizer.step_product_row::<Fixed16>(ALL, &mut w, [&mut [], &mut []], &[1, 2, -32768], 16384, 21, &step);
+    assert_eq!(w, [-32668, -32768, 32767]);
 }
 
 #[test]
@@ -104,6 +129,34 @@ fn every_length_and_both_ways_give_the_same_bits() {
                     assert!(x[i] == 0.0 || w[0] != start[i]);
                 }
             }
+        }
+    }
+}
+
+/// All rows of a product at once and one by one, from the same start.
+fn rows_agree<N: Number>(optimizer: Optimizer, start: &[N::Value], values: &[N::Value], factors: &[N::Value]) {
+    let (columns, mut step) = (values.len(), settings::<N>(&optimizer, 1));
+    let slot = |s: usize| std::vec![N::Gradient::default(); if s < optimizer.state_slots() { start.len() } else { 0 }];
+    let (mut whole, mut a, mut b) = (start.to_vec(), slot(0), slot(1));
+    optimizer.step_product_rows::<N>(ALL, &mut whole, [&mut a, &mut b], values, factors, 20, &step);
+    let (mut pieces, mut c, mut d) = (start.to_vec(), slot(0), slot(1));
+    for (r, &factor) in factors.iter().enumerate() {
+        let range = r * columns..(r + 1) * columns;
+        let state = [c.get_mut(range.clone()).unwrap_or_default(), d.get_mut(range.clone()).unwrap_or_default()];
+        step.first = range.start as u32;
+        optimizer.step_product_row::<N>(ALL, &mut pieces[range], state, values, factor, 20, &step);
+    }
+    assert_eq!((&whole, &a, &b), (&pieces, &c, &d), "{optimizer:?}");
+    assert!(whole != start, "{optimizer:?}");
+}
+
+#[test]
+fn a_matrix_is_its_rows() {
+    for optimizer in rules() {
+        let start: Vec<f32> = (0..35).map(|i| i as f32 - 7.5).collect();
+        rows_agree::<F32>(optimizer, &start, &[0.5, -1.0, 2.0, 0.0, 3.0, -0.3, 0.7], &[1.0, 0.0, -0.25, 3.0, 0.1]);
+        if optimizer.exists_in(Format::Fixed16) {
+            rows_agree::<Fixed16>(optimizer, &[1000; 35], &[500, -100, 2000, 0, 30000, -3, 7], &[100, 0, -25, 9, 1]);
         }
     }
 }
