@@ -82,7 +82,7 @@ const GOLDEN: u32 = 0x9e37_79b9;
 /// The random numbers of a row are a hash of its place plus multiples of the golden ratio (a Weyl sequence, randomly
 /// shifted: Cranley and Patterson, 1976), cut to the bits in use. Each is uniform and, from step to step, independent,
 /// which is all that unbiased rounding asks for; within the row they are spread more evenly than independent ones. Two
-/// instructions an element, where a hash costs eleven: 11 in all on Cortex-M4, about 20 on Cortex-M0.
+/// instructions an element, where a hash costs eleven: 11 in all on Cortex-M4, about 23 on Cortex-M0.
 #[inline(never)]
 fn descend(w: &mut [i16], x: &[i16], factor: i16, frac: i32, step: &StepSettings) {
     let c = step.rate.mantissa() * i32::from(factor);
