@@ -3,7 +3,7 @@
 use super::cut::{from_file, parameter, values, values_mut};
 use super::forward::shift;
 use super::{Context, Linked, Moment, scales};
-use crate::number::{Number, random::Key, view_gradients_mut};
+use crate::number::{Format, Number, random::Key, view_gradients_mut};
 use crate::op::{Backward, Elementwise, NodeScales, Op, ParameterGradient, Parameters};
 use crate::optimizer::{OptimizerSet, StepSettings};
 use crate::plan::{Dx, Place, Region, Step, Training};
@@ -47,6 +47,10 @@ pub fn backward<N: Number, L: Linked>(
             let (region, accumulate) = match *dx {
                 Dx::Write(region) => (region, false),
                 Dx::Accumulate(region) => (region, true),
+                Dx::Shared if N::FORMAT == Format::Fixed16 && scales.dy != scales.dx => {
+                    rescale::<N>(arena, step, scales.dy - scales.dx)?;
+                    continue;
+                }
                 Dx::None | Dx::Shared => continue,
             };
             let scales = if input_index == 1 { second_input(context, arena, step, moment, scales) } else { scales };
@@ -68,6 +72,14 @@ fn second_input(context: &Context<'_>, arena: &[u32], step: &Step, moment: &Mome
         s.dx = moment.error_frac + i32::from(word.to_le_bytes()[3] as i8);
     }
     s
+}
+
+/// The error at the output becomes that at the first input, which has its memory but not its scale.
+fn rescale<N: Number>(arena: &mut [u32], step: &Step, shift: i32) -> Option<()> {
+    for v in values_mut::<N>(arena.get_mut(step.errors.dy.range())?, step.output.elements()) {
+        *v = N::finish(N::start(*v, 0), shift);
+    }
+    Some(())
 }
 
 fn elementwise<N: Number, L: Linked>(

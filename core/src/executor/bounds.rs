@@ -7,22 +7,32 @@
 //! stays below [`LIMIT`] the step is safe and the bounds grow by its largest possible size. They are loose and grow
 //! steadily, so when the certificate fails they are measured afresh from the weights (a pass over the parameters,
 //! every few thousand steps), and only if it still fails is the step tried on copies, element by element.
+//!
+//! The backward pass must not meet a number that isn't finite either: a rectifier or a maximum may have hidden one from
+//! the output. What it reads of the forward pass is therefore looked at: kept inputs, outputs of sigmoid and tanh, and
+//! layer norm's statistics (batch norm's are checked before this, as they are learnt from).
+//!
+//! Rounding: every bound is computed by the same operations as what it bounds, and rounding is monotone, so it holds for
+//! single operations; a sum of n products may exceed its bound by a share of n 2^-24, and an average with memory `beta`
+//! by 2^-22 / (1 - beta). The distance from [`LIMIT`] to the largest f32 is a factor of 34.
 
-use super::Context;
 use super::cut::{from_file, parameter, values};
+use super::{Context, Linked};
 use crate::math::sqrt as root;
 use crate::number::{Number, view_gradients_mut};
-use crate::op::Op;
-use crate::optimizer::Optimizer;
-use crate::plan::{Place, Region};
+use crate::op::{ActivationKind, Op};
+use crate::optimizer::{Optimizer, OptimizerSet};
+use crate::plan::{Parameter, Place, Region, Step, Training};
 
 /// Bounds above this are not certified; far enough below `f32::MAX` (3.4e38) for any rounding.
 const LIMIT: f32 = 1.0e37;
 /// Bounds on gradients whose squares are kept as state: their sum must stay finite too.
 const LIMIT_SQUARED: f32 = 1.0e16;
+/// The root of what a square may lose below the smallest f32, some 2^-148.
+const LOST: f32 = 1.0e-22;
 
 /// Measures the bounds from the parameters and the optimizer state as they are.
-pub fn measure_bounds<N: Number>(context: &Context<'_>, arena: &mut [u32]) {
+pub fn measure_bounds<N: Number, L: Linked>(context: &Context<'_>, arena: &mut [u32]) {
     for step in context.plan.steps {
         if !step.bounds.is_some() {
             continue;
@@ -32,14 +42,53 @@ pub fn measure_bounds<N: Number>(context: &Context<'_>, arena: &mut [u32]) {
             let file = from_file::<N>(context.image, arena, p);
             let ram = arena.get(p.region.range()).unwrap_or_default();
             weight = largest(weight, N::floats(parameter::<N>(ram, file, p)).unwrap_or_default());
-            for region in p.state {
-                let words = arena.get_mut(region.range()).unwrap_or_default();
-                let values = N::gradient_floats_mut(view_gradients_mut::<N>(words)).unwrap_or_default();
-                state = largest(state, values);
+            if let Some(training) = context.training {
+                state = measure_state::<N>(L::OPTIMIZERS, &training.optimizer, arena, p, state);
             }
         }
         store(arena, step.bounds, [weight, state]);
     }
+}
+
+/// What the bound of state means depends on the rule; see [`bound_step`].
+fn measure_state<N: Number>(
+    linked: OptimizerSet,
+    optimizer: &Optimizer,
+    arena: &mut [u32],
+    p: &Parameter,
+    bound: f32,
+) -> f32 {
+    let Ok([a, b]) = arena.get_disjoint_mut([p.state[0].range(), p.state[1].range()]) else { return f32::INFINITY };
+    let floats = |words| &*N::gradient_floats_mut(view_gradients_mut::<N>(words)).unwrap_or_default();
+    let (a, b): (&[f32], &[f32]) = (floats(a), floats(b));
+    match *optimizer {
+        _ if !linked.has(optimizer) => bound,
+        // The velocity.
+        Optimizer::RmsProp { .. } => largest(bound, b),
+        // What of the first moment the second doesn't account for: none, unless both were loaded from elsewhere.
+        Optimizer::Adam { beta1, beta2, .. } | Optimizer::AdamW { beta1, beta2, .. } => {
+            let ratio = moments_ratio(beta1, beta2);
+            a.iter().zip(b).fold(bound, |bound, (&m, &v)| largest(bound, &[excess(m, v, ratio)]))
+        }
+        // The velocity, or AdaGrad's sum of squares.
+        _ => largest(bound, a),
+    }
+}
+
+/// `|m| - ratio sqrt(v)`, if that is positive; NaN if `v` is negative.
+fn excess(m: f32, v: f32, ratio: f32) -> f32 {
+    let excess = m.abs() - ratio * root(v);
+    if excess < 0.0 { 0.0 } else { excess }
+}
+
+/// Twice the largest `|m| / sqrt(v)` that Adam's moments, started from 0, can have: with weights `(1-β1) β1^k` and
+/// `(1-β2) β2^k` of the same gradients it is `(1-β1) / sqrt((1-β2)(1-β1²/β2))` by Cauchy-Schwarz; 0 where there is no
+/// such ratio. It stays true from step to step: `(β1 m + (1-β1) g)² <= (β1²/θ) m² + (1-β1)²/(1-θ) g²` with `θ = β1²/β2`.
+fn moments_ratio(beta1: f32, beta2: f32) -> f32 {
+    let theta = beta1 * beta1 / beta2;
+    let ratio = 2.0 * (1.0 - beta1) / root((1.0 - beta2) * (1.0 - theta));
+    // Written so that a NaN (of beta2 = 0, or of a root of a negative number) is no ratio.
+    if theta < 1.0 && below(ratio, LIMIT) { ratio } else { 0.0 }
 }
 
 fn store(arena: &mut [u32], region: Region, bounds: [f32; 2]) {
@@ -56,7 +105,7 @@ fn largest(bound: f32, values: &[f32]) -> f32 {
 
 /// Whether the step that the error in the arena leads to is certain to stay finite. If so, the bounds are moved on as
 /// if it was made; if not, some have moved all the same and must be measured again. `rate` is the learning rate of the step.
-pub fn certify<N: Number>(context: &Context<'_>, arena: &mut [u32], input: &[N::Value], rate: f32) -> bool {
+pub fn certify<N: Number, L: Linked>(context: &Context<'_>, arena: &mut [u32], input: &[N::Value], rate: f32) -> bool {
     let Some(training) = context.training else { return false };
     let words = arena.get(context.plan.summary.output_error.range()).unwrap_or_default();
     let errors = values::<N>(words, context.plan.summary.outputs);
@@ -72,53 +121,94 @@ pub fn certify<N: Number>(context: &Context<'_>, arena: &mut [u32], input: &[N::
             _ => [0.0; 2],
         };
         let [weight, state] = bounds;
-        let positions = step.output.positions() as f32;
-        let n = match node.op {
-            Op::LayerNorm(_) => step.output.elements() as f32,
-            _ => positions,
-        };
         if step.trained {
-            let gradient = match node.op {
-                Op::Linear(_) | Op::Conv(_) => {
-                    let kept = match step.x[0] {
-                        _ if !step.parameters[0].region.is_some() => &[],
-                        Place::Input => input,
-                        Place::Arena(r) => values::<N>(arena.get(r.range()).unwrap_or_default(), step.input.elements()),
-                        Place::None => &[],
-                    };
-                    // 1 for the bias, whose "input" is 1.
-                    positions * error * largest(1.0, N::floats(kept).unwrap_or_default())
-                }
-                // |x̂| is at most sqrt(n).
-                _ => positions * error * root(n),
-            };
-            let gradient =
-                gradient + training.penalty.l1 + (training.penalty.l2 + training.optimizer.weight_decay()) * weight;
-            let (state, step_size) = bound_step(&training.optimizer, gradient, state, rate);
-            let weight = weight * (1.0 + rate * training.optimizer.weight_decay()) + step_size;
-            // Not `>`: a NaN must fail.
-            if !(weight < LIMIT && state < LIMIT && gradient < LIMIT) {
-                return false;
-            }
-            store(arena, step.bounds, [weight, state]);
+            let gradient = gradient_bound::<N>(&node.op, step, arena, input, error);
+            let Some(bounds) = moved::<L>(training, gradient, weight, state, rate) else { return false };
+            store(arena, step.bounds, bounds);
         }
-        let gain = match node.op {
-            Op::Linear(a) => weight * f32::from(a.outputs),
-            Op::Conv(c) => {
-                weight * f32::from(c.channels / c.groups.max(1)) * f32::from(c.kernel[0]) * f32::from(c.kernel[1])
-            }
-            Op::Pool(p) => f32::from(p.window[0]) * f32::from(p.window[1]),
-            Op::LayerNorm(a) => weight * (2.0 + root(n)) / root(a.epsilon),
-            Op::BatchNorm(a) => weight * (2.0 + root(n)) / root(a.epsilon),
-            Op::Dropout(a) => 1.0 / (1.0 - a.rate),
-            _ => 1.0,
-        };
-        error *= if gain > 1.0 { gain } else { 1.0 };
+        error *= largest(1.0, &[gain::<N, L>(&node.op, step, arena, weight)]);
         if !below(error, LIMIT) {
             return false;
         }
     }
     true
+}
+
+/// A bound on every element of a trained node's parameter gradients.
+fn gradient_bound<N: Number>(op: &Op, step: &Step, arena: &[u32], input: &[N::Value], error: f32) -> f32 {
+    let positions = step.output.positions() as f32;
+    match op {
+        Op::Linear(_) | Op::Conv(_) => {
+            let kept = match step.x[0] {
+                _ if !step.parameters[0].region.is_some() => &[],
+                Place::Input => input,
+                Place::Arena(r) => values::<N>(arena.get(r.range()).unwrap_or_default(), step.input.elements()),
+                Place::None => &[],
+            };
+            // 1 for the bias, whose "input" is 1.
+            positions * error * largest(1.0, N::floats(kept).unwrap_or_default())
+        }
+        // |x̂| is at most the root of the number of elements that are normalised together.
+        _ => positions * error * root(normalised(op, step)),
+    }
+}
+
+/// The elements that a norm's statistics are taken over.
+fn normalised(op: &Op, step: &Step) -> f32 {
+    match op {
+        Op::LayerNorm(_) => step.output.elements() as f32,
+        _ => step.output.positions() as f32,
+    }
+}
+
+/// The bounds on weight and state after the step; `None` if they are beyond the limit.
+fn moved<L: Linked>(training: &Training, gradient: f32, weight: f32, state: f32, rate: f32) -> Option<[f32; 2]> {
+    let limit = training.clip.value();
+    // Only a gradient that is certainly a number is clamped to one.
+    let gradient = if below(gradient, LIMIT) && limit < gradient { limit } else { gradient };
+    let decay = training.optimizer.weight_decay();
+    let (coupled, decoupled) =
+        if let Optimizer::AdamW { .. } = training.optimizer { (0.0, rate * decay) } else { (decay, 0.0) };
+    let gradient = gradient + training.penalty.l1 + (training.penalty.l2 + coupled) * weight;
+    let (state, step_size) = bound_step(L::OPTIMIZERS, &training.optimizer, gradient, state, rate);
+    let weight = weight * (1.0 + decoupled) + step_size;
+    let safe = below(weight, LIMIT) && below(state, LIMIT) && below(gradient, LIMIT);
+    if safe { Some([weight, state]) } else { None }
+}
+
+/// How much larger the error at a node's input can be than that at its output; infinite if the backward pass would read
+/// a number that isn't finite.
+#[inline(always)]
+fn gain<N: Number, L: Linked>(op: &Op, step: &Step, arena: &[u32], weight: f32) -> f32 {
+    match op {
+        Op::Linear(a) if L::OPS.has_kind(0) => weight * f32::from(a.outputs),
+        Op::Conv(c) if L::OPS.has_kind(1) => {
+            weight * f32::from(c.channels / c.groups.max(1)) * f32::from(c.kernel[0]) * f32::from(c.kernel[1])
+        }
+        Op::Pool(p) if L::OPS.has(op) => f32::from(p.window[0]) * f32::from(p.window[1]),
+        Op::Dropout(a) if L::OPS.has_kind(7) => 1.0 / (1.0 - a.rate),
+        Op::LayerNorm(a) if L::OPS.has_kind(8) => match arena.get(step.saved.range()) {
+            // A deviation of 0 comes from a variance beyond f32, so one that isn't finite shows here.
+            Some(&[mean, deviation]) if f32::from_bits(mean).is_finite() && f32::from_bits(deviation) > 0.0 => {
+                weight * (2.0 + root(normalised(op, step))) / root(a.epsilon)
+            }
+            _ => f32::INFINITY,
+        },
+        Op::BatchNorm(a) if L::OPS.has_kind(9) => weight * (2.0 + root(normalised(op, step))) / root(a.epsilon),
+        Op::Activation(a) if L::OPS.has(op) => {
+            let y = match (a.kind, step.y) {
+                (ActivationKind::Sigmoid | ActivationKind::Tanh, Place::Arena(y)) => y,
+                _ => Region::NONE,
+            };
+            // At most 1, or NaN.
+            let y = values::<N>(
+                arena.get(y.range()).unwrap_or_default(),
+                if y.is_some() { step.output.elements() } else { 0 },
+            );
+            largest(1.0, N::floats(y).unwrap_or_default())
+        }
+        _ => 1.0,
+    }
 }
 
 /// Whether a bound is below a limit; a NaN is not.
@@ -127,28 +217,30 @@ fn below(bound: f32, limit: f32) -> bool {
 }
 
 /// Bounds on the new state and on the size of a step, from bounds on the gradient and on the old state.
-fn bound_step(optimizer: &Optimizer, gradient: f32, state: f32, rate: f32) -> (f32, f32) {
+fn bound_step(linked: OptimizerSet, optimizer: &Optimizer, gradient: f32, state: f32, rate: f32) -> (f32, f32) {
     match *optimizer {
+        _ if !linked.has(optimizer) => (0.0, 0.0),
         Optimizer::Sgd { momentum, .. } if momentum > 0.0 => {
             let velocity = momentum * state + gradient;
             (velocity, rate * (gradient + velocity))
         }
         Optimizer::Sgd { .. } => (0.0, rate * gradient),
+        // Averages of squares below this stay finite without a bound of their own.
         _ if !below(gradient, LIMIT_SQUARED) => (f32::INFINITY, f32::INFINITY),
-        // The rest divides by a root of summed squares that hold this very gradient. The ratio of Adam's moments is at
-        // most 1/sqrt((1-β2)(1-β1²/β2)) by Cauchy-Schwarz, RMSProp's 1/sqrt(1-α), AdaGrad's 1; 1/(1-decay) is above
-        // all of them, and above what momentum makes of it.
-        Optimizer::Adam { beta1, beta2, .. } | Optimizer::AdamW { beta1, beta2, .. } => {
-            let ratio = if beta1 * beta1 < beta2 { 1.0 / ((1.0 - beta2) * (1.0 - beta1)) } else { f32::INFINITY };
-            (state + gradient * gradient + gradient, rate * ratio)
+        // |m| <= ratio sqrt(v) + state, divided by (1 - beta1^t) >= 1 - beta1 and by sqrt(v) + epsilon.
+        Optimizer::Adam { beta1, beta2, epsilon, .. } | Optimizer::AdamW { beta1, beta2, epsilon, .. } => {
+            let ratio = moments_ratio(beta1, beta2);
+            // Without a ratio the state is the bound on |m|.
+            let state = if ratio > 0.0 { state } else { largest(state, &[gradient]) };
+            (state, rate * (ratio + (state + ratio * LOST) / epsilon) / (1.0 - beta1))
         }
-        Optimizer::RmsProp { alpha, momentum, centered, .. } => {
-            // Centred, the variance can be as small as epsilon: no ratio bound.
-            let ratio = if centered { f32::INFINITY } else { 1.0 / (1.0 - alpha) };
+        Optimizer::RmsProp { alpha, epsilon, momentum, centered, .. } => {
+            // The root holds (1 - alpha) g². Centred, the variance can be 0.
+            let ratio = if centered { gradient / epsilon } else { 1.0 / root(1.0 - alpha) + LOST / epsilon };
             let velocity = momentum * state + ratio;
-            (state + gradient * gradient + velocity, rate * (ratio + velocity))
+            (velocity, rate * velocity)
         }
-        Optimizer::AdaGrad { .. } => (state + gradient * gradient, rate),
+        Optimizer::AdaGrad { epsilon, .. } => (state + gradient * gradient, rate * (1.0 + LOST / epsilon)),
     }
 }
 

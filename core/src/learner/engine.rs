@@ -154,8 +154,14 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
     }
 
     fn value_frac(&self, value: u8) -> i32 {
+        self.scales_entry(value, 0)
+    }
+
+    /// Fraction bits from the table of scales: 0 value, 3 error; 0 in f32, which has no table.
+    fn scales_entry(&self, value: u8, column: usize) -> i32 {
         let table = self.arena.get(self.plan.summary.scales.range()).unwrap_or_default();
-        table.get(value as usize).map_or(0, |w| i32::from(w.to_le_bytes()[0] as i8))
+        let entry = table.get(value as usize).and_then(|w| w.to_le_bytes().get(column).copied());
+        entry.map_or(0, |frac| i32::from(frac as i8))
     }
 
     fn run_forward(&mut self, input: &[N::Value], training: bool) -> Result<(), LearnError>
@@ -209,7 +215,7 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         }
         let class = largest(self.output(input));
         let (loss, error_frac) = self.loss_backward(training, input, target)?;
-        if !N::loss_is_finite(loss) {
+        if !N::loss_is_finite(loss) || !self.statistics_are_finite() {
             return Ok(self.skip(loss, class));
         }
         let context = self.context();
@@ -260,7 +266,9 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         let [y, dy] = self.arena.get_disjoint_mut(ranges).map_err(|_| LearnError::Arena)?;
         let y = if output.is_some() { N::view(y).get(..outputs).unwrap_or_default() } else { input };
         let dy = N::view_mut(dy).get_mut(..outputs).unwrap_or_default();
-        Ok(training.loss.backward::<N>(L::LOSSES, y, target, frac, training.batch, dy))
+        let (loss, bits) = training.loss.backward::<N>(L::LOSSES, y, target, frac, training.batch, dy);
+        // The table holds every error's fraction bits relative to one that all share: the output's, less its own entry.
+        Ok((loss, bits - self.scales_entry(summary.output_scale, 3)))
     }
 
     /// Whether a fused update stays finite: by the certificate, by one from fresh bounds, or by trying it on copies.
@@ -276,26 +284,41 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
     {
         let context = self.context();
         let rate = training.schedule.rate::<N>(training.optimizer.learning_rate(), moment.update).real();
-        if executor::certify::<N>(&context, self.arena, input, rate) {
+        if executor::certify::<N, L>(&context, self.arena, input, rate) {
             return Ok(true);
         }
-        executor::measure_bounds::<N>(&context, self.arena);
-        if executor::certify::<N>(&context, self.arena, input, rate) {
+        executor::measure_bounds::<N, L>(&context, self.arena);
+        if executor::certify::<N, L>(&context, self.arena, input, rate) {
             return Ok(true);
         }
+        // The bounds hold neither after an uncertified step nor after none; the next one is to measure them.
+        executor::distrust_bounds(&context, self.arena);
         let finite =
             executor::backward::<N, L>(&context, self.arena, input, moment, Pass::Check).ok_or(LearnError::Arena)?;
         if finite {
             // The trial consumed the errors and the masks of in-place layers: run forward again.
             executor::forward::<N, L>(&context, self.arena, input, moment).ok_or(LearnError::Arena)?;
             self.loss_backward(training, input, target)?;
-            // The bounds no longer hold after an uncertified step; make sure that the next one measures them.
-            executor::distrust_bounds(&context, self.arena);
         }
         Ok(finite)
     }
 
-    /// Counts a skipped step and drops its mini-batch.
+    /// Whether the statistics that batch norms took from this sample may be learnt from. A rectifier can hide from the
+    /// output that they overflowed.
+    fn statistics_are_finite(&self) -> bool {
+        let mut finite = true;
+        for (node, step) in self.graph.nodes.iter().zip(self.plan.steps) {
+            if let crate::op::Op::BatchNorm(_) = &node.op
+                && L::OPS.has(&node.op)
+                && step.trained
+            {
+                finite &= crate::op::BatchNorm::is_finite(self.arena.get(step.saved.range()).unwrap_or_default());
+            }
+        }
+        finite
+    }
+
+    /// Counts a skipped step and drops its mini-batch, as if neither had come.
     fn skip(&mut self, loss: N::Loss, class: u16) -> StepReport<N::Loss>
     where
         'w: 'a,
@@ -304,7 +327,7 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         executor::reset_gradients(&context, self.arena);
         let progress = &mut self.status.progress;
         progress.skipped = progress.skipped.saturating_add(1);
-        progress.samples = progress.samples.wrapping_add(1);
+        progress.samples = progress.updates.wrapping_mul(self.training.map_or(1, |t| t.batch));
         progress.pending = 0;
         StepReport { loss, class, outcome: Outcome::Skipped }
     }

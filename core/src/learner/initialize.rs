@@ -47,7 +47,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
             let words = self.arena.get_mut(step.running[1].region.range()).unwrap_or_default();
             N::view_mut(words).fill(N::from_f32(1.0, 0));
         }
-        executor::measure_bounds::<N>(&self.context(), self.arena);
+        executor::measure_bounds::<N, L>(&self.context(), self.arena);
         self.status.progress = Progress::default();
         self.status.ready = true;
         Ok(())

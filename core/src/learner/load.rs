@@ -111,7 +111,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
             ready: true,
             normalisation,
         };
-        executor::measure_bounds::<N>(&self.context(), self.arena);
+        executor::measure_bounds::<N, L>(&self.context(), self.arena);
         Ok(())
     }
 

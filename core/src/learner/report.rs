@@ -122,7 +122,8 @@ pub struct Evaluation<L> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Progress {
-    /// Samples trained on: the counter behind dropout.
+    /// Samples trained on, without those of skipped steps: the counter behind dropout. It is the number of updates times
+    /// the batch, plus `pending`, so it needs no place in a saved model.
     pub samples: u32,
     /// Updates made: the counter behind schedules and stochastic rounding.
     pub updates: u32,

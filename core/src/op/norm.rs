@@ -222,6 +222,15 @@ impl BatchNorm {
         }
     }
 
+    /// Whether the statistics of a sample are so far from the end of f32 that running ones which follow them stay finite.
+    pub(crate) fn is_finite(saved: &[u32]) -> bool {
+        const LIMIT: f32 = 1.0e37;
+        saved.chunks_exact(3).all(|saved| match saved {
+            [mean, _, variance] => f32::from_bits(*mean).abs() < LIMIT && f32::from_bits(*variance) < LIMIT,
+            _ => false,
+        })
+    }
+
     /// Moves the running mean and variance to those of the sample; called when the step is accepted.
     pub(crate) fn commit<N: Number>(&self, running: [&mut [N::Value]; 2], saved: &[u32], input: Shape) {
         let [means, variances] = running.map(|r| N::floats_mut(r).unwrap_or_default());
