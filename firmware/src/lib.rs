@@ -30,7 +30,9 @@ pub mod fault;
 pub mod log;
 pub mod owned;
 pub mod semihosting;
+pub mod slot;
 pub mod stack;
+pub mod tuned;
 pub mod uart;
 
 pub use count::count;

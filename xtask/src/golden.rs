@@ -35,7 +35,7 @@ pub fn compare_file(name: &str, output: &str) -> Result<()> {
     if golden != output {
         bail!(
             "output differs from firmware/golden/{name} (EMBERLITE_BLESS=1 rewrites it)\n{}",
-            difference(&golden, &output)
+            difference(&golden, output)
         );
     }
     Ok(())

@@ -4,6 +4,7 @@
 
 mod board;
 mod doctor;
+mod drive;
 mod elf;
 mod firmware;
 mod golden;
@@ -24,6 +25,7 @@ cargo xtask COMMAND
   build [--board B] [--bin P]   build programs (default: all) for boards (default: all)
   run --board B --bin P         run one program in the emulator; its exit status is the verdict
   test [STEP...]                all checks, or the named steps; 'test --list' names them
+  demo [--board B]              fine-tune a device in the emulator over its serial port
   boards | programs             what there is
 
 EMBERLITE_BLESS=1 makes 'test' rewrite the golden text instead of comparing with it.";
@@ -67,6 +69,11 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             let options = Options::parse(rest, &[], &["--list"])?;
             return test::run(&options.names, options.flag("--list"));
         }
+        "demo" => {
+            let options = Options::parse(rest, &["--board"], &[])?;
+            options.no_names()?;
+            demo(options.value("--board").unwrap_or("m4f"))?;
+        }
         "boards" => {
             for (name, board) in board::all()? {
                 println!(
@@ -89,6 +96,18 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         other => bail!("unknown command '{other}'\n\n{USAGE}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A device that learns a new writer's hand over its serial port, in the emulator.
+fn demo(board_name: &str) -> Result<()> {
+    let boards = board::select(Some(board_name))?;
+    let board = &boards[board_name];
+    let programs = program::select(Some(drive::PROGRAM))?;
+    println!("building {} for {board_name} ({})", drive::PROGRAM, board.part);
+    firmware::build(board_name, board, &[&programs[0]])?;
+    let conversation = drive::drive(board_name, board, &programs[0])?;
+    print!("{}on the device: {}", conversation.host, conversation.device);
+    Ok(())
 }
 
 /// A command's arguments: `--key value`, `--flag`, and plain names.

@@ -23,5 +23,5 @@ mod server;
 
 pub use client::{CallError, Client, Port};
 pub use frame::{FrameError, MAX_OVERHEAD, Receiver, encode};
-pub use message::{Body, Info, Refusal, Reply, Request, VERSION, floats, put_floats};
+pub use message::{Body, Info, Refusal, Reply, Request, VERSION, floats, put_floats, reply};
 pub use server::{Device, Server};

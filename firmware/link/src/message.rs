@@ -44,6 +44,8 @@ pub enum Body<'a> {
         /// Where it begins, in bytes of all parameters one after the other.
         offset: u32,
     },
+    /// No more is asked for: the device ends what it does for the host.
+    Finish,
 }
 
 /// From the device; [`Reply::sequence`] is the request's, or 0 where the request could not be read.
@@ -85,6 +87,11 @@ pub enum Reply<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
+    /// To `Finish`.
+    Finished {
+        /// The request's number.
+        sequence: u16,
+    },
     /// To what can't be answered.
     Refused {
         /// The request's number.
@@ -103,6 +110,7 @@ impl Reply<'_> {
             | Reply::Trained { sequence, .. }
             | Reply::Evaluated { sequence, .. }
             | Reply::Parameters { sequence, .. }
+            | Reply::Finished { sequence }
             | Reply::Refused { sequence, .. } => sequence,
         }
     }
@@ -163,6 +171,11 @@ pub enum Refusal {
     NotFinite,
     /// The device can't: its learner stopped with an error.
     Failed,
+}
+
+/// The reply that a sound frame carries; `None`: bytes of another protocol or version.
+pub fn reply(payload: &[u8]) -> Option<Reply<'_>> {
+    postcard::from_bytes(payload).ok()
 }
 
 /// The `f32` values of little-endian bytes; trailing bytes that make no value are left out.

@@ -37,6 +37,9 @@ pub trait Device {
     ///
     /// `WrongOffset`, `Failed`.
     fn read(&self, offset: u32, out: &mut [u8]) -> Result<usize, Refusal>;
+
+    /// The host is done; the program ends when the reply is sent, or waits for another host.
+    fn finish(&mut self);
 }
 
 /// The step that was trained last, to answer its repetition.
@@ -128,6 +131,10 @@ fn reply<'d, const N: usize>(
             Ok((loss, correct)) => Reply::Evaluated { sequence, loss, correct },
             Err(refusal) => refused(sequence, refusal),
         },
+        Body::Finish => {
+            device.finish();
+            Reply::Finished { sequence }
+        }
         Body::Read { offset } => match device.read(offset, room) {
             Ok(len) => Reply::Parameters { sequence, offset, bytes: room.get(..len).unwrap_or_default() },
             Err(refusal) => refused(sequence, refusal),

@@ -13,11 +13,12 @@ const N: usize = 512;
 struct Toy {
     parameters: [f32; 3],
     step: u32,
+    finished: bool,
 }
 
 impl Toy {
     fn new() -> Self {
-        Toy { parameters: [1.0, 2.0, 3.0], step: 0 }
+        Toy { parameters: [1.0, 2.0, 3.0], step: 0, finished: false }
     }
 
     fn check(input: &[u8], label: u32) -> Result<f32, Refusal> {
@@ -69,6 +70,10 @@ impl Device for Toy {
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         Ok(len)
+    }
+
+    fn finish(&mut self) {
+        self.finished = true;
     }
 }
 
@@ -148,6 +153,8 @@ fn a_conversation() {
     assert_eq!(floats(bytes).collect::<Vec<_>>(), [3.0, 4.0]);
     let evaluated = client.call(Body::Evaluate { input: &input, label: 2 });
     assert!(matches!(evaluated, Ok(Reply::Evaluated { correct: true, .. })), "{evaluated:?}");
+    assert!(matches!(client.call(Body::Finish), Ok(Reply::Finished { .. })));
+    assert!(client.port().device.finished);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod clippy;
 mod docs;
 mod elfs;
 mod fmt;
+mod link;
 mod logs;
 mod prerequisites;
 mod runs;
@@ -39,6 +40,11 @@ const STEPS: &[Step] = &[
     Step { name: "elfs", claim: "budgets hold; no panic, heap or soft float where forbidden", run: elfs::run },
     Step { name: "runs", claim: "every program ends as expected and prints its golden text", run: runs::run },
     Step { name: "bench", claim: "instructions, flash, RAM and stack are those of the golden tables", run: bench::run },
+    Step {
+        name: "link",
+        claim: "a device fine-tuned over its serial port has the bits that the host simulates",
+        run: link::run,
+    },
     Step { name: "logs", claim: "log frames decode to their golden text", run: logs::run },
 ];
 

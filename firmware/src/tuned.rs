@@ -1,0 +1,128 @@
+//! A device that keeps learning while a host looks on: a learner behind the link.
+
+use emberlite::{
+    Values,
+    graph::layout_hash,
+    learner::{LearnError, Learner, Model, Outcome},
+    loss::Target,
+    number::F32,
+};
+use emberlite_link::{Device, Info, Receiver, Refusal, Server, VERSION, put_floats};
+
+use crate::{board, uart::Uart};
+
+/// Turns what came over the line into the model's input.
+pub type Decode<M> = fn(&[u8], &mut Learner<'static, M>, &mut <M as Model>::Input) -> Result<(), Refusal>;
+
+/// A learner as the link's device.
+#[allow(missing_debug_implementations)]
+pub struct Tuned<M: Model<Number = F32> + 'static> {
+    learner: &'static mut Learner<'static, M>,
+    decode: Decode<M>,
+    finished: bool,
+}
+
+/// Answers the host on the serial port until it has finished. `N` is the bytes of the longest message; frames are written
+/// from a buffer of `FRAME` bytes, at least `N + 16`.
+pub fn serve<M: Model<Number = F32>, const N: usize, const FRAME: usize>(
+    learner: &'static mut Learner<'static, M>,
+    decode: Decode<M>,
+    receiver: &mut Receiver<N>,
+    server: &mut Server<N>,
+) {
+    const { assert!(FRAME >= N + 16, "a frame is up to 16 bytes longer than its message") };
+    let mut device = Tuned { learner, decode, finished: false };
+    let mut uart = Uart::start();
+    let mut frame = [0; FRAME];
+    while !device.finished {
+        if let Some(received) = receiver.push(uart.read()) {
+            let len = server.answer(&mut device, received, &mut frame);
+            uart.write(frame.get(..len).unwrap_or_default());
+        }
+    }
+}
+
+impl<M: Model<Number = F32>> Tuned<M> {
+    fn input(&mut self, bytes: &[u8]) -> Result<M::Input, Refusal> {
+        let mut input = M::Input::default();
+        (self.decode)(bytes, self.learner, &mut input)?;
+        Ok(input)
+    }
+
+    /// All trained parameters: weight and bias of each node in turn.
+    fn tensors(&self) -> impl Iterator<Item = &[f32]> {
+        let nodes = 0..M::GRAPH.nodes.len();
+        nodes.flat_map(|node| [self.learner.parameter(node, 0), self.learner.parameter(node, 1)])
+    }
+}
+
+fn class<M: Model>(label: u32) -> Result<u16, Refusal> {
+    let classes = M::PLAN.summary.outputs;
+    u16::try_from(label).ok().filter(|_| label < classes).ok_or(Refusal::WrongLabel { classes, got: label })
+}
+
+fn refusal(error: LearnError) -> Refusal {
+    match error {
+        LearnError::InputNotFinite { .. } | LearnError::InputOutOfRange { .. } => Refusal::NotFinite,
+        LearnError::InputLength { needed, got } => Refusal::WrongLength { needed, got },
+        LearnError::Label { classes, got } => Refusal::WrongLabel { classes, got },
+        _ => Refusal::Failed,
+    }
+}
+
+impl<M: Model<Number = F32>> Device for Tuned<M> {
+    fn info(&self) -> Info<'static> {
+        let summary = M::PLAN.summary;
+        Info {
+            sequence: 0,
+            version: VERSION,
+            board: board::NAME,
+            layout_hash: layout_hash(&M::GRAPH),
+            input_len: summary.inputs,
+            output_len: summary.outputs,
+            parameter_bytes: self.tensors().map(|tensor| tensor.len() as u32 * 4).sum(),
+            step: self.learner.progress().updates,
+        }
+    }
+
+    fn predict(&mut self, bytes: &[u8], output: &mut [u8]) -> Result<usize, Refusal> {
+        let input = self.input(bytes)?;
+        let values = self.learner.predict(&input).map_err(refusal)?;
+        Ok(put_floats(values.values(), output))
+    }
+
+    fn train(&mut self, bytes: &[u8], label: u32) -> Result<f32, Refusal> {
+        let (input, label) = (self.input(bytes)?, class::<M>(label)?);
+        let report = self.learner.train_step(&input, label).map_err(refusal)?;
+        match report.outcome {
+            Outcome::Skipped => Err(Refusal::NotFinite),
+            Outcome::Updated | Outcome::Accumulated => Ok(report.loss),
+        }
+    }
+
+    fn evaluate(&mut self, bytes: &[u8], label: u32) -> Result<(f32, bool), Refusal> {
+        let (input, label) = (self.input(bytes)?, class::<M>(label)?);
+        let mut engine = self.learner.engine().map_err(refusal)?;
+        let evaluation = engine.evaluate(input.values(), Target::Class(label)).map_err(refusal)?;
+        Ok((evaluation.loss, evaluation.class == label))
+    }
+
+    fn read(&self, offset: u32, out: &mut [u8]) -> Result<usize, Refusal> {
+        let len = self.info().parameter_bytes;
+        if offset > len || offset % 4 != 0 {
+            return Err(Refusal::WrongOffset { len, got: offset });
+        }
+        let mut skip = offset as usize / 4;
+        let mut written = 0;
+        for tensor in self.tensors() {
+            let rest = tensor.get(skip..).unwrap_or_default();
+            skip = skip.saturating_sub(tensor.len());
+            written += put_floats(rest, out.get_mut(written..).unwrap_or_default());
+        }
+        Ok(written)
+    }
+
+    fn finish(&mut self) {
+        self.finished = true;
+    }
+}
