@@ -7,9 +7,10 @@ use emberlite::image::ImageError;
 use thiserror::Error;
 
 use crate::data::DataError;
-use crate::export::FileError;
+use crate::export::{ExportError, FileError};
 use crate::simulate::SimulateError;
 use crate::spec::{LoadError, SpecError};
+use crate::train::TrainError;
 
 /// The failure of a command.
 #[derive(Debug, Error)]
@@ -26,6 +27,12 @@ pub enum CliError {
     /// A simulation.
     #[error(transparent)]
     Simulate(#[from] SimulateError),
+    /// Training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A file can't be made.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// A model's file.
     #[error("{}: {error}", path.display())]
     Image {

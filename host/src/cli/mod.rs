@@ -3,9 +3,13 @@
 //! Exit status: 0 done, 1 failed with one message on standard error, 2 called wrongly.
 
 mod error;
+mod export;
+mod import;
 mod inspect;
+mod new;
 mod plan;
 mod simulate;
+mod train;
 
 pub use error::CliError;
 
@@ -24,8 +28,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start a project from a template
+    New(new::Arguments),
     /// Show what a model needs on the device: shapes, memory, work, and the boards that it fits
     Plan(plan::Arguments),
+    /// Train a model on this machine
+    Train(train::Arguments),
+    /// Make another file of a sealed one: for another reader, or quantised
+    Export(export::Arguments),
+    /// Make the device's file from weights that were trained elsewhere
+    Import(import::Arguments),
     /// Describe a model's file
     Inspect(inspect::Arguments),
     /// Run the device's own arithmetic on this machine, bit for bit
@@ -34,6 +46,8 @@ enum Command {
 
 /// Runs the program with the process's arguments and standard output.
 pub fn main() -> ExitCode {
+    // Before anything is allocated: training asks for the same megabytes again and again.
+    crate::train::memory::keep_freed();
     let mut out = io::stdout().lock();
     let status = run(std::env::args_os(), &mut out, &mut io::stderr());
     let _ = out.flush();
@@ -56,6 +70,10 @@ pub fn run<T: Into<OsString> + Clone>(
         }
     };
     let done = match cli.command {
+        Command::New(arguments) => new::run(&arguments, out),
+        Command::Train(arguments) => train::run(&arguments, out),
+        Command::Export(arguments) => export::run(&arguments, out),
+        Command::Import(arguments) => import::run(&arguments, out),
         Command::Plan(arguments) => plan::run(&arguments, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),

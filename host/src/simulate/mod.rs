@@ -8,7 +8,7 @@ mod input;
 mod report;
 mod target;
 
-pub use input::{Device, classes_of};
+pub use input::classes_of;
 pub use report::{Report, Running, Trace};
 
 use emberlite::executor::Everything;
@@ -21,7 +21,7 @@ use std::convert::Infallible;
 use thiserror::Error;
 
 use crate::data::{Dataset, Labels};
-use crate::export::Bytes;
+use crate::export::{Bytes, Device};
 use crate::spec::{Spec, SpecError, class_names};
 use report::Tally;
 use target::{Targets, class_of};

@@ -76,13 +76,13 @@ impl Spec {
         let plan = self.plan_with(training)?;
         let s = plan.summary;
         let format = self.model.format;
-        let steps = self.model.nodes.iter().zip(&self.model.names).zip(plan.view().steps);
-        let layers = steps.map(|((node, name), step)| {
+        let steps = self.nodes.iter().enumerate().zip(plan.view().steps);
+        let layers = steps.map(|((index, node), step)| {
             // The second input of an `add` has the shape of the first, or there would be no plan.
             let macs = node.op.facts(step.input, step.input).map_or(0, |facts| u64::from(facts.macs));
             let words = format.words(step.output.elements());
             LayerCosts {
-                name: name.clone(),
+                name: self.layer_name(index).into(),
                 operation: node.op.name(),
                 output: step.output.to_string(),
                 parameters: step.parameters.iter().map(|p| u64::from(p.len)).sum(),

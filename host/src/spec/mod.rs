@@ -33,6 +33,7 @@ mod costs;
 mod data;
 mod device;
 mod error;
+mod fixed;
 mod layers;
 mod load;
 mod section;
@@ -42,17 +43,19 @@ pub use costs::{Costs, LayerCosts};
 pub use data::{DataSpec, Files, Part};
 pub use device::DeviceSpec;
 pub use error::SpecError;
+pub use fixed::for_device;
 pub use layers::ModelSpec;
 pub use load::{LoadError, Parts, class_names};
-pub use training::{Device, EarlyStopping, HostTraining};
+pub use training::{DEVICES, EarlyStopping, HostTraining, MONITORS};
 
-use emberlite::graph::{Graph, MAX_NODES};
+use emberlite::graph::{Graph, MAX_NODES, Node, Update};
 use emberlite::loss::Loss;
 use emberlite::plan::{Plan, PlanError, PlanErrorKind, Training, plan};
 use error::Source;
 use std::path::{Path, PathBuf};
 
 use crate::data::Label;
+use crate::quantize::QuantizeError;
 
 /// A whole `model.toml`, read and checked line by line; whether the layers fit together is [`Spec::plan`]'s to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +71,9 @@ pub struct Spec {
     /// What the device has and how it learns.
     pub device: DeviceSpec,
     file: String,
+    /// The device's nodes, and the written layer that each comes from.
+    nodes: Vec<Node>,
+    layers: Vec<usize>,
 }
 
 /// A plan of a model from a file, on the heap: it is some 20 KB.
@@ -119,6 +125,13 @@ impl Spec {
         };
         let model = root.need("model", "`[model]` with `input` and `layers`")?;
         let model = layers::model(model.section(table)?)?;
+        let (nodes, layers) = fixed::device_nodes(&model).map_err(|error| {
+            let line = match error {
+                QuantizeError::Fold { node, .. } => model.lines.get(usize::from(node)).copied(),
+                _ => None,
+            };
+            SpecError { file: file.into(), line: line.unwrap_or(model.input_line), message: error.to_string() }
+        })?;
         let loss = match data.as_ref().map(|data| data.files.label()) {
             Some(Label::Value(_)) => Loss::MeanSquaredError,
             _ => Loss::SoftmaxCrossEntropy,
@@ -132,12 +145,28 @@ impl Spec {
         let section = root.take("device").map(|value| value.section(table)).transpose()?;
         let device = device::device(section, &training.settings, line)?;
         root.finish()?;
-        Ok(Spec { name, data, model, training, device, file: file.into() })
+        Ok(Spec { name, data, model, training, device, file: file.into(), nodes, layers })
     }
 
-    /// The model as core sees it.
+    /// The model as the device has it: in fixed16 without batch norm and dropout, see [`for_device`].
     pub fn graph(&self) -> Graph<'_> {
-        Graph::new(self.model.format, self.model.input, &self.model.nodes)
+        Graph::new(self.model.format, self.model.input, &self.nodes)
+    }
+
+    /// The nodes that the host trains: those written, every parameter of them. (`update` says what the device trains.)
+    pub fn host_nodes(&self) -> Vec<Node> {
+        self.model.nodes.iter().map(|node| Node { update: Update::Full, ..*node }).collect()
+    }
+
+    /// The name of a node of the device's graph; empty where its layer has none.
+    pub fn layer_name(&self, node: usize) -> &str {
+        let layer = self.layers.get(node).and_then(|&layer| self.model.names.get(layer));
+        layer.map_or("", String::as_str)
+    }
+
+    /// The line of a node of the device's graph.
+    fn layer_line(&self, node: usize) -> Option<u32> {
+        self.layers.get(node).and_then(|&layer| self.model.lines.get(layer)).copied()
     }
 
     /// Plans learning on the device.
@@ -161,7 +190,7 @@ impl Spec {
     pub fn place(&self, error: &PlanError) -> SpecError {
         let lines = &self.device.lines;
         let line = match (error.node, &error.kind) {
-            (Some(node), _) => self.model.lines.get(usize::from(node)).copied().unwrap_or_default(),
+            (Some(node), _) => self.layer_line(node.into()).unwrap_or(self.model.input_line),
             (None, PlanErrorKind::InputShape | PlanErrorKind::Empty | PlanErrorKind::TooManyNodes { .. }) => {
                 self.model.input_line
             }

@@ -16,47 +16,31 @@ pub struct HostTraining {
     pub epochs: u32,
     /// When to end before that.
     pub early_stopping: Option<EarlyStopping>,
-    /// Where to compute.
-    pub device: Device,
+    /// Where to compute: one of [`DEVICES`].
+    pub device: &'static str,
 }
 
-/// Ends training when the validation part gets no better.
+/// Ends training when a figure gets no better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EarlyStopping {
+    /// The figure: one of [`MONITORS`]; none: the validation loss, or the training loss where there is no validation part.
+    pub monitor: Option<&'static str>,
     /// Epochs without a gain before training ends.
     pub patience: u32,
-    /// How much smaller the validation loss must get to count as a gain.
+    /// By how much the figure must get better to count as a gain.
     pub minimum_gain: f32,
 }
 
-/// Where the host computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Device {
-    /// A GPU if the program was built with one and there is one, else the processor.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// A GPU through `wgpu`.
-    Wgpu,
-}
+/// What early stopping can watch.
+pub const MONITORS: [&str; 4] = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"];
 
-impl Device {
-    /// The device of that name.
-    pub fn from_name(name: &str) -> Option<Device> {
-        match name {
-            "auto" => Some(Device::Auto),
-            "cpu" => Some(Device::Cpu),
-            "wgpu" => Some(Device::Wgpu),
-            _ => None,
-        }
-    }
-}
+/// Where the host can compute; `auto` is a GPU if the program was built for one and there is one, else the processor.
+pub const DEVICES: [&str; 5] = ["auto", "cpu", "wgpu", "vulkan", "cuda"];
 
 /// The host's settings where `[training]` is left out.
 pub(super) fn default_host(loss: Loss) -> HostTraining {
     let settings = Training::new(loss, Optimizer::adam(0.001)).batch(32);
-    HostTraining { settings, epochs: 20, early_stopping: None, device: Device::Auto }
+    HostTraining { settings, epochs: 20, early_stopping: None, device: "auto" }
 }
 
 /// Reads `[training]`; `loss` is the one that goes with the labels.
@@ -70,12 +54,12 @@ pub(super) fn host(mut section: Section<'_>, loss: Loss) -> Result<HostTraining,
         let mut section = value.section("a table such as { patience = 5 }")?;
         let patience = section.need("patience", "how many epochs to wait for a gain")?.whole(1, 1_000_000)? as u32;
         let minimum_gain = section.take("minimum_gain").map_or(Ok(0.0), |value| not_negative(&value))?;
+        let monitor = section.take("monitor").map(|value| one_of(&value, "figure", &MONITORS)).transpose()?;
         section.finish()?;
-        host.early_stopping = Some(EarlyStopping { patience, minimum_gain });
+        host.early_stopping = Some(EarlyStopping { monitor, patience, minimum_gain });
     }
     if let Some(value) = section.take("device") {
-        let name = value.string("\"auto\", \"cpu\" or \"wgpu\"")?;
-        host.device = Device::from_name(name).ok_or_else(|| value.unknown("device", name, &["auto", "cpu", "wgpu"]))?;
+        host.device = one_of(&value, "device", &DEVICES)?;
     }
     section.finish()?;
     Ok(host)
@@ -123,6 +107,12 @@ fn settings(section: &mut Section<'_>, training: &mut Training) -> Result<(), Sp
         training.seed = value.whole(0, u32::MAX.into())? as u32;
     }
     Ok(())
+}
+
+/// One of several names.
+fn one_of(value: &Value<'_>, what: &str, names: &[&'static str]) -> Result<&'static str, SpecError> {
+    let written = value.string(&format!("one of {}", names.join(", ")))?;
+    names.iter().find(|name| **name == written).copied().ok_or_else(|| value.unknown(what, written, names))
 }
 
 /// A table with a `name`, or the name alone; the second is the table without its name.

@@ -1,0 +1,97 @@
+//! `emberlite export`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use emberlite::graph::layout_hash;
+use emberlite::image::{Image, Profile};
+
+use super::CliError;
+use crate::data::Label;
+use crate::export::{self, Bytes, Trained};
+use crate::spec::{Spec, class_names};
+
+/// Makes another file of a sealed one: for another reader, or in the number format of a model's description.
+///
+/// Without `--model` the model stays as it is and only the profile changes, without loss. With a `--model` in fixed16 the
+/// real numbers of the file are quantised, calibrated on the training part of [data].
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The sealed file
+    file: PathBuf,
+    /// Where the new one goes
+    #[arg(long)]
+    out: PathBuf,
+    /// Who is to read it
+    #[arg(long, value_enum, default_value = "safetensors")]
+    profile: To,
+    /// A model's description: gives the number format, and the metadata that the raw profile lacks
+    #[arg(long)]
+    model: Option<PathBuf>,
+}
+
+/// The reader of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum To {
+    /// Device and any safetensors reader
+    Safetensors,
+    /// Device alone: shorter, without JSON and metadata
+    Raw,
+    /// Any safetensors reader: the weights alone, not for a device
+    Plain,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    let path = &arguments.file;
+    let bytes = Bytes::read(path)?;
+    let image = Image::open(bytes.as_slice()).map_err(|error| CliError::Image { path: path.clone(), error })?;
+    let spec = arguments.model.as_deref().map(Spec::read).transpose()?;
+    let profile = if arguments.profile == To::Raw { Profile::Raw } else { Profile::Safetensors };
+    let file = match &spec {
+        // Of another layout than the description's: then it must be what the description's is made from.
+        Some(spec) if layout_hash(&spec.graph()) != image.layout_hash() => {
+            let parameters = super::train::parameters_of(path, spec)?;
+            let standardise = export::standardise(&image);
+            let train = spec.load_parts()?.train;
+            let classes = class_names(&train);
+            let trained = Trained {
+                parameters: &parameters,
+                standardise: standardise.as_ref(),
+                samples: Some(&train),
+                classes: &classes,
+            };
+            export::seal(spec, &trained, profile)?
+        }
+        _ => {
+            let classes = spec.as_ref().map(named_classes).unwrap_or_default();
+            let classes = serde_json::to_string(&classes).unwrap_or_default();
+            let mut further = Vec::new();
+            if let Some(spec) = &spec {
+                further.push(("name", spec.name.as_str()));
+                if classes != "[]" {
+                    further.push(("classes", classes.as_str()));
+                }
+            }
+            let converted = export::convert(&bytes, profile, &further);
+            converted.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?
+        }
+    };
+    let len = if arguments.profile == To::Plain {
+        let plain = export::plain(&file).map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?;
+        export::write(&arguments.out, &plain)?;
+        plain.len()
+    } else {
+        export::write(&arguments.out, file.as_slice())?;
+        file.as_slice().len()
+    };
+    writeln!(out, "wrote {}: {len} bytes", arguments.out.display())?;
+    Ok(())
+}
+
+/// The classes that a description names by itself.
+fn named_classes(spec: &Spec) -> Vec<String> {
+    match spec.data.as_ref().map(|data| &data.files) {
+        Some(crate::spec::Files::Csv { spec, .. }) if matches!(spec.label, Label::Class(_)) => spec.classes.clone(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,59 @@
+//! `emberlite import`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use emberlite::image::Profile;
+
+use super::CliError;
+use crate::export::{self, Bytes, Trained};
+use crate::spec::{Spec, class_names};
+
+/// Makes the device's file from a plain safetensors file, such as PyTorch's state dict.
+///
+/// Tensors are named 0.weight, 0.bias, … by the layer's index, or by the layer's name in the description. Normalisation
+/// constants come from a tensor ~normalisation [2, channels] in the file (mean, 1 / deviation), else they are fitted on
+/// the training part of [data]. fixed16 is calibrated on that part.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The plain file
+    file: PathBuf,
+    /// The model's description
+    #[arg(long, default_value = "model.toml")]
+    model: PathBuf,
+    /// The device's file
+    #[arg(long)]
+    out: PathBuf,
+    /// Leave out the JSON: for the device alone
+    #[arg(long)]
+    raw: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    let spec = Spec::read(&arguments.model)?;
+    let bytes = Bytes::read(&arguments.file)?;
+    let imported = export::import(bytes.as_slice(), &spec)
+        .map_err(|error| CliError::Message(format!("{}: {error}", arguments.file.display())))?;
+    let train = match spec.data {
+        Some(_) => Some(spec.load_parts()?.train),
+        None => None,
+    };
+    let standardise = match (imported.standardise, &train) {
+        (Some(given), _) => Some(given),
+        (None, Some(train)) => spec.fit_standardise(train)?,
+        (None, None) => None,
+    };
+    let classes = train.as_ref().map(class_names).unwrap_or_default();
+    let trained = Trained {
+        parameters: &imported.parameters,
+        standardise: standardise.as_ref(),
+        samples: train.as_ref(),
+        classes: &classes,
+    };
+    let profile = if arguments.raw { Profile::Raw } else { Profile::Safetensors };
+    let file = export::seal(&spec, &trained, profile)?;
+    export::write(&arguments.out, file.as_slice())?;
+    let normalised = if standardise.is_some() { "normalises raw values" } else { "takes values as they are" };
+    writeln!(out, "wrote {}: {} bytes, {normalised}", arguments.out.display(), file.as_slice().len())?;
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! `emberlite new`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::CliError;
+use crate::export;
+
+/// Starts a project: a folder with a commented model.toml and its data, ready for `emberlite train`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The folder; made if it isn't there
+    folder: PathBuf,
+    /// What to start from
+    #[arg(long, value_enum, default_value = "mlp")]
+    template: Template,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Template {
+    /// A small network on 8x8 digits, f32
+    Mlp,
+    /// Convolutions over windows of a wrist's motion, f32
+    Conv1d,
+    /// The digits in 16-bit fixed point, for a chip without floating point
+    Fixed16,
+}
+
+/// A file's name and content.
+type Content = (&'static str, &'static [u8]);
+
+const DIGITS: Content = ("digits.csv", include_bytes!("../../../data/digits.csv"));
+const WATCH: Content = ("watch.csv.gz", include_bytes!("../../../data/watch/watch.csv.gz"));
+const NOTICE: Content = ("NOTICE", include_bytes!("../../../data/NOTICE"));
+
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    let (toml, data): (&str, Content) = match arguments.template {
+        Template::Mlp => (include_str!("templates/mlp.toml"), DIGITS),
+        Template::Conv1d => (include_str!("templates/conv1d.toml"), WATCH),
+        Template::Fixed16 => (include_str!("templates/fixed16.toml"), DIGITS),
+    };
+    let files: [Content; 3] = [("model.toml", toml.as_bytes()), data, NOTICE];
+    for (name, _) in files {
+        let path = arguments.folder.join(name);
+        if path.exists() {
+            return Err(CliError::Message(format!("{}: is there already; choose another folder", path.display())));
+        }
+    }
+    for (name, content) in files {
+        export::write(&arguments.folder.join(name), content)?;
+    }
+    let folder = arguments.folder.display();
+    writeln!(out, "wrote {folder}/model.toml and its data; next:\n  cd {folder}\n  emberlite plan\n  emberlite train")?;
+    Ok(())
+}

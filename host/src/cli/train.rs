@@ -1,0 +1,237 @@
+//! `emberlite train`.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use emberlite::graph::Graph;
+use emberlite::image::{Image, Profile};
+use emberlite::number::Format;
+use serde::Serialize;
+
+use super::CliError;
+use crate::Parameters;
+use crate::data::{Dataset, Standardise};
+use crate::export::{self, Bytes, Export, Trained, Weights};
+use crate::simulate::{self, Options};
+use crate::spec::{DEVICES, Parts, Spec, class_names};
+use crate::train::{self, Checkpoint, DeviceChoice, EarlyStopping, Job, JsonLines, Metric, Observer, Progress};
+
+/// Trains a model on this machine and writes the file for the device.
+///
+/// Everything goes into the folder runs/NAME: model.safetensors (the device's file; for fixed16 also the real numbers as
+/// model.f32.safetensors), metrics.jsonl, checkpoint.safetensors. The model that learns here is the one written, every
+/// layer of it; `update` says what learns on the device.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The model's description
+    #[arg(long, default_value = "model.toml")]
+    model: PathBuf,
+    /// The folder of this run [default: runs/NAME]
+    #[arg(long)]
+    run: Option<PathBuf>,
+    /// The device's file [default: model.safetensors in the run's folder]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Go on from the run's checkpoint, if there is one
+    #[arg(long)]
+    resume: bool,
+    /// Start from the parameters of a sealed f32 file instead of new ones
+    #[arg(long)]
+    from: Option<PathBuf>,
+    /// Where to compute, instead of what the description says
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(DEVICES))]
+    device: Option<String>,
+    /// The seed, instead of the description's
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Passes over the training part, instead of the description's
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Show no progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// The last line of metrics.jsonl.
+#[derive(Debug, Serialize)]
+struct Tested<'a> {
+    event: &'a str,
+    part: &'a str,
+    samples: usize,
+    host_loss: f64,
+    host_accuracy: Option<f64>,
+    device_loss: f64,
+    device_accuracy: Option<f64>,
+    file: &'a Path,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    let spec = Spec::read(&arguments.model)?;
+    // What the device can't hold is known before an epoch is spent.
+    let costs = spec.costs(Some(&spec.device.training))?;
+    spec.check_budget(&costs, &super::plan::boards(None)?)?;
+    let raw = spec.load_parts()?;
+    let standardise = spec.fit_standardise(&raw.train)?;
+    let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
+    let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
+    make_folder(&folder)?;
+    let metrics = folder.join("metrics.jsonl");
+    let trained = learn(arguments, &spec, &raw, standardise.as_ref(), &folder, &metrics)?;
+
+    let classes = class_names(&raw.train);
+    let parts = Trained {
+        parameters: &trained.parameters,
+        standardise: standardise.as_ref(),
+        samples: Some(&raw.train),
+        classes: &classes,
+    };
+    let sealed = export::seal(&spec, &parts, Profile::Safetensors)?;
+    export::write(&file, sealed.as_slice())?;
+    writeln!(out, "wrote {}: {} bytes, {}", file.display(), sealed.as_slice().len(), spec.model.format.name())?;
+    if spec.model.format == Format::Fixed16 {
+        let real = file.with_extension("f32.safetensors");
+        export::write(&real, real_file(&spec, &parts)?.as_slice())?;
+        writeln!(out, "wrote {}: the same in f32, for a later export", real.display())?;
+    }
+    let (part, set) = match (&raw.test, &raw.validation) {
+        (Some(set), _) => ("test", set),
+        (None, Some(set)) => ("validation", set),
+        (None, None) => ("training", &raw.train),
+    };
+    let tested = test(&spec, part, set, &trained.parameters, standardise.as_ref(), &sealed, &file)?;
+    append(&metrics, &tested)?;
+    let share = |accuracy: Option<f64>| accuracy.map_or(String::new(), |a| format!("accuracy {:.2} %, ", a * 100.0));
+    writeln!(out, "{part} part, {} samples", tested.samples)?;
+    writeln!(out, "  host, f32       {}loss {:.4}", share(tested.host_accuracy), tested.host_loss)?;
+    let format = spec.model.format.name();
+    writeln!(out, "  device, {format:<7} {}loss {:.4}", share(tested.device_accuracy), tested.device_loss)?;
+    Ok(())
+}
+
+/// The training itself.
+fn learn(
+    arguments: &Arguments,
+    spec: &Spec,
+    raw: &Parts,
+    standardise: Option<&Standardise>,
+    folder: &Path,
+    metrics: &Path,
+) -> Result<train::Trained, CliError> {
+    let normalised = |set: &Dataset| -> Result<Dataset, CliError> {
+        let mut set = set.clone();
+        if let Some(standardise) = standardise {
+            standardise.apply(&mut set)?;
+        }
+        Ok(set)
+    };
+    let train_set = normalised(&raw.train)?;
+    let validation = raw.validation.as_ref().map(normalised).transpose()?;
+    let nodes = spec.host_nodes();
+    let graph = Graph::new(Format::F32, spec.model.input, &nodes);
+    let host = &spec.training;
+    let settings = emberlite::plan::Training { seed: arguments.seed.unwrap_or(host.settings.seed), ..host.settings };
+    let initial = arguments.from.as_deref().map(|path| parameters_of(path, spec)).transpose()?;
+    let mut log = OpenOptions::new();
+    log.create(true).write(true).append(arguments.resume).truncate(!arguments.resume);
+    let log =
+        log.open(metrics).map_err(|source| export::FileError { path: metrics.into(), doing: "can't write", source })?;
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(JsonLines::new(log))];
+    if !arguments.quiet {
+        observers.push(Box::new(Progress::new()));
+    }
+    let job = Job {
+        epochs: arguments.epochs.unwrap_or(host.epochs),
+        validation: validation.as_ref(),
+        seed: settings.seed.into(),
+        device: device(arguments.device.as_deref().unwrap_or(host.device))?,
+        early_stopping: early_stopping(spec, validation.is_some())?,
+        checkpoint: Some(Checkpoint { dir: folder.into(), every_epochs: 1 }),
+        resume: arguments.resume,
+        initial: initial.as_ref(),
+        ..Job::new(graph, &settings, &train_set, &mut observers)
+    };
+    Ok(train::train(job)?)
+}
+
+fn device(name: &str) -> Result<DeviceChoice, CliError> {
+    name.parse().map_err(CliError::Message)
+}
+
+fn early_stopping(spec: &Spec, validation: bool) -> Result<Option<EarlyStopping>, CliError> {
+    let Some(stopping) = &spec.training.early_stopping else { return Ok(None) };
+    let default = if validation { "validation_loss" } else { "train_loss" };
+    let monitor: Metric = stopping.monitor.unwrap_or(default).parse().map_err(CliError::Message)?;
+    let (patience, min_delta) = (stopping.patience, stopping.minimum_gain.into());
+    Ok(Some(EarlyStopping { monitor, patience, min_delta }))
+}
+
+/// The real parameters of a sealed file of the model as it is written.
+pub(super) fn parameters_of(path: &Path, spec: &Spec) -> Result<Parameters, CliError> {
+    let bytes = Bytes::read(path)?;
+    let wrong = |error| CliError::Image { path: path.into(), error };
+    let image = Image::open(bytes.as_slice()).map_err(wrong)?;
+    let nodes = spec.host_nodes();
+    let graph = Graph::new(Format::F32, spec.model.input, &nodes);
+    image.check_layout(emberlite::graph::layout_hash(&graph)).map_err(wrong)?;
+    Ok(export::parameters(&image))
+}
+
+/// The model as it is written, in real numbers.
+fn real_file(spec: &Spec, trained: &Trained<'_>) -> Result<Bytes, CliError> {
+    let graph = Graph::new(Format::F32, spec.model.input, &spec.model.nodes);
+    let export = Export {
+        weights: Weights::Real { graph, parameters: trained.parameters },
+        standardise: trained.standardise,
+        golden: trained.samples.filter(|samples| !samples.is_empty()).map(|samples| samples.sample(0)),
+        name: &spec.name,
+        classes: trained.classes,
+        profile: Profile::Safetensors,
+    };
+    Ok(export::encode(&export)?)
+}
+
+/// The host's figures in f32 and the device's from the file, on raw samples of a part.
+fn test<'a>(
+    spec: &Spec,
+    part: &'a str,
+    set: &Dataset,
+    parameters: &Parameters,
+    standardise: Option<&Standardise>,
+    sealed: &Bytes,
+    file: &'a Path,
+) -> Result<Tested<'a>, CliError> {
+    let mut normalised = set.clone();
+    if let Some(standardise) = standardise {
+        standardise.apply(&mut normalised)?;
+    }
+    let nodes = spec.host_nodes();
+    let graph = Graph::new(Format::F32, spec.model.input, &nodes);
+    let loss = &spec.training.settings.loss;
+    let host = train::evaluate(graph, loss, parameters, &normalised, DeviceChoice::Cpu)?;
+    let device = simulate::run(spec, sealed, set, &Options::default())?.report;
+    Ok(Tested {
+        event: "tested",
+        part,
+        samples: set.len(),
+        host_loss: host.loss,
+        host_accuracy: host.accuracy,
+        device_loss: device.loss,
+        device_accuracy: device.accuracy,
+        file,
+    })
+}
+
+fn make_folder(folder: &Path) -> Result<(), CliError> {
+    let failed = |source| export::FileError { path: folder.into(), doing: "can't make the folder", source };
+    Ok(fs::create_dir_all(folder).map_err(failed)?)
+}
+
+/// Adds a line of JSON to a file.
+fn append(path: &Path, line: &impl Serialize) -> Result<(), CliError> {
+    let failed = |source| export::FileError { path: path.into(), doing: "can't write", source };
+    let mut text = serde_json::to_string(line).map_err(|error| CliError::Message(error.to_string()))?;
+    text.push('\n');
+    let mut file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+    Ok(file.write_all(text.as_bytes()).map_err(failed)?)
+}

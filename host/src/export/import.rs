@@ -1,0 +1,129 @@
+//! From a plain safetensors file, as PyTorch saves a state dict, to parameters.
+
+use emberlite::graph::{Graph, MAX_NODES};
+use emberlite::image::{Kind, MODEL, Name};
+use emberlite::number::Format;
+use emberlite::plan::{PlanError, plan};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use thiserror::Error;
+
+use super::tensors::{ShapeError, needed};
+use crate::Parameters;
+use crate::data::Standardise;
+use crate::spec::Spec;
+
+/// Why a file can't be imported.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// It isn't safetensors.
+    #[error("not a safetensors file: {0}; save one with safetensors.torch.save_file(model.state_dict(), …)")]
+    Format(String),
+    /// A tensor isn't the model's.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The model can't be planned.
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    /// The numbers of a tensor are of another type.
+    #[error("tensor `{name}`: expected F32 or F64, found {found}; convert it with .float()")]
+    Type {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A number isn't finite.
+    #[error("tensor `{name}`: element {index} is {value}; train again with a smaller rate")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// The element.
+        index: usize,
+        /// What it is.
+        value: f32,
+    },
+    /// The file has tensors that no layer takes.
+    #[error("no layer takes tensor `{name}`; the model takes: {known}")]
+    Unused {
+        /// The tensor.
+        name: String,
+        /// The names that layers take.
+        known: String,
+    },
+}
+
+/// A model read from a plain file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The parameters of the model as it is written, in real numbers.
+    pub parameters: Parameters,
+    /// Normalisation constants, if the file has `~normalisation`, f32 `[2, channels]`.
+    pub standardise: Option<Standardise>,
+}
+
+/// Reads parameters for the model of `spec`: tensors `0.weight`, `0.bias`, … where the number is the layer's index, as in
+/// a PyTorch `Sequential` with the same layers, or the layer's name in `model.toml`.
+///
+/// Every tensor must have its layer's shape exactly. `num_batches_tracked` and tensors that start with `~` are passed over.
+///
+/// # Errors
+/// [`ImportError`] naming the tensor, what was expected and what was found; never a panic, whatever the bytes.
+pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| ImportError::Format(error.to_string()))?;
+    let nodes = spec.host_nodes();
+    let graph = Graph::new(Format::F32, spec.model.input, &nodes);
+    let planned = Box::new(plan::<MAX_NODES>(&graph, None)?);
+    let mut parameters = Parameters::new();
+    let mut known = Vec::new();
+    for (layer, (node, step)) in graph.nodes.iter().zip(planned.view().steps).enumerate() {
+        for (kind, expected) in needed(&node.op, step) {
+            let name = Name { node: layer as u8, kind }.to_string();
+            let given = spec.model.names.get(layer).filter(|name| !name.is_empty());
+            let own = given.map(|given| name.replacen(&layer.to_string(), given, 1));
+            let found = own.as_deref().and_then(|own| Some((own, file.tensor(own).ok()?)));
+            let found = found.or_else(|| Some((name.as_str(), file.tensor(&name).ok()?)));
+            let operation = node.op.name();
+            let Some((used, view)) = found else {
+                let name = own.unwrap_or(name);
+                return Err(ShapeError::Missing { name, layer, operation, expected }.into());
+            };
+            let dims: Vec<u32> = view.shape().iter().map(|&dim| u32::try_from(dim).unwrap_or(u32::MAX)).collect();
+            if dims != expected {
+                return Err(ShapeError::Shape { name: used.into(), layer, operation, expected, found: dims }.into());
+            }
+            parameters.set(layer as u8, kind, numbers(used, &view)?);
+            known.push(used.to_string());
+        }
+    }
+    let passed = |name: &str| name.starts_with('~') || name.ends_with("num_batches_tracked");
+    let mut names = file.names();
+    names.sort_unstable();
+    if let Some(name) = names.into_iter().find(|name| !passed(name) && !known.iter().any(|known| known == name)) {
+        return Err(ImportError::Unused { name: name.to_string(), known: known.join(", ") });
+    }
+    Ok(Imported { parameters, standardise: standardise(&file)? })
+}
+
+fn standardise(file: &SafeTensors<'_>) -> Result<Option<Standardise>, ImportError> {
+    let name = Name { node: MODEL, kind: Kind::Normalisation }.to_string();
+    let Ok(view) = file.tensor(&name) else { return Ok(None) };
+    let numbers = numbers(&name, &view)?;
+    let (mean, inverse_std) = numbers.split_at(numbers.len() / 2);
+    Ok(Some(Standardise { mean: mean.to_vec(), inverse_std: inverse_std.to_vec() }))
+}
+
+fn numbers(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, ImportError> {
+    let bytes = view.data();
+    let numbers: Vec<f32> = match view.dtype() {
+        Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+        Dtype::F64 => bytes.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
+        other => return Err(ImportError::Type { name: name.into(), found: format!("{other:?}") }),
+    };
+    match numbers.iter().position(|number| !number.is_finite()) {
+        None => Ok(numbers),
+        Some(index) => {
+            let value = numbers.get(index).copied().unwrap_or_default();
+            Err(ImportError::NotFinite { name: name.into(), index, value })
+        }
+    }
+}

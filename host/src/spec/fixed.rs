@@ -1,0 +1,50 @@
+//! The model as the device has it.
+//!
+//! In f32 that is the model as written. Fixed point has neither batch norm nor dropout: the first becomes part of the layer
+//! before it when the model is exported, the second is left out, so the device's graph has fewer nodes than the host's.
+
+use emberlite::graph::{Graph, MAX_NODES, Node};
+use emberlite::image::Kind;
+use emberlite::number::Format;
+use emberlite::op::Op;
+use emberlite::plan::{Plan, plan};
+
+use super::ModelSpec;
+use crate::Parameters;
+use crate::quantize::{QuantizeError, fold_batch_norm, without_dropout};
+
+/// The device's nodes, each with the index of the written layer that it comes from.
+pub(super) fn device_nodes(model: &ModelSpec) -> Result<(Vec<Node>, Vec<usize>), QuantizeError> {
+    let goes = |node: &Node| matches!(node.op, Op::BatchNorm(_) | Op::Dropout(_));
+    let all = (model.nodes.clone(), (0..model.nodes.len()).collect());
+    if model.format == Format::F32 || !model.nodes.iter().any(goes) {
+        return Ok(all);
+    }
+    let graph = Graph::new(Format::F32, model.input, &model.nodes);
+    // A graph that can't be planned is refused later, as it is written.
+    let Ok(planned) = plan::<MAX_NODES>(&graph, None).map(Box::new) else { return Ok(all) };
+    let (nodes, _) = for_device(&model.nodes, &blank(&planned))?;
+    let kept = (0..model.nodes.len()).filter(|&index| !model.nodes.get(index).is_some_and(goes));
+    Ok((nodes, kept.collect()))
+}
+
+/// Takes batch norm and dropout out of a model that is to be quantised, and folds the former into its layer.
+///
+/// # Errors
+/// [`QuantizeError::Fold`] where a batch norm has no layer of its own before it.
+pub fn for_device(nodes: &[Node], parameters: &Parameters) -> Result<(Vec<Node>, Parameters), QuantizeError> {
+    let (nodes, parameters) = fold_batch_norm(nodes, parameters)?;
+    Ok(without_dropout(&nodes, &parameters))
+}
+
+/// Parameters of the right sizes: folding changes graph and numbers in one go, and here only the graph matters.
+fn blank(plan: &Plan<MAX_NODES>) -> Parameters {
+    let mut parameters = Parameters::new();
+    for (node, step) in (0u8..).zip(plan.view().steps) {
+        let kinds = [Kind::Weight, Kind::Bias, Kind::RunningMean, Kind::RunningVariance];
+        for (p, kind) in step.parameters.iter().chain(&step.running).zip(kinds).filter(|(p, _)| p.len > 0) {
+            parameters.set(node, kind, vec![1.0; p.len as usize]);
+        }
+    }
+    parameters
+}
