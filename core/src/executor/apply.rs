@@ -53,7 +53,7 @@ fn walk<N: Number, L: Linked>(
             let frac = if k == 0 { scales.weight } else { scales.bias };
             let settings = super::of_row(settings, frac, key.tensor(k as u32), 0);
             if check {
-                finite &= stays_finite::<N, L>(&training.optimizer, values, &state, gradient, &settings);
+                finite &= stays_finite::<N, L>(&training.optimizer, values, &state, Row::Gradient(gradient), &settings);
             } else {
                 training.optimizer.step_row::<N>(L::OPTIMIZERS, values, state, gradient, &settings);
             }
@@ -62,16 +62,23 @@ fn walk<N: Number, L: Linked>(
     Some(finite)
 }
 
+/// A row's gradient: as it is, or `x[i] * factor` with its fraction bits. A rule need not round both alike.
+#[derive(Clone, Copy)]
+pub(super) enum Row<'a, N: Number> {
+    Gradient(&'a [N::Gradient]),
+    Product(&'a [N::Value], N::Value, i32),
+}
+
 /// Whether a step would leave every value and state finite; works on copies of a few elements at a time.
 pub(super) fn stays_finite<N: Number, L: Linked>(
     optimizer: &Optimizer,
     values: &[N::Value],
     state: &[&mut [N::Gradient]; 2],
-    gradient: &[N::Gradient],
+    row: Row<'_, N>,
     settings: &StepSettings,
 ) -> bool {
     let mut finite = true;
-    for (chunk, (values, gradient)) in values.chunks(CHECK).zip(gradient.chunks(CHECK)).enumerate() {
+    for (chunk, values) in values.chunks(CHECK).enumerate() {
         let mut v = [N::Value::default(); CHECK];
         let mut s = [[N::Gradient::default(); CHECK]; 2];
         for (v, &value) in v.iter_mut().zip(values) {
@@ -87,7 +94,16 @@ pub(super) fn stays_finite<N: Number, L: Linked>(
         let used = |slot: usize| if state.get(slot).is_some_and(|s| !s.is_empty()) { n } else { 0 };
         let v = v.get_mut(..n).unwrap_or_default();
         let slots = [s0.get_mut(..used(0)).unwrap_or_default(), s1.get_mut(..used(1)).unwrap_or_default()];
-        optimizer.step_row::<N>(L::OPTIMIZERS, v, slots, gradient, settings);
+        let at = chunk * CHECK..chunk * CHECK + n;
+        match row {
+            Row::Gradient(g) => {
+                optimizer.step_row::<N>(L::OPTIMIZERS, v, slots, g.get(at).unwrap_or_default(), settings);
+            }
+            Row::Product(x, factor, frac) => {
+                let x = x.get(at).unwrap_or_default();
+                optimizer.step_product_row::<N>(L::OPTIMIZERS, v, slots, x, factor, frac, settings);
+            }
+        }
         finite &= v.iter().all(|&v| N::is_finite(v));
         for s in &mut s {
             finite &= N::gradient_floats_mut(s).is_none_or(|s| s.iter().all(|s| s.is_finite()));

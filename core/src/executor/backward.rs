@@ -1,5 +1,6 @@
 //! The backward pass: errors from the last node to the first that needs one, and parameter gradients on the way.
 
+use super::apply::{Row, stays_finite};
 use super::cut::{from_file, parameter, values, values_mut};
 use super::forward::shift;
 use super::{Context, Linked, Moment, scales};
@@ -292,14 +293,19 @@ impl<N: Number, L: Linked> Sink<'_, N, L> {
                     }
                 }
                 Pass::Update => optimizer.step_row::<N>(Self::OPTIMIZERS, target.values, target.state, g, &settings),
-                Pass::Check => {
-                    let finite =
-                        super::apply::stays_finite::<N, L>(&optimizer, target.values, &target.state, g, &settings);
-                    self.finite &= finite;
-                }
+                Pass::Check => self.check(parameter, at + start, n, Row::Gradient(g)),
             }
             start += n;
         }
+    }
+
+    /// Tries the step of a row on copies.
+    #[inline(never)]
+    fn check(&mut self, parameter: usize, at: usize, len: usize, row: Row<'_, N>) {
+        let optimizer = self.training.optimizer;
+        let Some((target, settings)) = self.part(parameter, at, len) else { return };
+        let finite = stays_finite::<N, L>(&optimizer, target.values, &target.state, row, &settings);
+        self.finite &= finite;
     }
 }
 
@@ -314,9 +320,7 @@ impl<N: Number, L: Linked> ParameterGradient<N> for Sink<'_, N, L> {
         let (optimizer, len) = (self.training.optimizer, row.len());
         if let Pass::Check = self.pass {
             for (r, &factor) in factors.iter().enumerate() {
-                self.by_element(parameter, r * len, len, &|i| {
-                    row.get(i).map_or(N::Gradient::default(), |&x| N::gradient_product(x, factor, frac))
-                });
+                self.check(parameter, r * len, len, Row::Product(row, factor, frac));
             }
             return;
         }
@@ -355,9 +359,7 @@ impl<N: Number, L: Linked> ParameterGradient<N> for Sink<'_, N, L> {
                     }
                 }
             }
-            Pass::Check => {
-                self.by_element(parameter, at, gradient.len(), &|i| gradient.get(i).copied().unwrap_or_default())
-            }
+            Pass::Check => self.check(parameter, at, gradient.len(), Row::Gradient(gradient)),
         }
     }
 }

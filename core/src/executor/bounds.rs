@@ -28,7 +28,7 @@ use crate::plan::{Parameter, Place, Region, Step, Training};
 const LIMIT: f32 = 1.0e37;
 /// Bounds on gradients whose squares are kept as state: their sum must stay finite too.
 const LIMIT_SQUARED: f32 = 1.0e16;
-/// The root of what a square may lose below the smallest f32, some 2^-148.
+/// The root of what a square may lose below the smallest f32, some 2^-148; an average loses it in every step.
 const LOST: f32 = 1.0e-22;
 
 /// Measures the bounds from the parameters and the optimizer state as they are.
@@ -63,6 +63,8 @@ fn measure_state<N: Number>(
     let (a, b): (&[f32], &[f32]) = (floats(a), floats(b));
     match *optimizer {
         _ if !linked.has(optimizer) => bound,
+        // A mean of squares from elsewhere may be negative; nothing is certain then.
+        Optimizer::RmsProp { .. } | Optimizer::AdaGrad { .. } if a.iter().any(|&s| s < 0.0) => f32::INFINITY,
         // The velocity.
         Optimizer::RmsProp { .. } => largest(bound, b),
         // What of the first moment the second doesn't account for: none, unless both were loaded from elsewhere.
@@ -225,18 +227,25 @@ fn bound_step(linked: OptimizerSet, optimizer: &Optimizer, gradient: f32, state:
             (velocity, rate * (gradient + velocity))
         }
         Optimizer::Sgd { .. } => (0.0, rate * gradient),
-        // Averages of squares below this stay finite without a bound of their own.
-        _ if !below(gradient, LIMIT_SQUARED) => (f32::INFINITY, f32::INFINITY),
+        // Averages of squares below this stay finite without a bound of their own; the rate is multiplied first.
+        _ if !(below(gradient, LIMIT_SQUARED) && below(rate * gradient, LIMIT)) => (f32::INFINITY, f32::INFINITY),
         // |m| <= ratio sqrt(v) + state, divided by (1 - beta1^t) >= 1 - beta1 and by sqrt(v) + epsilon.
         Optimizer::Adam { beta1, beta2, epsilon, .. } | Optimizer::AdamW { beta1, beta2, epsilon, .. } => {
             let ratio = moments_ratio(beta1, beta2);
             // Without a ratio the state is the bound on |m|.
             let state = if ratio > 0.0 { state } else { largest(state, &[gradient]) };
-            (state, rate * (ratio + (state + ratio * LOST) / epsilon) / (1.0 - beta1))
+            let rate = rate / (1.0 - beta1);
+            // The rate meets the moment before the root does; no root of an f32 is above 2e19. Epsilon is multiplied by
+            // sqrt(1 - beta2^t), which may leave nothing of a tiny one.
+            let safe =
+                below(rate * (ratio * 2.0e19 + state), LIMIT) && below(f32::MIN_POSITIVE, epsilon * root(1.0 - beta2));
+            let lost = ratio * LOST / root(1.0 - beta2);
+            (state, if safe { rate * (ratio + (state + lost) / epsilon) } else { f32::INFINITY })
         }
         Optimizer::RmsProp { alpha, epsilon, momentum, centered, .. } => {
             // The root holds (1 - alpha) g². Centred, the variance can be 0.
-            let ratio = if centered { gradient / epsilon } else { 1.0 / root(1.0 - alpha) + LOST / epsilon };
+            let share = root(1.0 - alpha);
+            let ratio = if centered { gradient / epsilon } else { 1.0 / share + LOST / share / epsilon };
             let velocity = momentum * state + ratio;
             (velocity, rate * velocity)
         }

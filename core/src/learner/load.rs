@@ -41,6 +41,11 @@ pub enum LoadError {
         /// Elements there.
         got: u32,
     },
+    /// A running variance is negative.
+    NegativeVariance {
+        /// The node.
+        node: u8,
+    },
     /// A parameter or optimizer state is NaN or infinite.
     NotFinite {
         /// The node.
@@ -64,6 +69,9 @@ impl core::fmt::Display for LoadError {
             LoadError::Missing { node, kind } => write!(f, "the file has no tensor {}", name(node, kind)),
             LoadError::Length { node, kind, needed, got } => {
                 write!(f, "tensor {} has {got} elements of its type, the model needs {needed}", name(node, kind))
+            }
+            LoadError::NegativeVariance { node } => {
+                write!(f, "tensor {} holds a negative number", name(node, Kind::RunningVariance))
             }
             LoadError::NotFinite { node, kind } => {
                 write!(f, "tensor {} holds a number that is not finite", name(node, kind))
@@ -134,8 +142,11 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
                     }
                 }
             }
-            for (p, kind) in step.running.iter().zip(RUNNING_KINDS) {
-                values::<N>(file, node, kind, p.len)?;
+            let [mean, variance] = &step.running;
+            values::<N>(file, node, Kind::RunningMean, mean.len)?;
+            let variance = values::<N>(file, node, Kind::RunningVariance, variance.len)?;
+            if variance.iter().any(|&v| v < N::Value::default()) {
+                return Err(LoadError::NegativeVariance { node });
             }
         }
         let scales = self.plan.summary.scales.len;

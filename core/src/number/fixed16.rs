@@ -50,6 +50,21 @@ pub const fn saturate16(value: i64) -> i16 {
     }
 }
 
+/// A value among sums that have `shift` fraction bits more. It stays far enough from the end of `i64` that no sum of
+/// products can go over it, whatever scales a file holds.
+#[inline(always)]
+const fn aligned(value: i16, shift: i32) -> i64 {
+    const MOST: i64 = 1 << 61;
+    let value = round_shift(value as i64, -shift);
+    if value > MOST {
+        MOST
+    } else if value < -MOST {
+        -MOST
+    } else {
+        value
+    }
+}
+
 #[inline(always)]
 const fn saturate32(value: i64) -> i32 {
     if value > i32::MAX as i64 {
@@ -73,7 +88,7 @@ impl Number for Fixed16 {
 
     #[inline(always)]
     fn start(bias: i16, shift: i32) -> i64 {
-        round_shift(bias as i64, -shift)
+        aligned(bias, shift)
     }
     #[inline(always)]
     fn mac(sum: i64, a: i16, b: i16) -> i64 {
@@ -81,7 +96,7 @@ impl Number for Fixed16 {
     }
     #[inline(always)]
     fn add(sum: i64, a: i16, shift: i32) -> i64 {
-        sum + round_shift(a as i64, -shift)
+        sum + aligned(a, shift)
     }
     #[inline(always)]
     fn finish(sum: i64, shift: i32) -> i16 {
@@ -223,6 +238,17 @@ mod tests {
         assert_eq!(round_shift(i64::MAX / 2, -3), i64::MAX);
         assert_eq!(Fixed16::divide(-5, 2), -2);
         assert_eq!(Fixed16::divide(5, 2), 3);
+    }
+
+    #[test]
+    fn no_scale_overflows_a_sum() {
+        // An overflow would panic here; beyond 46 bits the two terms outweigh the product, and their sign remains.
+        for shift in [-300, -62, 0, 46, 47, 61, 62, 63, 300] {
+            for value in [i16::MIN, -1, 1, i16::MAX] {
+                let sum = Fixed16::add(Fixed16::mac(Fixed16::start(value, shift), value, value), value, shift);
+                assert!(shift < 47 || sum.signum() == i64::from(value.signum()), "{value} at {shift}: {sum}");
+            }
+        }
     }
 
     #[test]
