@@ -69,6 +69,16 @@ impl Sink for Out {
     }
 }
 
+/// The little-endian bytes of all parameters.
+pub fn float_bytes(numbers: &Numbers<f32>) -> Numbers<u8> {
+    numbers.iter().map(|p| p.clone().map(|v| v.iter().flat_map(|v| v.to_le_bytes()).collect())).collect()
+}
+
+/// The little-endian bytes of all parameters.
+pub fn fixed_bytes(numbers: &Numbers<i16>) -> Numbers<u8> {
+    numbers.iter().map(|p| p.clone().map(|v| v.iter().flat_map(|v| v.to_le_bytes()).collect())).collect()
+}
+
 /// A first file of a model. `parameters` are little-endian bytes; a fixed-point model has scales.
 ///
 /// # Panics

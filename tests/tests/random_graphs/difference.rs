@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::{case, config, decisions};
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(2000))]
     /// Along a random direction d the loss L changes by `g·d`. The central difference over `±h` is off by `h² L'''/6`,
     /// and by `2e-16 L / h` from rounding. Neither is known beforehand, so two distances say how far they are to be
     /// trusted: with h and h/4 the first error falls to a 16th. Where a rectifier switches or a maximum moves between the

@@ -1,7 +1,7 @@
 //! 16-bit fixed point: the executor gives the oracle's integers.
 
 use emberlite::number::{Fixed16, Format, Number};
-use emberlite_tests::oracle::{Case, FixedNetwork, Machine, Numbers, write_file};
+use emberlite_tests::oracle::{Case, FixedNetwork, Machine, Numbers, fixed_bytes, write_file};
 use proptest::prelude::*;
 
 use crate::{case, config, decisions};
@@ -21,8 +21,7 @@ fn compare(case: &Case, steps: u32) -> Result<(), String> {
     let graph = case.graph();
     let scales = case.scales(5);
     let numbers = fixed(case, &scales);
-    let bytes = numbers.iter().map(|p| p.clone().map(|v| v.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
-    let file = write_file(graph, &bytes, &scales);
+    let file = write_file(graph, &fixed_bytes(&numbers), &scales);
     let mut machine = Machine::<Fixed16>::new(graph, Some(&case.training)).map_err(|e| format!("not planned: {e}"))?;
     machine.engine().load(file.bytes()).map_err(|e| format!("not loaded: {e}"))?;
     let mut network = FixedNetwork::new(graph, &case.training, &numbers, &scales);
@@ -69,7 +68,7 @@ fn compare_memory(machine: &Machine<Fixed16>, network: &FixedNetwork) -> Result<
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(2000))]
     #[test]
     fn executor_and_oracle_give_the_same_integers(decisions in decisions()) {
         let case = case(&decisions, Format::Fixed16);

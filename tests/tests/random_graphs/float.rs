@@ -2,7 +2,7 @@
 
 use emberlite::learner::{LearnError, Outcome};
 use emberlite::number::{F32, Format};
-use emberlite_tests::oracle::{Case, Machine, Network, write_file};
+use emberlite_tests::oracle::{Case, Machine, Network, float_bytes, write_file};
 use proptest::prelude::*;
 
 use crate::{case, config, decisions};
@@ -15,8 +15,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn compare(case: &Case, steps: u32) -> Result<(), String> {
     let graph = case.graph();
     let numbers = case.numbers(7);
-    let bytes = numbers.iter().map(|p| p.clone().map(|v| v.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
-    let file = write_file(graph, &bytes, &[]);
+    let file = write_file(graph, &float_bytes(&numbers), &[]);
     let mut machine = Machine::<F32>::new(graph, Some(&case.training)).map_err(|e| format!("not planned: {e}"))?;
     machine.engine().load(file.bytes()).map_err(|e| format!("not loaded: {e}"))?;
     let mut network = Network::<f32>::new(graph, &case.training, &numbers);
@@ -64,7 +63,7 @@ fn compare_memory(machine: &Machine<F32>, network: &Network<f32>) -> Result<(), 
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(2000))]
     #[test]
     fn executor_and_oracle_give_the_same_bits(decisions in decisions()) {
         let case = case(&decisions, Format::F32);
