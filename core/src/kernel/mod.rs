@@ -6,4 +6,7 @@
 
 pub mod portable;
 
-pub use portable::{Geometry, gather, gather_transposed, mac, mac4, matrix_vector, matrix_vector_transposed};
+pub use portable::{
+    Geometry, correlate_row, gather, gather_products, gather_transposed, mac, mac4, matrix_vector,
+    matrix_vector_transposed, slide1, slide4,
+};

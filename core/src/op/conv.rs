@@ -5,10 +5,11 @@
 //! neighbourhood of one input position; the gradient correlates four error planes with the input, so that its scratch
 //! is four filters and never a whole gradient.
 
+use super::conv_slide;
 use super::{Backward, Facts, Forward, Keep, OpError, ParameterGradient};
 use crate::graph::Shape;
 use crate::kernel::{self, Geometry};
-use crate::number::{Number, view_gradients_mut};
+use crate::number::{Format, Number, view_gradients_mut};
 
 /// A convolution `[in, h, w] -> [out, oh, ow]` (or `[in, l] -> [out, ol]`), weight `[out, in/groups, kh, kw]`:
 /// `y[o, p] = b[o] + Σ_i Σ_ky Σ_kx W[o, i, ky, kx] x[i, p*stride + k - padding]`, summed in that order from the bias.
@@ -62,17 +63,17 @@ pub(super) fn geometry(input: Shape, output: Shape, window: [u8; 2], stride: [u8
 }
 
 /// Sizes that every pass needs.
-struct Sizes {
-    g: Geometry,
+pub(super) struct Sizes {
+    pub(super) g: Geometry,
     groups: usize,
     /// Channels of one group, in and out.
     inputs: usize,
     outputs: usize,
     /// Elements of one window, of one filter, and positions of an input and an output plane.
-    window: usize,
-    filter: usize,
-    input_plane: usize,
-    output_plane: usize,
+    pub(super) window: usize,
+    pub(super) filter: usize,
+    pub(super) input_plane: usize,
+    pub(super) output_plane: usize,
 }
 
 impl Conv {
@@ -140,6 +141,22 @@ impl Conv {
             let w = part(io.parameters.weight, group, s.outputs * s.filter);
             let b = part(io.parameters.bias, group, s.outputs);
             let Some(y) = part_mut(io.y, group, s.outputs * s.output_plane) else { return };
+            if s.g.stride == [1, 1]
+                && let (Some(x), Some(w), Some(b)) = (N::floats(x), N::floats(w), N::floats(b))
+                && let Some(y) = N::floats_mut(y)
+            {
+                match s.g.window[1] {
+                    3 => {
+                        conv_slide::forward::<3>(x, w, b, y, &s);
+                        continue;
+                    }
+                    5 => {
+                        conv_slide::forward::<5>(x, w, b, y, &s);
+                        continue;
+                    }
+                    _ => {}
+                }
+            }
             for oy in 0..s.g.output[0] {
                 for ox in 0..s.g.output[1] {
                     kernel::gather::<N>(x, &s.g, oy, ox, patch);
@@ -159,6 +176,25 @@ impl Conv {
             let dy = part(io.dy, group, s.outputs * s.output_plane);
             let w = part(io.parameters.weight, group, s.outputs * s.filter);
             let Some(dx) = part_mut(io.dx, group, s.inputs * s.input_plane) else { return };
+            // An error that is added to another is summed by itself first: not here.
+            if s.g.stride == [1, 1]
+                && s.g.padding[1] < s.g.window[1]
+                && !io.accumulate
+                && let (Some(dy), Some(w)) = (N::floats(dy), N::floats(w))
+                && let Some(dx) = N::floats_mut(dx)
+            {
+                match s.g.window[1] {
+                    3 => {
+                        conv_slide::backward_input::<3>(dy, w, dx, &s);
+                        continue;
+                    }
+                    5 => {
+                        conv_slide::backward_input::<5>(dy, w, dx, &s);
+                        continue;
+                    }
+                    _ => {}
+                }
+            }
             for iy in 0..s.g.input[0] {
                 for ix in 0..s.g.input[1] {
                     kernel::gather_transposed::<N>(dy, &s.g, iy, ix, patch);
@@ -172,18 +208,8 @@ impl Conv {
                     };
                     let mut i = 0;
                     while i < s.inputs {
-                        let mut sums = [N::ZERO; 4];
                         let four = i + 4 <= s.inputs;
-                        let filters = w.chunks_exact(s.filter.max(1));
-                        for (filters, patch) in filters.zip(patch.chunks_exact(s.window.max(1))) {
-                            let row =
-                                |k: usize| filters.get((i + k) * s.window..(i + k + 1) * s.window).unwrap_or_default();
-                            if four {
-                                sums = kernel::mac4::<N>(sums, [row(0), row(1), row(2), row(3)], patch);
-                            } else {
-                                sums[0] = kernel::mac::<N>(sums[0], row(0), patch);
-                            }
-                        }
+                        let sums = error_sums::<N>(w.get(i * s.window..).unwrap_or_default(), &s, patch, four);
                         store(sums[0]);
                         if four {
                             store(sums[1]);
@@ -216,14 +242,24 @@ impl Conv {
             let mut index = 0;
             for x in x.chunks_exact(s.input_plane.max(1)) {
                 for ky in 0..s.g.window[0] {
-                    for kx in 0..s.g.window[1] {
-                        let sums = correlate::<N>(x, errors, &s.g, ky, kx, together == 4);
-                        for (k, sum) in sums.into_iter().enumerate().take(together) {
-                            if let Some(g) = scratch.get_mut(k * s.filter + index) {
-                                *g = N::gradient(sum, frac);
+                    let mut put = |sums: &[[N::Accumulator; 4]]| {
+                        for sums in sums {
+                            for (k, &sum) in sums.iter().enumerate().take(together) {
+                                if let Some(g) = scratch.get_mut(k * s.filter + index) {
+                                    *g = N::gradient(sum, frac);
+                                }
                             }
+                            index += 1;
                         }
-                        index += 1;
+                    };
+                    // Fixed point has no registers for that many sums of 64 bits.
+                    let slide = together == 4 && s.g.stride[1] == 1 && N::FORMAT == Format::F32;
+                    match s.g.window[1] {
+                        3 if slide => put(&correlate_rows::<N, 3>(x, errors, &s.g, ky)),
+                        5 if slide => put(&correlate_rows::<N, 5>(x, errors, &s.g, ky)),
+                        _ => (0..s.g.window[1]).for_each(|kx| {
+                            put(&[correlate::<N>(x, errors, &s.g, ky, kx, together == 4)]);
+                        }),
                     }
                 }
             }
@@ -237,6 +273,47 @@ impl Conv {
             }
         }
     }
+}
+
+/// The sums over outputs and window elements of weight times gathered error, for four inputs or for one. `w` starts at
+/// the (first) input's window.
+#[inline]
+fn error_sums<N: Number>(w: &[N::Value], s: &Sizes, patch: &[N::Value], four: bool) -> [N::Accumulator; 4] {
+    match s.window {
+        3 if four => return kernel::gather_products::<N, 3>(w, s.filter, patch),
+        5 if four => return kernel::gather_products::<N, 5>(w, s.filter, patch),
+        9 if four => return kernel::gather_products::<N, 9>(w, s.filter, patch),
+        _ => {}
+    }
+    let mut sums = [N::ZERO; 4];
+    for (filters, patch) in w.chunks(s.filter.max(1)).zip(patch.chunks_exact(s.window.max(1))) {
+        let row = |k: usize| filters.get(k * s.window..(k + 1) * s.window).unwrap_or_default();
+        if four {
+            sums = kernel::mac4::<N>(sums, [row(0), row(1), row(2), row(3)], patch);
+        } else {
+            sums[0] = kernel::mac::<N>(sums[0], row(0), patch);
+        }
+    }
+    sums
+}
+
+/// The sums over all positions for every column of one window row, stride 1, four error planes.
+#[inline]
+fn correlate_rows<N: Number, const K: usize>(
+    x: &[N::Value],
+    errors: [&[N::Value]; 4],
+    g: &Geometry,
+    ky: usize,
+) -> [[N::Accumulator; 4]; K] {
+    let mut sums = [[N::ZERO; 4]; K];
+    let [height, width] = g.input;
+    for oy in 0..g.output[0] {
+        let Some(iy) = (oy * g.stride[0] + ky).checked_sub(g.padding[0]).filter(|&iy| iy < height) else { continue };
+        let x = x.get(iy * width..(iy + 1) * width).unwrap_or_default();
+        let errors = errors.map(|e| e.get(oy * g.output[1]..(oy + 1) * g.output[1]).unwrap_or_default());
+        sums = kernel::correlate_row::<N, K>(sums, x, g.padding[1], errors);
+    }
+    sums
 }
 
 /// The sums over all positions of error times shifted input, for one window element and up to four error planes.

@@ -8,6 +8,7 @@
 mod activation;
 mod add;
 mod conv;
+mod conv_slide;
 mod dropout;
 mod error;
 mod facts;

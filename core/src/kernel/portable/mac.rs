@@ -14,16 +14,18 @@ pub fn mac<N: Number>(mut sum: N::Accumulator, a: &[N::Value], b: &[N::Value]) -
     sum
 }
 
-/// Four sums `sums[r] + Σ rows[r][i] * x[i]`, i ascending. All slices must have one length: it walks them in
-/// chunks and remainders, and a longer one's remainder is elsewhere.
+/// Four sums `sums[r] + Σ rows[r][i] * x[i]`, i ascending over `x`. Rows must be at least as long; a shorter one gives
+/// its sum back unchanged, and with it all four.
 #[inline(always)]
 pub fn mac4<N: Number>(sums: [N::Accumulator; 4], rows: [&[N::Value]; 4], x: &[N::Value]) -> [N::Accumulator; 4] {
     let [mut s0, mut s1, mut s2, mut s3] = sums;
+    // Cut to one length: the loops below then need a single counter.
+    let [a, b, c, d] = rows.map(|row| row.get(..x.len()).unwrap_or_default());
     let (x4, x1) = x.as_chunks::<4>();
-    let (a4, a1) = rows[0].as_chunks::<4>();
-    let (b4, b1) = rows[1].as_chunks::<4>();
-    let (c4, c1) = rows[2].as_chunks::<4>();
-    let (d4, d1) = rows[3].as_chunks::<4>();
+    let (a4, a1) = a.as_chunks::<4>();
+    let (b4, b1) = b.as_chunks::<4>();
+    let (c4, c1) = c.as_chunks::<4>();
+    let (d4, d1) = d.as_chunks::<4>();
     for ((((x, a), b), c), d) in x4.iter().zip(a4).zip(b4).zip(c4).zip(d4) {
         let [x, a, b, c, d] = [*x, *a, *b, *c, *d];
         s0 = N::mac(N::mac(N::mac(N::mac(s0, a[0], x[0]), a[1], x[1]), a[2], x[2]), a[3], x[3]);

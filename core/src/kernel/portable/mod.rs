@@ -1,9 +1,13 @@
 //! The reference kernels: plain loops over slices, no bounds that can panic, no allocation.
 
+mod correlate;
 mod linear;
 mod mac;
 mod patch;
+mod slide;
 
+pub use correlate::{correlate_row, gather_products};
 pub use linear::{matrix_vector, matrix_vector_transposed};
 pub use mac::{mac, mac4};
 pub use patch::{Geometry, gather, gather_transposed};
+pub use slide::{slide1, slide4};
