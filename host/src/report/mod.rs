@@ -1,12 +1,31 @@
 //! Reports: one HTML page a run, complete in itself, that any browser opens years later.
 //!
-//! Plain values in, a `String` out. Nothing on a page comes from elsewhere: no script, no font, no picture; charts are
-//! SVG in the text, colours follow the reader's light or dark scheme, and every text from outside is escaped.
+//! Plain values in, a `String` out, so that a command can save the values as JSON and make the page again. Nothing on a
+//! page comes from elsewhere: no script, no font, no picture. Charts are SVG in the text, colours follow the reader's
+//! light or dark scheme, and a phone shows everything in one column. Every text from outside is escaped; a number that
+//! isn't finite is a dash in tables and left out of charts; what isn't known leaves its section out.
+//!
+//! ```
+//! use emberlite_host::report::{self, Score, TrainingReport};
+//!
+//! let score = Score { runner: "device arithmetic".into(), samples: 360, accuracy: Some(0.975), ..Score::default() };
+//! let run = TrainingReport { name: "digits <v2>".into(), scores: vec![score], ..TrainingReport::default() };
+//! let page = report::training(&run);
+//! assert!(page.starts_with("<!doctype html>") && page.contains("digits &lt;v2&gt;") && page.contains("97.5 %"));
+//! ```
 
-mod demo_facts;
+mod axis;
+mod chart;
+mod confusion;
+mod demo;
 mod facts;
-mod training_facts;
+mod html;
+mod memory;
+mod number;
+mod table;
+mod training;
+mod verdict;
 
-pub use demo_facts::{BeforeAfter, CurvePoint, DemoReport, DemoRun, DeviceMemory, Parity};
+pub use demo::{BeforeAfter, CurvePoint, DemoReport, DemoRun, DeviceMemory, Parity, demo};
 pub use facts::{Confusion, FileFacts, Pairs};
-pub use training_facts::{LayerFacts, ModelFacts, PartFacts, Score, TrainingReport};
+pub use training::{LayerFacts, ModelFacts, PartFacts, Score, TrainingReport, training};

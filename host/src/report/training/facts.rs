@@ -1,8 +1,8 @@
-//! What a report of a training run says; [`super::training`] makes the page.
+//! What a report of a training run says; [`training`](super::training) makes the page.
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Confusion, FileFacts, Pairs};
+use crate::report::facts::{Confusion, FileFacts, Pairs};
 use crate::spec::Costs;
 use crate::train::EpochRecord;
 

@@ -1,8 +1,8 @@
-//! What a report of learning on the device says; [`super::demo`] makes the page.
+//! What a report of learning on the device says; [`demo`](super::demo) makes the page.
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Confusion, FileFacts, Pairs};
+use crate::report::facts::{Confusion, FileFacts, Pairs};
 
 /// A demonstration of learning on the device: a model from one place (one wrist, one person, one room) learns another on
 /// the chip itself, run for run. Its JSON has these very names; a part that is missing is left out of the page or said to

@@ -1,0 +1,215 @@
+//! Confusion matrix, per-class figures, and what is mistaken for what most often.
+
+use super::facts::Confusion;
+use super::html::escape;
+use super::number::{grouped, mean, percent};
+use super::table::{Cell, Row, table};
+use std::fmt::Write as _;
+
+/// Classes up to which the matrix is drawn; above, nobody can read it.
+const MOST_DRAWN: usize = 40;
+/// Classes that are listed.
+const MOST_LISTED: usize = 100;
+/// Pairs of classes that are listed.
+const PAIRS: usize = 5;
+
+/// What can be said of one class. NaN where it can't be said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ClassFigures {
+    pub(super) precision: f64,
+    pub(super) recall: f64,
+    pub(super) f1: f64,
+    pub(super) support: u64,
+}
+
+/// Counts with their sums, as many classes as are named, have a row or were predicted.
+pub(super) struct Matrix<'a> {
+    confusion: &'a Confusion,
+    support: Vec<u64>,
+    predicted: Vec<u64>,
+}
+
+impl<'a> Matrix<'a> {
+    /// Adds up the counts; `None` where there aren't any.
+    pub(super) fn new(confusion: &'a Confusion) -> Option<Self> {
+        let widest = confusion.counts.iter().map(Vec::len).max().unwrap_or(0);
+        let classes = confusion.classes.len().max(confusion.counts.len()).max(widest);
+        let (mut support, mut predicted) = (vec![0u64; classes], vec![0u64; classes]);
+        for (row, support) in confusion.counts.iter().zip(&mut support) {
+            for (&count, predicted) in row.iter().zip(&mut predicted) {
+                *support += u64::from(count);
+                *predicted += u64::from(count);
+            }
+        }
+        let matrix = Matrix { confusion, support, predicted };
+        (matrix.total() > 0).then_some(matrix)
+    }
+
+    /// The number of classes.
+    pub(super) fn len(&self) -> usize {
+        self.support.len()
+    }
+
+    fn count(&self, class: usize, predicted: usize) -> u64 {
+        self.confusion.counts.get(class).and_then(|row| row.get(predicted)).copied().unwrap_or(0).into()
+    }
+
+    fn name(&self, class: usize) -> String {
+        self.confusion.classes.get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// All samples.
+    pub(super) fn total(&self) -> u64 {
+        self.support.iter().sum()
+    }
+
+    /// The share on the diagonal.
+    #[cfg(test)]
+    fn accuracy(&self) -> f64 {
+        (0..self.len()).map(|i| self.count(i, i)).sum::<u64>() as f64 / self.total() as f64
+    }
+
+    /// Precision, recall and F1 of a class.
+    fn figures(&self, class: usize) -> ClassFigures {
+        let right = self.count(class, class) as f64;
+        let sum = |sums: &[u64]| sums.get(class).copied().unwrap_or(0);
+        let (support, predicted) = (sum(&self.support), sum(&self.predicted));
+        // 2 TP / (2 TP + FP + FN): defined wherever the class was seen or said at all.
+        let f1 = 2.0 * right / (support as f64 + predicted as f64);
+        ClassFigures { precision: right / predicted as f64, recall: right / support as f64, f1, support }
+    }
+
+    /// The mean F1 of the classes that occur.
+    pub(super) fn macro_f1(&self) -> f64 {
+        mean((0..self.len()).map(|i| self.figures(i).f1))
+    }
+
+    /// The matrix, heat-coloured by the share of its row.
+    pub(super) fn heat(&self) -> String {
+        if self.len() > MOST_DRAWN {
+            return String::new();
+        }
+        let names: Vec<String> = (0..self.len()).map(|i| escape(&self.name(i))).collect();
+        // Long names stand upright, or the columns would be too wide for a phone.
+        let upright = if names.iter().any(|name| name.chars().count() > 4) { " class=\"upright\"" } else { "" };
+        let mut out = String::from(
+            "<div class=\"wide\" tabindex=\"0\"><table class=\"heat\">\n<thead><tr><td class=\"corner\">is ↓ taken for →</td>",
+        );
+        for name in &names {
+            let _ = write!(out, "<th scope=\"col\"{upright}><span>{name}</span></th>");
+        }
+        out += "</tr></thead>\n<tbody>\n";
+        for (i, name) in names.iter().enumerate() {
+            let _ = write!(out, "<tr><th scope=\"row\">{name}</th>");
+            let support = self.support.get(i).copied().unwrap_or(0);
+            for (j, other) in names.iter().enumerate() {
+                let count = self.count(i, j);
+                let share = if support == 0 { 0.0 } else { count as f64 / support as f64 };
+                let kind = if i == j { "hit" } else { "miss" };
+                // The root lets rare mistakes be seen.
+                let alpha = if count == 0 { 0.0 } else { 0.08 + 0.87 * if i == j { share } else { share.sqrt() } };
+                let strong = if alpha > 0.55 { " strong" } else { "" };
+                let text = super::table::count(count);
+                let _ = write!(
+                    out,
+                    "<td class=\"{kind}{strong}\" style=\"--a:{alpha:.2}\" title=\"{name} taken for {other}: {} of {}\">{text}</td>",
+                    percent(share),
+                    grouped(support)
+                );
+            }
+            out += "</tr>\n";
+        }
+        out + "</tbody>\n</table></div>\n"
+    }
+
+    /// Per-class figures and their means.
+    pub(super) fn classes(&self) -> String {
+        let bar = |v: f64| Cell::Bar(percent(v), v, "c1");
+        let row = |name: String, [precision, recall, f1]: [f64; 3], support: u64| -> Row {
+            vec![Cell::Text(name), bar(precision), bar(recall), bar(f1), Cell::Number(grouped(support))]
+        };
+        let all: Vec<ClassFigures> = (0..self.len()).map(|i| self.figures(i)).collect();
+        let listed = all.iter().take(MOST_LISTED).enumerate();
+        let mut rows: Vec<Row> =
+            listed.map(|(i, f)| row(self.name(i), [f.precision, f.recall, f.f1], f.support)).collect();
+        let means = [|f: &ClassFigures| f.precision, |f: &ClassFigures| f.recall, |f: &ClassFigures| f.f1];
+        rows.push(row("mean of classes".into(), means.map(|figure| mean(all.iter().map(figure))), self.total()));
+        let more = match all.len().saturating_sub(MOST_LISTED) {
+            0 => String::new(),
+            n => format!(
+                "<p class=\"note\">{} more classes aren't listed; they count in the means.</p>\n",
+                grouped(n as u64)
+            ),
+        };
+        table(&["class", "precision", "recall", "F1", "samples"], &rows, 1) + &more
+    }
+
+    /// The most frequent mistakes, as a list; nothing where there are none.
+    pub(super) fn mistakes(&self) -> String {
+        let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
+        for (i, row) in self.confusion.counts.iter().enumerate() {
+            for (j, &count) in row.iter().enumerate().filter(|&(j, &count)| i != j && count > 0) {
+                pairs.push((count.into(), i, j));
+            }
+        }
+        pairs.sort_by_key(|&(count, i, j)| (std::cmp::Reverse(count), i, j));
+        if pairs.is_empty() {
+            return String::new();
+        }
+        let mut out = String::from("<h3>Most frequent mistakes</h3>\n<ol class=\"mistakes\">\n");
+        for &(count, i, j) in pairs.iter().take(PAIRS) {
+            let support = self.support.get(i).copied().unwrap_or(0);
+            let _ = writeln!(
+                out,
+                "<li><b>{}</b> taken for <b>{}</b>: {} of {}, {}</li>",
+                escape(&self.name(i)),
+                escape(&self.name(j)),
+                grouped(count),
+                grouped(support),
+                percent(count as f64 / support as f64)
+            );
+        }
+        out + "</ol>\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn confusion(classes: &[&str], counts: &[&[u32]]) -> Confusion {
+        let classes = classes.iter().map(|name| name.to_string()).collect();
+        Confusion { of: String::new(), classes, counts: counts.iter().map(|row| row.to_vec()).collect() }
+    }
+
+    #[test]
+    fn figures_by_hand() {
+        let counts = confusion(&["a", "b"], &[&[6, 2], &[1]]);
+        let matrix = Matrix::new(&counts).unwrap();
+        // a: 6 of 8 found, 6 of 7 said rightly, F1 = 12 / 15. b: 0 of 1 found.
+        let a = matrix.figures(0);
+        assert_eq!((a.precision, a.recall, a.f1, a.support), (6.0 / 7.0, 0.75, 0.8, 8));
+        assert_eq!(matrix.figures(1).f1, 0.0);
+        assert_eq!((matrix.accuracy(), matrix.macro_f1(), matrix.total()), (6.0 / 9.0, 0.4, 9));
+        assert!(matrix.mistakes().contains("<b>a</b> taken for <b>b</b>: 2 of 8, 25.0 %"));
+    }
+
+    #[test]
+    fn ragged_and_empty_counts_are_shown_as_they_are() {
+        assert!(Matrix::new(&Confusion::default()).is_none());
+        assert!(Matrix::new(&confusion(&["a"], &[&[0]])).is_none());
+        let ragged = confusion(&[], &[&[], &[0, 0, 7]]);
+        let ragged = Matrix::new(&ragged).unwrap();
+        assert!(ragged.heat().contains("<span>2</span>"));
+        assert!(ragged.classes().contains('–'), "no precision where a class was never said");
+    }
+
+    #[test]
+    fn very_many_classes_are_summed_and_not_drawn() {
+        let counts = confusion(&[], &[&vec![1; 200_000]]);
+        let matrix = Matrix::new(&counts).unwrap();
+        assert_eq!((matrix.total(), matrix.heat()), (200_000, String::new()));
+        let list = matrix.classes();
+        assert!(list.len() < 50_000 && list.contains("199,900 more classes"), "{}", list.len());
+    }
+}

@@ -1,0 +1,118 @@
+//! Numbers as people read them.
+
+/// What stands for a number that isn't there or isn't finite.
+pub(super) const NONE: &str = "–";
+
+/// `12,345`.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `91.3 %`; more digits where fewer would claim all or nothing: `99.98 %`.
+pub(super) fn percent(share: f64) -> String {
+    if !share.is_finite() {
+        return NONE.into();
+    }
+    let value = share * 100.0;
+    let claims = |places: usize| {
+        let text = format!("{value:.places$}");
+        let shown: f64 = text.parse().unwrap_or(value);
+        (shown == 100.0 && value != 100.0) || (shown == 0.0 && value != 0.0)
+    };
+    let places = (1..4).find(|&places| !claims(places)).unwrap_or(1);
+    format!("{value:.places$} %")
+}
+
+/// A share that may be missing.
+pub(super) fn percent_of(share: Option<f64>) -> String {
+    percent(share.unwrap_or(f64::NAN))
+}
+
+/// `+53.7`, percentage points.
+pub(super) fn points(difference: f64) -> String {
+    if !difference.is_finite() {
+        return NONE.into();
+    }
+    // Neither "+0.0" nor "-0.0".
+    let rounded = (difference * 1000.0).round() / 10.0;
+    if rounded == 0.0 { "±0.0".into() } else { format!("{rounded:+.1}").replace('-', "−") }
+}
+
+/// `41.3 KiB`, or bytes where they are few.
+pub(super) fn bytes(n: u64) -> String {
+    match n {
+        0..10_000 => format!("{} B", grouped(n)),
+        10_000..10_485_760 => format!("{:.1} KiB", n as f64 / 1024.0),
+        _ => format!("{:.1} MiB", n as f64 / 1_048_576.0),
+    }
+}
+
+/// About three significant digits, without an exponent where that reads well.
+pub(super) fn short(x: f64) -> String {
+    let size = x.abs();
+    if !x.is_finite() {
+        NONE.into()
+    } else if x == 0.0 {
+        "0".into()
+    } else if !(1e-4..1e7).contains(&size) {
+        format!("{x:.1e}")
+    } else {
+        let places = (2 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        let text = format!("{x:.places$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+    }
+}
+
+/// `3.2 s`, `4 min 10 s`, `2 h 5 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return NONE.into();
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// `6 runs`, `1 run`.
+pub(super) fn times(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// The mean of what is finite; NaN for nothing.
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.filter(|v| v.is_finite()).fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
+    sum / count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0.0, 0.01, 0.123456, 12.34, 56789.0, 1e-9].map(short),
+            ["0", "0.01", "0.123", "12.3", "56789", "1.0e-9"]
+        );
+        assert_eq!(
+            [0.913, 0.9998, 0.99999, 1.0, 0.0, 0.0001, 1e-12, f64::NAN].map(percent),
+            ["91.3 %", "99.98 %", "99.999 %", "100.0 %", "0.0 %", "0.01 %", "0.0 %", "–"]
+        );
+        assert_eq!([0.537, -0.02, 0.0, -1e-9].map(points), ["+53.7", "−2.0", "±0.0", "±0.0"]);
+        assert_eq!([512, 42_268, 20 << 20].map(bytes), ["512 B", "41.3 KiB", "20.0 MiB"]);
+        assert_eq!([3.21, 250.0, 7500.0, -1.0].map(duration), ["3.2 s", "4 min 10 s", "2 h 5 min", "–"]);
+        assert!(mean([f64::NAN].into_iter()).is_nan());
+    }
+}

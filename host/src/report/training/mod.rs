@@ -1,0 +1,165 @@
+//! The page of a training run.
+
+mod data;
+mod facts;
+mod model;
+
+pub use facts::{LayerFacts, ModelFacts, PartFacts, Score, TrainingReport};
+
+use super::chart::{Chart, Series, Unit};
+use super::confusion::Matrix;
+use super::html::{Tile, columns, command, files, page, pairs, paragraph, part, section, tiles};
+use super::number::{bytes, duration, grouped, mean, percent, short, times};
+use super::verdict::{Line, Verdict};
+use crate::train::EpochRecord;
+
+/// A training run as one HTML page; `O(size of the report)`, never fails.
+pub fn training(report: &TrainingReport) -> String {
+    let mut body = verdict(report) + &tiles(&figures(report));
+    body += &section("Learning curves", &course(report), &charts(report));
+    if let Some(matrix) = Matrix::new(&report.confusion) {
+        let drawn = matrix.heat() + &matrix.mistakes();
+        body += &section(
+            "Which class is taken for which",
+            &report.confusion.of,
+            &(drawn + &part("Class by class", &matrix.classes())),
+        );
+    }
+    body += &section("Model", &model::summary(&report.model), &model::layers(&report.model));
+    body += &section("On the device", &model::fits(&report.model), &model::memory(&report.model));
+    body += &section("Data", "", &data::html(report));
+    body += &section("Settings", "", &pairs(&report.settings));
+    let facts = [part("Seeds", &pairs(&report.seeds)), part("Versions", &pairs(&report.versions))];
+    let again = command(&report.command) + &part("Files", &files(&report.files)) + &columns(&facts);
+    body += &section("How to repeat it", "", &again);
+    page(&report.name, "Training report", &report.description, &body)
+}
+
+/// The headline: how well it does, by each that judged it.
+fn verdict(report: &TrainingReport) -> String {
+    let Some(last) = report.scores.last() else {
+        return paragraph("empty", "No set judged this model; give it a test part to learn how well it does.");
+    };
+    let on = |set: &str, samples: u64| match set {
+        "" => times(samples, "sample"),
+        set => format!("{} of the {set} set", times(samples, "sample")),
+    };
+    let (value, what) = match last.accuracy {
+        Some(accuracy) => (percent(accuracy), "right, of"),
+        None => (short(last.loss.unwrap_or(f64::NAN)), "mean loss, of"),
+    };
+    let by = if last.runner.is_empty() { String::new() } else { format!(", by {}", last.runner) };
+    let text = format!("{what} {}{by}", on(&last.set, last.samples));
+    let line = |score: &Score| {
+        let loss = score.loss.map_or(String::new(), |loss| format!("loss {}", short(loss)));
+        match score.accuracy {
+            Some(accuracy) => Line::share(&score.runner, accuracy, loss, "c1"),
+            None => Line::text(&score.runner, loss),
+        }
+    };
+    let lines = report.scores.iter().map(line).collect();
+    let agreement =
+        report.agreement.map(|a| format!("Host and device arithmetic agree on {} of the samples.", percent(a)));
+    Verdict { value, text, lines, note: agreement.unwrap_or_default(), badge: None }.html()
+}
+
+/// The epoch whose parameters were kept, or the last.
+fn kept(report: &TrainingReport) -> Option<&EpochRecord> {
+    let best = report.history.iter().find(|e| e.epoch == report.best_epoch);
+    best.or(report.history.last())
+}
+
+fn figures(report: &TrainingReport) -> Vec<Tile> {
+    let mut out = Vec::new();
+    if let Some(epoch) = kept(report) {
+        match (epoch.validation_accuracy, epoch.train_accuracy) {
+            (Some(a), train) => {
+                let remark = train.map_or(String::new(), |t| format!("{} in training", percent(t)));
+                out.push(Tile::new("validation accuracy", percent(a), remark));
+            }
+            (None, Some(a)) => out.push(Tile::new("training accuracy", percent(a), "before each update")),
+            (None, None) => {
+                let loss =
+                    epoch.validation_loss.map_or(("training loss", epoch.train_loss), |v| ("validation loss", v));
+                out.push(Tile::new(loss.0, short(loss.1), ""));
+            }
+        }
+    }
+    if let Some(matrix) = Matrix::new(&report.confusion) {
+        out.push(Tile::new(
+            "mean F1",
+            percent(matrix.macro_f1()),
+            format!("over {} classes", grouped(matrix.len() as u64)),
+        ));
+    }
+    let facts = &report.model;
+    if facts.parameters > 0 {
+        let remark = if facts.trainable == facts.parameters {
+            "all learn on the device".into()
+        } else {
+            format!("{} learn on the device", grouped(facts.trainable))
+        };
+        out.push(Tile::new("parameters", grouped(facts.parameters), remark));
+    }
+    let arena = model::ram(facts);
+    if arena.total() > 0 {
+        let name = if facts.training { "RAM to learn" } else { "RAM to predict" };
+        let mood = arena.mood();
+        out.push(Tile { mood, ..Tile::new(name, bytes(arena.total()), arena.share()) });
+    }
+    let flash = model::flash(facts);
+    if flash.total() > 0 {
+        out.push(Tile { mood: flash.mood(), ..Tile::new("file in flash", bytes(flash.total()), flash.share()) });
+    }
+    let seconds = seconds(report);
+    if seconds > 0.0 {
+        out.push(Tile::new("training took", duration(seconds), report.trained_on.as_str()));
+    }
+    out
+}
+
+fn seconds(report: &TrainingReport) -> f64 {
+    report.seconds.unwrap_or_else(|| report.history.iter().map(|e| e.seconds).sum())
+}
+
+/// How it went, in a sentence.
+fn course(report: &TrainingReport) -> String {
+    let Some(last) = report.history.last() else { return String::new() };
+    let speed = mean(report.history.iter().map(|e| e.samples_per_second));
+    let speed = if speed > 0.0 { format!(", {} samples a second", grouped(speed as u64)) } else { String::new() };
+    let best = match report.best_epoch {
+        0 => String::new(),
+        best if best == last.epoch => "; those of the last epoch were kept".into(),
+        best => format!("; the parameters of epoch {best} were kept"),
+    };
+    let stopped = if report.stopped_early { "; stopped early, since it got no better" } else { "" };
+    format!("{} and {}{speed}{best}{stopped}.", times(last.epoch.into(), "epoch"), times(last.step.into(), "update"))
+}
+
+fn charts(report: &TrainingReport) -> String {
+    let line = |name: &str, class, dashed, value: &dyn Fn(&EpochRecord) -> Option<f64>| Series {
+        name: name.into(),
+        class,
+        dashed,
+        points: report.history.iter().filter_map(|e| Some((e.epoch.into(), value(e)?))).collect(),
+    };
+    let mark = (report.best_epoch > 0).then(|| (f64::from(report.best_epoch), format!("best: {}", report.best_epoch)));
+    let chart = |title: &str, unit, series| {
+        let chart = Chart { title: title.into(), x_name: "epoch", unit, series, mark: mark.clone(), level: None };
+        chart.html()
+    };
+    let loss = vec![
+        line("training", "c2", true, &|e| Some(e.train_loss)),
+        line("validation", "c1", false, &|e| e.validation_loss),
+    ];
+    let accuracy = vec![
+        line("training", "c2", true, &|e| e.train_accuracy),
+        line("validation", "c1", false, &|e| e.validation_accuracy),
+    ];
+    let rates = line("learning rate", "c3", false, &|e| Some(e.learning_rate.into()));
+    let mut boxes = vec![chart("Loss", Unit::Number, loss), chart("Accuracy", Unit::Percent, accuracy)];
+    if rates.points.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+        boxes.push(chart("Learning rate", Unit::Number, vec![rates]));
+    }
+    columns(&boxes)
+}
