@@ -65,7 +65,11 @@ fn memory_x(board: &Board) -> String {
     let Board { flash, ram, .. } = board;
     format!(
         "MEMORY\n{{\n  FLASH : ORIGIN = {:#010x}, LENGTH = {}K\n  RAM : ORIGIN = {:#010x}, LENGTH = {}K\n}}\n_stack_bytes = {};\n",
-        flash.origin, flash.kib, ram.origin, ram.kib, board.stack_bytes
+        flash.origin,
+        flash.kib - schema::PARTITION_KIB,
+        ram.origin,
+        ram.kib,
+        board.stack_bytes
     )
 }
 
@@ -75,6 +79,10 @@ fn constants(name: &str, board: &Board) -> Result<String, Box<dyn Error>> {
          /// The real part whose memory the board has.\npub const PART: &str = {:?};\n\
          /// Bytes of the stack.\npub const STACK_BYTES: usize = {};\n",
         board.part, board.stack_bytes
+    );
+    text += &format!(
+        "/// Bytes at the end of flash that hold a model's file.\npub const PARTITION_BYTES: u32 = {};\n",
+        schema::PARTITION_KIB * 1024
     );
     for (what, region) in [("FLASH", board.flash), ("RAM", board.ram)] {
         text += &format!(

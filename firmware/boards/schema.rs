@@ -3,6 +3,9 @@
 
 use serde::Deserialize;
 
+/// KiB at the end of flash that hold a model's file and no code.
+pub const PARTITION_KIB: u32 = 32;
+
 /// One board: everything that building for it and running on it needs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +38,13 @@ pub enum Machine {
     Mps2,
     /// The RISC-V `virt` machine: 16550 UART, `minstret`.
     Virt,
+}
+
+impl Board {
+    /// The first address of the partition for a model's file.
+    pub fn partition(&self) -> u32 {
+        self.flash.origin + self.flash.bytes() - PARTITION_KIB * 1024
+    }
 }
 
 impl Machine {

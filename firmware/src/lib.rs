@@ -26,11 +26,13 @@ pub mod board;
 pub mod console;
 pub mod count;
 pub mod fault;
+#[cfg(feature = "heap")]
+pub mod heap;
 #[cfg(feature = "defmt")]
 pub mod log;
 pub mod owned;
+pub mod partition;
 pub mod semihosting;
-pub mod slot;
 pub mod stack;
 pub mod tuned;
 pub mod uart;

@@ -9,7 +9,7 @@ use crate::paths;
 #[path = "../../firmware/boards/schema.rs"]
 mod schema;
 
-pub use schema::Board;
+pub use schema::{Board, PARTITION_KIB};
 
 /// All boards by name.
 pub fn all() -> Result<BTreeMap<String, Board>> {
@@ -23,8 +23,13 @@ pub fn all() -> Result<BTreeMap<String, Board>> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let board: Board = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        if board.budget.flash_kib * 1024 > board.flash.bytes() || board.budget.ram_kib * 1024 > board.ram.bytes() {
-            bail!("{}: a budget is larger than the part's memory", path.display());
+        if (board.budget.flash_kib + PARTITION_KIB) * 1024 > board.flash.bytes()
+            || board.budget.ram_kib * 1024 > board.ram.bytes()
+        {
+            bail!(
+                "{}: a budget is larger than the part's memory (without the {PARTITION_KIB} KiB of flash that hold a model's file)",
+                path.display()
+            );
         }
         boards.insert(name, board);
     }

@@ -6,6 +6,7 @@ mod bench;
 mod builds;
 mod clippy;
 mod docs;
+mod dynamic;
 mod elfs;
 mod fmt;
 mod link;
@@ -44,6 +45,11 @@ const STEPS: &[Step] = &[
         name: "link",
         claim: "a device fine-tuned over its serial port has the bits that the host simulates",
         run: link::run,
+    },
+    Step {
+        name: "dynamic",
+        claim: "models unknown at compile time are planned and trained on the device, or refused by name",
+        run: dynamic::run,
     },
     Step { name: "logs", claim: "log frames decode to their golden text", run: logs::run },
 ];
@@ -124,7 +130,8 @@ fn summary(rows: &[(&Step, Cases, Duration)]) -> ExitCode {
     }
     for (step, cases, _) in rows {
         for failure in &cases.failures {
-            println!("\nFAILED in {}\n{failure}", step.name);
+            // The whole text stands where it happened.
+            println!("FAILED in {}: {}", step.name, failure.lines().next().unwrap_or_default());
         }
     }
     // A run that tried nothing has shown nothing.
