@@ -1,10 +1,17 @@
 //! The host side of Emberlite.
 
+// The framework's types nest deeply with a GPU.
+#![recursion_limit = "256"]
+
 pub mod cli;
 pub mod data;
 pub mod export;
+mod lower;
 mod parameters;
+pub mod quantize;
+pub mod report;
 pub mod simulate;
 pub mod spec;
+pub mod train;
 
 pub use parameters::Parameters;

@@ -1,0 +1,177 @@
+//! Lowering: a [`Graph`] as a forward function of the tensor framework, a batch at a time.
+//!
+//! The graph's nodes are walked in order, as on the device; what differs is that a value holds a whole batch (its first
+//! dimension) and that the framework records the way back. One file an operation, named like the core's, so that a test
+//! can compare the two folders. Parameters lie on the device flat and in PyTorch's order ([`Tensors`]); an operation
+//! gives them their shape, which costs no copy, and the optimizers needn't know shapes at all.
+//!
+//! The host trains in f32 whatever the graph's number format; rounding to the format comes later. Where the framework's
+//! gradient at a kink differs from the core's and PyTorch's (`relu6`, `leaky_relu`), the operation's file builds it anew.
+//!
+//! Nothing here panics on a graph that [`Lowered::new`] accepted: the planner has checked every shape.
+
+mod activation;
+mod add;
+#[cfg(test)]
+mod check;
+mod conv;
+mod dropout;
+mod linear;
+mod norm;
+mod pool;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub(crate) use norm::Statistics;
+pub use tensors::ParameterError;
+pub(crate) use tensors::{NodeTensors, Tensors, download, upload};
+
+use burn_tensor::Tensor;
+use emberlite::graph::{Graph, MAX_NODES, Node, Shape, Update};
+use emberlite::image::Kind;
+use emberlite::number::Format;
+use emberlite::op::Op;
+use emberlite::plan::{PlanError, plan};
+use value::Value;
+
+/// One parameter tensor of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// The node it belongs to.
+    pub node: u8,
+    /// Weight, bias, running mean or running variance.
+    pub kind: Kind,
+    /// Elements.
+    pub len: usize,
+    /// Whether the node's update rule lets learning change it.
+    pub trained: bool,
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A prediction: running statistics, no dropout.
+    Predict,
+    /// A training step: statistics of the batch, dropout with the numbers of these samples.
+    Train {
+        /// The seed of dropout.
+        seed: u32,
+        /// The samples trained on before this batch: the counter behind dropout.
+        first_sample: u32,
+    },
+}
+
+/// A graph with everything that its forward function needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Lowered<'a> {
+    graph: Graph<'a>,
+    /// Shape of each node's first input and output, per sample.
+    shapes: Vec<[Shape; 2]>,
+    /// The last node that reads each value: value 0 is the graph's input, `k + 1` the output of node `k`.
+    last_reader: Vec<usize>,
+    slots: Vec<Slot>,
+}
+
+impl<'a> Lowered<'a> {
+    /// Checks the graph and works out its shapes.
+    pub fn new(graph: Graph<'a>) -> Result<Self, PlanError> {
+        // In f32 every operation exists; a fixed-point graph is trained in f32 first.
+        let graph = Graph { format: Format::F32, ..graph };
+        let plan = plan::<MAX_NODES>(&graph, None)?;
+        let steps = plan.view().steps;
+        let mut last_reader = vec![0; graph.nodes.len() + 1];
+        let mut slots = Vec::new();
+        for (i, (node, step)) in graph.nodes.iter().zip(steps).enumerate() {
+            for source in &node.inputs[..node.op.inputs()] {
+                last_reader[source.value(i)] = i;
+            }
+            let [weight, bias] = step.parameters.map(|p| p.len as usize);
+            let [mean, variance] = step.running.map(|p| p.len as usize);
+            let (full, not_frozen) = (node.update == Update::Full, node.update != Update::Frozen);
+            for (kind, len, trained) in [
+                (Kind::Weight, weight, full),
+                (Kind::Bias, bias, not_frozen),
+                (Kind::RunningMean, mean, false),
+                (Kind::RunningVariance, variance, false),
+            ] {
+                if len > 0 {
+                    slots.push(Slot { node: i as u8, kind, len, trained });
+                }
+            }
+        }
+        let shapes = steps.iter().map(|step| [step.input, step.output]).collect();
+        Ok(Lowered { graph, shapes, last_reader, slots })
+    }
+
+    /// The graph, in f32.
+    pub fn graph(&self) -> &Graph<'a> {
+        &self.graph
+    }
+
+    /// Every parameter tensor, in the order of nodes and kinds.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The shape of one sample's output.
+    pub fn output(&self) -> Shape {
+        self.shapes.last().map_or(self.graph.input, |[_, output]| *output)
+    }
+
+    /// The first batch norm whose training statistics come from `samples` values a channel times its positions, where
+    /// that is a single value.
+    pub fn single_value_norm(&self, samples: usize) -> Option<u8> {
+        let nodes = self.graph.nodes.iter().zip(&self.shapes).enumerate();
+        let mut norms = nodes.filter(|(_, (node, _))| matches!(node.op, Op::BatchNorm(_)) && trained(node));
+        let single = norms.find(|(_, (_, [input, _]))| samples as u64 * u64::from(input.positions()) < 2);
+        single.map(|(node, _)| node as u8)
+    }
+
+    /// The output `[batch, outputs]` for an input `[batch, inputs]`, and the running statistics that a training step
+    /// moves to.
+    pub fn forward(&self, tensors: &Tensors, input: Tensor<2>, mode: Mode) -> (Tensor<2>, Vec<Statistics>) {
+        let mut values = vec![None; self.graph.nodes.len() + 1];
+        values[0] = Some(Value::shaped(input, self.graph.input));
+        let mut statistics = Vec::new();
+        for (i, (node, [input, output])) in self.graph.nodes.iter().zip(&self.shapes).enumerate() {
+            let parameters = &tensors.nodes[i];
+            let x = self.read(&mut values, i, 0);
+            let y = match &node.op {
+                Op::Linear(a) => linear::forward(a, x, parameters),
+                Op::Conv(a) => conv::forward(a, x, *input, parameters),
+                Op::Pool(a) => pool::forward(a, x),
+                Op::GlobalAveragePool(_) => pool::global(x),
+                Op::Activation(a) => activation::forward(a, x),
+                Op::Flatten => Value::Vector(x.flat()),
+                Op::Add => add::forward(x, self.read(&mut values, i, 1)),
+                Op::Dropout(a) => dropout::forward(a, x, mode, i as u32),
+                Op::LayerNorm(a) => norm::layer(a, x, *output, parameters),
+                Op::BatchNorm(a) if mode == Mode::Predict || !trained(node) => norm::predict(a, x, parameters),
+                Op::BatchNorm(a) => {
+                    let (y, new) = norm::train(a, x, i as u8, parameters);
+                    statistics.push(new);
+                    y
+                }
+            };
+            values[i + 1] = Some(y);
+        }
+        (values.pop().flatten().expect("the last node has computed its output").flat(), statistics)
+    }
+
+    /// Input `index` of node `i`: moved out if nobody reads it later, so that the framework may work in its memory.
+    fn read(&self, values: &mut [Option<Value>], i: usize, index: usize) -> Value {
+        let source = self.graph.nodes[i].inputs[index].value(i);
+        let again =
+            index == 0 && self.graph.nodes[i].op.inputs() == 2 && self.graph.nodes[i].inputs[1].value(i) == source;
+        let value =
+            if self.last_reader[source] == i && !again { values[source].take() } else { values[source].clone() };
+        value.expect("the planner has checked that inputs come from earlier nodes")
+    }
+}
+
+/// Whether learning may change anything of a node.
+fn trained(node: &Node) -> bool {
+    node.update != Update::Frozen
+}

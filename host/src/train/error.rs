@@ -1,0 +1,80 @@
+//! What can go wrong in training, said so that the reader can mend it.
+
+use crate::lower::ParameterError;
+use emberlite::plan::PlanError;
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a training run couldn't start or go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The graph doesn't fit together.
+    #[error("the model: {0}")]
+    Graph(#[from] PlanError),
+    /// A training setting is out of its range or doesn't fit the model.
+    #[error("training settings: {0}")]
+    Setting(String),
+    /// The data don't fit the model.
+    #[error("{what}: expected {expected}, found {found}; {help}")]
+    Data {
+        /// What was looked at.
+        what: &'static str,
+        /// What the model needs.
+        expected: String,
+        /// What is there.
+        found: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// The initial parameters don't fit the model.
+    #[error("initial parameters: {0}")]
+    Parameters(#[from] ParameterError),
+    /// The device can't be used.
+    #[error("device `{device}`: {reason}")]
+    Device {
+        /// As it was asked for.
+        device: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The device failed while it computed.
+    #[error("the device failed in epoch {epoch}: {reason}")]
+    Execution {
+        /// The epoch, from 1.
+        epoch: u32,
+        /// What the framework said.
+        reason: String,
+    },
+    /// Training has diverged.
+    #[error(
+        "epoch {epoch}, step {step}: {what} is not finite; try a lower learning rate, a warm-up or gradient clipping{}",
+        kept(.checkpoint)
+    )]
+    NotFinite {
+        /// The epoch, from 1.
+        epoch: u32,
+        /// The step of that epoch, from 1.
+        step: u32,
+        /// The loss, a tensor, …
+        what: String,
+        /// The last checkpoint, from before.
+        checkpoint: Option<PathBuf>,
+    },
+    /// A checkpoint can't be written, read or continued.
+    #[error("checkpoint {}: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// An observer couldn't report, such as to a full disk.
+    #[error("reporting progress: {0}")]
+    Observer(#[from] io::Error),
+}
+
+fn kept(checkpoint: &Option<PathBuf>) -> String {
+    checkpoint.as_ref().map_or(String::new(), |path| format!(" (the last good checkpoint is {})", path.display()))
+}

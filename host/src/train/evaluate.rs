@@ -1,0 +1,80 @@
+//! How well parameters do on a set.
+
+use super::batches::Samples;
+use super::device::{self, DeviceChoice};
+use super::error::TrainError;
+use super::loss;
+use crate::Parameters;
+use crate::data::Dataset;
+use crate::lower::{Lowered, Mode, Tensors};
+use burn_tensor::{Device, ExecutionError, Tensor};
+use emberlite::graph::Graph;
+use emberlite::loss::Loss;
+
+/// Samples that are predicted at once; without the way back their activations are small.
+const BATCH: usize = 256;
+
+/// A set's figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The mean loss.
+    pub loss: f64,
+    /// The share of right classes; `None` for a loss without classes.
+    pub accuracy: Option<f64>,
+    /// `[right class][predicted class]`, counts; empty for a loss without classes.
+    pub confusion: Vec<Vec<u32>>,
+}
+
+/// Evaluates parameters on a set, in batches; see [`Evaluation`].
+///
+/// # Errors
+/// [`TrainError`] if graph, parameters, loss, set and device don't fit together.
+pub fn evaluate(
+    graph: Graph<'_>,
+    loss: &Loss,
+    parameters: &Parameters,
+    set: &Dataset,
+    device: DeviceChoice,
+) -> Result<Evaluation, TrainError> {
+    let lowered = Lowered::new(graph)?;
+    let samples = Samples::new("the set", set, &lowered, loss)?;
+    let device = device::open(device)?.device;
+    let tensors = Tensors::upload(&lowered, parameters, &device)?.constant();
+    measure(&lowered, loss, &tensors, &samples, &device)
+        .map_err(|e| TrainError::Execution { epoch: 0, reason: format!("{e:?}") })
+}
+
+/// The same on a device that is open.
+pub(crate) fn measure(
+    lowered: &Lowered<'_>,
+    loss: &Loss,
+    tensors: &Tensors,
+    samples: &Samples<'_>,
+    device: &Device,
+) -> Result<Evaluation, ExecutionError> {
+    let all: Vec<usize> = (0..samples.len()).collect();
+    let (mut losses, mut classes) = (Vec::new(), Vec::new());
+    let mut has_classes = false;
+    for indices in all.chunks(BATCH) {
+        let batch = samples.batch(indices, device);
+        let (output, _) = lowered.forward(tensors, batch.x, Mode::Predict);
+        has_classes = loss::correct(loss, &output, &batch.target).is_some();
+        classes.push(loss::classes(&output));
+        losses.push(loss::mean(loss, output, &batch.target));
+    }
+    // Read only now, so that the device never waits.
+    let losses = Tensor::cat(losses, 0).try_into_data()?;
+    let sum: f64 = losses.iter::<f32>().zip(all.chunks(BATCH)).map(|(l, c)| f64::from(l) * c.len() as f64).sum();
+    let loss = sum / samples.len() as f64;
+    if !has_classes {
+        return Ok(Evaluation { loss, accuracy: None, confusion: Vec::new() });
+    }
+    let count = lowered.output().elements().max(2) as usize;
+    let mut confusion = vec![vec![0; count]; count];
+    let predicted = Tensor::cat(classes, 0).try_into_data()?;
+    for (i, class) in predicted.iter::<f32>().enumerate() {
+        confusion[samples.class(i) as usize][class as usize] += 1;
+    }
+    let right: u32 = confusion.iter().enumerate().map(|(i, row)| row[i]).sum();
+    Ok(Evaluation { loss, accuracy: Some(f64::from(right) / samples.len() as f64), confusion })
+}

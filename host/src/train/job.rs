@@ -1,0 +1,75 @@
+//! What is to be done, and what came of it.
+
+use super::checkpoint::Checkpoint;
+use super::device::DeviceChoice;
+use super::history::{EarlyStopping, EpochRecord};
+use super::observer::Observer;
+use crate::Parameters;
+use crate::data::Dataset;
+use emberlite::graph::Graph;
+use emberlite::plan::Training;
+
+/// A training run.
+pub struct Job<'a> {
+    /// The model. Its update rules hold here as on the device; its number format doesn't matter.
+    pub graph: Graph<'a>,
+    /// Loss, optimizer, schedule (in updates), penalties, clipping, and the samples of a mini-batch.
+    pub training: &'a Training,
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// What is learnt from.
+    pub train: &'a Dataset,
+    /// What tells how well; never learnt from.
+    pub validation: Option<&'a Dataset>,
+    /// The seed of initial weights, of the order of samples and of dropout.
+    pub seed: u64,
+    /// What computes.
+    pub device: DeviceChoice,
+    /// When to end before the last epoch. Without it the parameters of the lowest validation loss are the result, or
+    /// those of the last epoch where there is no validation set.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Where and how often to save.
+    pub checkpoint: Option<Checkpoint>,
+    /// Go on from the checkpoint if there is one.
+    pub resume: bool,
+    /// Start from these instead of new ones.
+    pub initial: Option<&'a Parameters>,
+    /// Told what happens.
+    pub observer: &'a mut dyn Observer,
+}
+
+impl<'a> Job<'a> {
+    /// Ten epochs, seed 0, on the best device, without validation, early stopping and checkpoints.
+    pub fn new(graph: Graph<'a>, training: &'a Training, train: &'a Dataset, observer: &'a mut dyn Observer) -> Self {
+        Job {
+            graph,
+            training,
+            epochs: 10,
+            train,
+            validation: None,
+            seed: 0,
+            device: DeviceChoice::Auto,
+            early_stopping: None,
+            checkpoint: None,
+            resume: false,
+            initial: None,
+            observer,
+        }
+    }
+}
+
+/// A trained model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// The parameters of the best epoch.
+    pub parameters: Parameters,
+    /// Every epoch, those before a resumption included.
+    pub history: Vec<EpochRecord>,
+    /// `[right class][predicted class]`, counts over the validation set, or over the training set without one, with the
+    /// best parameters; empty for a loss without classes.
+    pub confusion: Vec<Vec<u32>>,
+    /// The epoch whose parameters these are, from 1; 0 if there was none.
+    pub best_epoch: u32,
+    /// Whether patience ran out before the last epoch.
+    pub stopped_early: bool,
+}

@@ -1,0 +1,123 @@
+//! What a run tells while it runs.
+
+use super::history::EpochRecord;
+use serde::Serialize;
+use std::io;
+use std::path::Path;
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// Training is about to start, or to go on.
+    Started {
+        /// The device that was opened.
+        device: &'a str,
+        /// Epochs done before, 0 unless resumed.
+        done: u32,
+        /// Epochs in all.
+        epochs: u32,
+        /// Updates of one epoch.
+        steps: u32,
+        /// Training samples.
+        samples: usize,
+        /// Validation samples.
+        validation: usize,
+        /// Parameters that are trained.
+        trained: usize,
+    },
+    /// Some updates were made; told every few steps, since reading the loss makes a GPU wait.
+    Steps {
+        /// The epoch, from 1.
+        epoch: u32,
+        /// Epochs in all.
+        epochs: u32,
+        /// Updates made in this epoch.
+        step: u32,
+        /// Updates of one epoch.
+        steps: u32,
+        /// The mean loss of the epoch so far.
+        loss: f64,
+    },
+    /// An epoch is done.
+    Epoch {
+        /// Its figures.
+        record: &'a EpochRecord,
+        /// Epochs in all.
+        epochs: u32,
+        /// Whether it is the best so far.
+        best: bool,
+    },
+    /// A checkpoint was written.
+    Saved {
+        /// The file.
+        path: &'a Path,
+        /// The epoch it continues from.
+        epoch: u32,
+    },
+    /// Training has ended.
+    Finished {
+        /// The epoch whose parameters are the result.
+        best_epoch: u32,
+        /// Whether patience ran out.
+        stopped_early: bool,
+    },
+}
+
+/// Whoever wants to know.
+pub trait Observer {
+    /// Called for each event in order.
+    ///
+    /// # Errors
+    /// Whatever keeps it from reporting; training ends with that error.
+    fn event(&mut self, event: Event<'_>) -> io::Result<()>;
+}
+
+/// Says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _: Event<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Several observers, told in order.
+impl Observer for Vec<Box<dyn Observer + '_>> {
+    fn event(&mut self, event: Event<'_>) -> io::Result<()> {
+        self.iter_mut().try_for_each(|observer| observer.event(event))
+    }
+}
+
+/// Writes every event but [`Event::Steps`] as one line of JSON, such as
+/// `{"event":"epoch","record":{"epoch":1,"step":23,"train_loss":1.5,…},"epochs":10,"best":true}`.
+#[derive(Debug)]
+pub struct JsonLines<W> {
+    out: W,
+    steps: bool,
+}
+
+impl<W: io::Write> JsonLines<W> {
+    /// Writes to `out`, which is flushed after every line, so that others can follow.
+    pub fn new(out: W) -> Self {
+        JsonLines { out, steps: false }
+    }
+
+    /// Also writes [`Event::Steps`].
+    pub fn with_steps(mut self) -> Self {
+        self.steps = true;
+        self
+    }
+}
+
+impl<W: io::Write> Observer for JsonLines<W> {
+    fn event(&mut self, event: Event<'_>) -> io::Result<()> {
+        if matches!(event, Event::Steps { .. }) && !self.steps {
+            return Ok(());
+        }
+        serde_json::to_writer(&mut self.out, &event)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,290 @@
+//! The optimizers on a device's tensors.
+//!
+//! The framework has optimizers of its own, but clips the norm of each tensor by itself, takes decay for a part of some
+//! rules only and has no penalties. These are the core's formulas in the core's order (`core/src/optimizer/float.rs`),
+//! so that a model trained here goes on training on the device under the same rule, and its state can go with it.
+
+use crate::lower::{Lowered, Slot, Tensors};
+use burn_tensor::{Device, Gradients, Tensor};
+use emberlite::number::F32;
+use emberlite::optimizer::{Clip, Optimizer};
+use emberlite::plan::Training;
+
+/// An optimizer at work: its state, one tensor for each slot of the rule and each trained parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Stepper {
+    training: Training,
+    slots: Vec<Slot>,
+    /// As many as `slots`, each with as many as the rule needs.
+    pub state: Vec<Vec<Tensor<1>>>,
+    /// Updates made.
+    pub updates: u32,
+}
+
+/// The numbers of one update.
+struct Moment {
+    /// The scheduled learning rate.
+    rate: f32,
+    /// What divides it: Adam's `1 - beta1^t`, Adagrad's `1 + (t - 1) learning_rate_decay`.
+    divisor: f32,
+    /// Adam's `1 / sqrt(1 - beta2^t)`.
+    root_factor: f32,
+}
+
+impl Stepper {
+    /// With all state zero.
+    pub fn new(training: &Training, lowered: &Lowered<'_>, device: &Device) -> Self {
+        let slots: Vec<Slot> = lowered.slots().iter().copied().filter(|slot| slot.trained).collect();
+        let device = device.clone().without_autodiff();
+        let zeros = |slot: &Slot| vec![Tensor::zeros([slot.len], &device); training.optimizer.state_slots()];
+        let state = slots.iter().map(zeros).collect();
+        Stepper { training: *training, slots, state, updates: 0 }
+    }
+
+    /// The trained parameters, in the order of `state`.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The learning rate of the next update.
+    pub fn rate(&self) -> f32 {
+        self.training.schedule.rate::<F32>(self.training.optimizer.learning_rate(), self.updates).real()
+    }
+
+    /// Steps every trained parameter.
+    pub fn step(&mut self, tensors: &mut Tensors, gradients: &mut Gradients) {
+        let moment = self.moment();
+        let leaves: Vec<Tensor<1>> = self.slots.iter().map(|slot| tensors.tensor(slot)).collect();
+        // A parameter that the output doesn't depend on has no gradient: it counts as zero.
+        let gradient = |leaf: &Tensor<1>| {
+            leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like())
+        };
+        let mut gs: Vec<Tensor<1>> = leaves.iter().map(gradient).collect();
+        match self.training.clip {
+            Clip::None => {}
+            Clip::Value(limit) => gs = gs.into_iter().map(|g| g.clamp(-limit, limit)).collect(),
+            Clip::GlobalNorm(limit) => gs = clip_global_norm(gs, limit),
+        }
+        for (((slot, leaf), g), state) in self.slots.iter().zip(leaves).zip(gs).zip(&mut self.state) {
+            let w = leaf.without_autodiff();
+            let g = penalised(&self.training, g, &w);
+            tensors.replace(slot, rule(&self.training.optimizer, &moment, w, state, g));
+        }
+        self.updates += 1;
+    }
+
+    fn moment(&self) -> Moment {
+        let t = self.updates + 1;
+        // As the core: powers exact to f32, by f64 here.
+        let left = |beta: f32| 1.0 - f64::from(beta).powf(t.into());
+        let (divisor, root_factor) = match self.training.optimizer {
+            Optimizer::Adam { beta1, beta2, .. } | Optimizer::AdamW { beta1, beta2, .. } => {
+                (left(beta1) as f32, 1.0 / (left(beta2) as f32).sqrt())
+            }
+            Optimizer::AdaGrad { learning_rate_decay, .. } => (1.0 + (t - 1) as f32 * learning_rate_decay, 1.0),
+            _ => (1.0, 1.0),
+        };
+        Moment { rate: self.rate(), divisor, root_factor }
+    }
+}
+
+/// Scales all gradients so that the root of their common sum of squares is at most `limit`, without reading it back.
+fn clip_global_norm(gradients: Vec<Tensor<1>>, limit: f32) -> Vec<Tensor<1>> {
+    let squares = gradients.iter().map(|g| (g.clone() * g.clone()).sum());
+    let Some(sum) = squares.reduce(|a, b| a + b) else { return gradients };
+    let factor = (sum.sqrt() + 1e-6).recip().mul_scalar(limit).clamp_max(1.0);
+    gradients.into_iter().map(|g| g * factor.clone()).collect()
+}
+
+/// Adds L1, L2 and, but for AdamW, weight decay.
+fn penalised(training: &Training, g: Tensor<1>, w: &Tensor<1>) -> Tensor<1> {
+    let decay = match training.optimizer {
+        Optimizer::AdamW { .. } => 0.0,
+        ref optimizer => optimizer.weight_decay(),
+    };
+    let (l1, l2) = (training.penalty.l1, training.penalty.l2 + decay);
+    let g = if l1 == 0.0 { g } else { g + w.clone().sign().mul_scalar(l1) };
+    if l2 == 0.0 { g } else { g + w.clone().mul_scalar(l2) }
+}
+
+/// The new weight; `state` is replaced.
+fn rule(optimizer: &Optimizer, moment: &Moment, w: Tensor<1>, state: &mut [Tensor<1>], g: Tensor<1>) -> Tensor<1> {
+    let rate = moment.rate;
+    let old = |state: &[Tensor<1>], slot: usize| state[slot].clone();
+    match *optimizer {
+        Optimizer::Sgd { .. } if optimizer.state_slots() == 0 => w - g.mul_scalar(rate),
+        Optimizer::Sgd { momentum, nesterov, .. } => {
+            let v = old(state, 0).mul_scalar(momentum) + g.clone();
+            state[0] = v.clone();
+            if nesterov { w - (g + v.mul_scalar(momentum)).mul_scalar(rate) } else { w - v.mul_scalar(rate) }
+        }
+        Optimizer::RmsProp { alpha, epsilon, momentum, centered, .. } => {
+            let s = old(state, 0).mul_scalar(alpha) + g.clone().mul_scalar(1.0 - alpha) * g.clone();
+            state[0] = s.clone();
+            if centered {
+                let mean = old(state, 1);
+                let mean = mean.clone() + (g.clone() - mean).mul_scalar(1.0 - alpha);
+                state[1] = mean.clone();
+                let variance = (s - mean.clone() * mean).clamp_min(0.0);
+                w - g.mul_scalar(rate) / (variance.sqrt() + epsilon)
+            } else if momentum == 0.0 {
+                w - g.mul_scalar(rate) / (s.sqrt() + epsilon)
+            } else {
+                let v = old(state, 1).mul_scalar(momentum) + g / (s.sqrt() + epsilon);
+                state[1] = v.clone();
+                w - v.mul_scalar(rate)
+            }
+        }
+        Optimizer::AdaGrad { epsilon, initial, .. } => {
+            let s = old(state, 0) + g.clone() * g.clone();
+            state[0] = s.clone();
+            w - g.mul_scalar(rate / moment.divisor) / ((s + initial).sqrt() + epsilon)
+        }
+        Optimizer::Adam { beta1, beta2, epsilon, .. } => adam(moment, [beta1, beta2, epsilon], w, state, g),
+        Optimizer::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
+            adam(moment, [beta1, beta2, epsilon], w.mul_scalar(1.0 - rate * weight_decay), state, g)
+        }
+    }
+}
+
+fn adam(
+    moment: &Moment,
+    [beta1, beta2, epsilon]: [f32; 3],
+    w: Tensor<1>,
+    state: &mut [Tensor<1>],
+    g: Tensor<1>,
+) -> Tensor<1> {
+    let m = state[0].clone();
+    let m = m.clone() + (g.clone() - m).mul_scalar(1.0 - beta1);
+    let v = state[1].clone().mul_scalar(beta2) + g.clone().mul_scalar(1.0 - beta2) * g;
+    (state[0], state[1]) = (m.clone(), v.clone());
+    w - m.mul_scalar(moment.rate / moment.divisor) / (v.sqrt().mul_scalar(moment.root_factor) + epsilon)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Parameters;
+    use crate::lower::upload;
+    use emberlite::graph::{Graph, Shape, linear};
+    use emberlite::image::Kind;
+    use emberlite::loss::Loss;
+    use emberlite::number::Format;
+    use emberlite::number::random::Key;
+    use emberlite::optimizer::{Corrections, Decay, OptimizerSet, Penalty, Schedule, StepSettings, norm_factor};
+
+    const STEPS: u32 = 6;
+    const WEIGHTS: usize = 12;
+    const BIASES: usize = 3;
+
+    fn numbers(tensor: u32, len: usize) -> Vec<f32> {
+        let key = Key::new(3, 1, tensor);
+        (0..len as u32).map(|i| key.uniform(i) * 2.0 - 1.0).collect()
+    }
+
+    fn close(what: &str, ours: &[f32], core: &[f32]) {
+        assert_eq!(ours.len(), core.len(), "{what}");
+        for (i, (a, b)) in ours.iter().zip(core).enumerate() {
+            // A step has at most 12 roundings, each relative to numbers below 4, and Adam's quotient of gradients above
+            // 1e-3 magnifies them by less than 4; STEPS of them.
+            let tolerance = 12.0 * 4.0 * 4.0 * STEPS as f32 * f32::EPSILON;
+            assert!((a - b).abs() <= tolerance, "{what}[{i}]: {a}, the core has {b}");
+        }
+    }
+
+    /// Steps a linear layer with made-up gradients, here and by the core's row function.
+    fn agrees(training: Training) {
+        let what = format!("{:?} {:?} {:?}", training.optimizer, training.clip, training.penalty);
+        let nodes = [linear(BIASES as u16)];
+        let lowered = Lowered::new(Graph::new(Format::F32, Shape::d1(4), &nodes)).unwrap();
+        let device = Device::flex();
+        let mut parameters = Parameters::new();
+        let (mut weight, mut bias) = (numbers(0, WEIGHTS), numbers(1, BIASES));
+        // A zero has no sign.
+        weight[5] = 0.0;
+        parameters.set(0, Kind::Weight, weight.clone());
+        parameters.set(0, Kind::Bias, bias.clone());
+        let mut tensors = Tensors::upload(&lowered, &parameters, &device).unwrap();
+        let mut stepper = Stepper::new(&training, &lowered, &device);
+        let slots = training.optimizer.state_slots();
+        let mut states = [[vec![0.0; WEIGHTS], vec![0.0; WEIGHTS]], [vec![0.0; BIASES], vec![0.0; BIASES]]];
+        for t in 0..STEPS {
+            let gradients = [numbers(10 + t, WEIGHTS), numbers(20 + t, BIASES)];
+            // The gradient of a sum of products with constants are those constants.
+            let [w, b] = [Kind::Weight, Kind::Bias].map(|kind| {
+                let slot = lowered.slots().iter().find(|slot| slot.kind == kind).unwrap();
+                (tensors.tensor(slot) * upload(gradients[usize::from(kind == Kind::Bias)].clone(), &device)).sum()
+            });
+            stepper.step(&mut tensors, &mut (w + b).backward());
+
+            let squares: f32 = gradients.iter().flatten().map(|g| g * g).sum();
+            let scale = if let Clip::GlobalNorm(limit) = training.clip { norm_factor(squares, limit) } else { 1.0 };
+            let settings = StepSettings {
+                rate: training.schedule.rate::<F32>(training.optimizer.learning_rate(), t),
+                penalty: training.penalty,
+                clip_value: training.clip.value(),
+                scale,
+                corrections: Corrections::at::<F32>(OptimizerSet::ALL, &training.optimizer, t + 1),
+                frac: 0,
+                key: Key::new(0, 0, 0),
+                first: 0,
+            };
+            for ((values, gradient), [a, b]) in [&mut weight, &mut bias].into_iter().zip(&gradients).zip(&mut states) {
+                let state = [&mut a[..], &mut b[..]];
+                training.optimizer.step_row::<F32>(OptimizerSet::ALL, values, state, gradient, &settings);
+            }
+        }
+        let after = tensors.download(&lowered).unwrap();
+        close(&what, after.get(0, Kind::Weight).unwrap(), &weight);
+        close(&what, after.get(0, Kind::Bias).unwrap(), &bias);
+        for (ours, core) in stepper.state.iter().zip(&states) {
+            assert_eq!(ours.len(), slots, "{what}");
+            for (ours, core) in ours.iter().zip(core) {
+                close(&format!("state of {what}"), &crate::lower::download(ours.clone()).unwrap(), core);
+            }
+        }
+    }
+
+    fn optimizers() -> Vec<Optimizer> {
+        let (learning_rate, weight_decay, epsilon) = (0.1, 0.05, 1e-6);
+        vec![
+            Optimizer::sgd(0.1),
+            Optimizer::momentum(0.1, 0.9),
+            Optimizer::nesterov(0.1, 0.9),
+            Optimizer::Sgd { learning_rate, momentum: 0.5, nesterov: true, weight_decay },
+            Optimizer::rms_prop(0.1),
+            Optimizer::RmsProp { learning_rate, alpha: 0.9, epsilon, momentum: 0.5, centered: false, weight_decay },
+            // The variance of few gradients may be nearly zero; this epsilon bounds what that magnifies.
+            Optimizer::RmsProp { learning_rate, alpha: 0.5, epsilon: 0.5, momentum: 0.0, centered: true, weight_decay },
+            Optimizer::ada_grad(0.1),
+            Optimizer::AdaGrad { learning_rate, epsilon, weight_decay, learning_rate_decay: 0.1, initial: 0.2 },
+            Optimizer::adam(0.1),
+            Optimizer::Adam { learning_rate, beta1: 0.8, beta2: 0.9, epsilon, weight_decay },
+            Optimizer::adam_w(0.1),
+        ]
+    }
+
+    #[test]
+    fn every_rule_is_the_cores() {
+        let mut kinds = std::collections::BTreeSet::new();
+        for optimizer in optimizers() {
+            kinds.insert(optimizer.kind());
+            agrees(Training::new(Loss::MeanSquaredError, optimizer));
+        }
+        assert_eq!(kinds.len(), 7);
+    }
+
+    #[test]
+    fn schedules_penalties_and_clipping_are_the_cores() {
+        for optimizer in optimizers() {
+            let training = Training::new(Loss::MeanSquaredError, optimizer);
+            let schedule = Schedule::new(Decay::Exponential { gamma: 0.8 }).warmed_up(2, 0.25);
+            agrees(Training { schedule, ..training });
+            agrees(Training { penalty: Penalty { l1: 0.02, l2: 0.3 }, ..training });
+            agrees(training.clip(Clip::Value(0.4)));
+            for limit in [0.5, 100.0] {
+                agrees(training.clip(Clip::GlobalNorm(limit)).penalty(0.01, 0.0));
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Progress for people: a bar on a terminal, plain lines where the output is piped.
+
+use super::history::EpochRecord;
+use super::observer::{Event, Observer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+/// Reports to standard error: a bar for the epoch at hand where that is a terminal, and in any case one line an epoch.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// A bar if standard error is a terminal.
+    pub fn new() -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} steps, loss {msg}");
+            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Progress { bar }
+    }
+
+    fn line(&self, text: &str) -> io::Result<()> {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| writeln!(io::stderr(), "{text}")),
+            None => writeln!(io::stderr(), "{text}"),
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observer for Progress {
+    fn event(&mut self, event: Event<'_>) -> io::Result<()> {
+        match (event, &self.bar) {
+            (Event::Steps { epoch, epochs, step, steps, loss }, Some(bar)) => {
+                bar.set_prefix(format!("epoch {epoch}/{epochs}"));
+                bar.set_length(steps.into());
+                bar.set_position(step.into());
+                bar.set_message(format!("{loss:.4}"));
+                Ok(())
+            }
+            (Event::Finished { .. }, Some(bar)) => {
+                bar.finish_and_clear();
+                text(&event).map_or(Ok(()), |text| self.line(&text))
+            }
+            _ => text(&event).map_or(Ok(()), |text| self.line(&text)),
+        }
+    }
+}
+
+/// The line of an event; none for those that only move the bar.
+fn text(event: &Event<'_>) -> Option<String> {
+    match *event {
+        Event::Started { device, done, epochs, steps, samples, validation, trained } => {
+            let resumed = if done > 0 { format!(", resumed after epoch {done}") } else { String::new() };
+            Some(format!(
+                "training {trained} parameters on {device}: {samples} samples ({validation} for validation), \
+                 {epochs} epochs of {steps} steps{resumed}"
+            ))
+        }
+        Event::Epoch { record, epochs, best } => Some(epoch_line(record, epochs, best)),
+        Event::Finished { best_epoch, stopped_early } => {
+            Some(format!("{}, best epoch {best_epoch}", if stopped_early { "stopped early" } else { "done" }))
+        }
+        Event::Steps { .. } | Event::Saved { .. } => None,
+    }
+}
+
+fn epoch_line(r: &EpochRecord, epochs: u32, best: bool) -> String {
+    let mut line = format!("epoch {}/{epochs}  loss {:.4}", r.epoch, r.train_loss);
+    let mut figure = |name: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            // Writing to a string has no errors.
+            let _ = write!(line, "  {name} {value:.4}");
+        }
+    };
+    figure("accuracy", r.train_accuracy);
+    figure("validation loss", r.validation_loss);
+    figure("accuracy", r.validation_accuracy);
+    let _ =
+        write!(line, "  {:.2} s  {:.0} samples/s{}", r.seconds, r.samples_per_second, if best { "  *" } else { "" });
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_one_line() {
+        let record = EpochRecord {
+            epoch: 2,
+            step: 46,
+            train_loss: 0.51234,
+            train_accuracy: Some(0.9),
+            validation_loss: None,
+            validation_accuracy: None,
+            learning_rate: 0.1,
+            seconds: 0.256,
+            samples_per_second: 5859.4,
+        };
+        assert_eq!(
+            epoch_line(&record, 10, true),
+            "epoch 2/10  loss 0.5123  accuracy 0.9000  0.26 s  5859 samples/s  *"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! Checkpoints: a resumed run is the uninterrupted one, and a diverging run leaves the last good checkpoint.
+
+use emberlite::graph::{Graph, Node, Shape, batch_norm, conv1d, dropout, flatten, linear, relu};
+use emberlite::loss::Loss;
+use emberlite::number::Format;
+use emberlite::optimizer::{Clip, Decay, Optimizer, Schedule};
+use emberlite::plan::Training;
+use emberlite_host::data::{Dataset, Labels, random};
+use emberlite_host::train::*;
+use std::fs;
+use std::path::PathBuf;
+
+/// A folder of its own for each test.
+fn folder(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&dir);
+    dir
+}
+
+/// Two noisy waves that differ in frequency; sizes that leave a smaller last batch.
+fn waves(samples: usize, seed: u64) -> Dataset {
+    let noise = |i: usize| (random::hash(seed, i as u64) % 1000) as f32 / 1000.0 - 0.5;
+    let ids: Vec<u32> = (0..samples).map(|i| (i % 2) as u32).collect();
+    let at = |i: usize| ((i % 12) as f32 * (0.5 + (i / 24 % 2) as f32)).sin() + noise(i);
+    let names = vec!["slow".into(), "fast".into()];
+    Dataset::new((0..samples * 24).map(at).collect(), vec![2, 12], Labels::Class { ids, names }).unwrap()
+}
+
+const NODES: [Node; 7] = [conv1d(5, 3), batch_norm(), relu(), dropout(0.25), flatten(), linear(6), linear(2)];
+
+fn graph() -> Graph<'static> {
+    Graph::new(Format::F32, Shape::d2(2, 12), &NODES)
+}
+
+const fn settings(optimizer: Optimizer) -> Training {
+    let schedule = Schedule::new(Decay::Exponential { gamma: 0.97 }).warmed_up(5, 0.1);
+    Training::new(Loss::SoftmaxCrossEntropy, optimizer).batch(16).schedule(schedule).clip(Clip::GlobalNorm(1.0))
+}
+
+/// All but the wall times.
+fn figures(history: &[EpochRecord]) -> Vec<EpochRecord> {
+    history.iter().map(|r| EpochRecord { seconds: 0.0, samples_per_second: 0.0, ..r.clone() }).collect()
+}
+
+#[test]
+fn a_resumed_run_gives_the_bits_of_an_uninterrupted_one() {
+    let (train_set, validation) = (waves(70, 1), waves(30, 2));
+    for (i, optimizer) in
+        [Optimizer::adam(0.01), Optimizer::nesterov(0.05, 0.9), Optimizer::sgd(0.1)].into_iter().enumerate()
+    {
+        let training = settings(optimizer);
+        let run = |epochs, dir: Option<&PathBuf>| {
+            let mut silent = Silent;
+            let job = Job::new(graph(), &training, &train_set, &mut silent);
+            let checkpoint = dir.map(|dir| Checkpoint { dir: dir.clone(), every_epochs: 2 });
+            let (resume, seed, device) = (dir.is_some(), 3, DeviceChoice::Cpu);
+            train(Job { epochs, seed, validation: Some(&validation), device, checkpoint, resume, ..job }).unwrap()
+        };
+        let whole = run(7, None);
+        let dir = folder(&format!("resume{i}"));
+        // The second run ends between two savings of its own, but always saves its last epoch.
+        for epochs in [2, 3, 7] {
+            let part = run(epochs, Some(&dir));
+            assert_eq!(part.history.len(), epochs as usize);
+            assert_eq!(figures(&part.history), figures(&whole.history)[..epochs as usize]);
+        }
+        let resumed = run(7, Some(&dir));
+        assert_eq!(figures(&resumed.history), figures(&whole.history), "nothing was left to do");
+        assert_eq!(resumed.parameters, whole.parameters);
+        assert_eq!((resumed.best_epoch, &resumed.confusion), (whole.best_epoch, &whole.confusion));
+        assert!(!dir.join("checkpoint.new").exists());
+    }
+}
+
+#[test]
+fn patience_is_counted_across_an_interruption() {
+    let (train_set, validation) = (waves(70, 1), waves(30, 2));
+    let training = settings(Optimizer::adam(0.03));
+    let early_stopping = Some(EarlyStopping { monitor: Metric::ValidationLoss, patience: 3, min_delta: 0.0 });
+    let run = |epochs, dir: Option<PathBuf>| {
+        let resume = dir.is_some();
+        let checkpoint = dir.map(|dir| Checkpoint { dir, every_epochs: 1 });
+        let mut silent = Silent;
+        let job = Job::new(graph(), &training, &train_set, &mut silent);
+        train(Job { epochs, validation: Some(&validation), early_stopping, checkpoint, resume, ..job }).unwrap()
+    };
+    let whole = run(200, None);
+    assert!(whole.stopped_early, "the case shows nothing");
+    let dir = folder("patience");
+    // One epoch of waiting is over when this part ends.
+    run(whole.best_epoch + 1, Some(dir.clone()));
+    let resumed = run(200, Some(dir));
+    assert_eq!((resumed.history.len(), resumed.best_epoch), (whole.history.len(), whole.best_epoch));
+    assert_eq!(resumed.parameters, whole.parameters);
+}
+
+#[test]
+fn a_checkpoint_continues_its_own_run_only() {
+    let train_set = waves(40, 1);
+    let training = settings(Optimizer::adam(0.01));
+    let dir = folder("identity");
+    let checkpoint = || Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+    let run = |resume, change: &dyn Fn(&mut Job<'_>)| {
+        let mut silent = Silent;
+        let job = Job::new(graph(), &training, &train_set, &mut silent);
+        let mut job = Job { checkpoint: checkpoint(), resume, epochs: 2, ..job };
+        change(&mut job);
+        train(job)
+    };
+    run(false, &|_| ()).unwrap();
+    let refused = |change: &dyn Fn(&mut Job<'_>)| run(true, change).unwrap_err().to_string();
+
+    static OTHER: Training = settings(Optimizer::adam(0.02));
+    let text = refused(&|job| job.training = &OTHER);
+    assert!(text.contains("another training") && text.contains("learning_rate: 0.02"), "{text}");
+    let text = refused(&|job| job.seed = 1);
+    assert!(text.contains("another seed (0, now 1)"), "{text}");
+    static WIDER: [Node; 7] = [NODES[0], NODES[1], NODES[2], NODES[3], NODES[4], linear(7), NODES[6]];
+    let text = refused(&|job| job.graph = Graph::new(Format::F32, Shape::d2(2, 12), &WIDER));
+    assert!(text.contains("another model") && text.contains("outputs=7"), "{text}");
+    let mut silent = Silent;
+    let others = waves(40, 2);
+    let job = Job::new(graph(), &training, &others, &mut silent);
+    let text = train(Job { checkpoint: checkpoint(), resume: true, ..job }).unwrap_err().to_string();
+    assert!(text.contains("another training set"), "{text}");
+
+    // Bytes from outside: cut short, changed, something else.
+    let file = dir.join("checkpoint.safetensors");
+    let bytes = fs::read(&file).unwrap();
+    for len in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        fs::write(&file, &bytes[..len]).unwrap();
+        assert!(refused(&|_| ()).contains("is damaged"), "{len} bytes");
+    }
+    let none = safetensors::serialize(Vec::<(&str, safetensors::tensor::TensorView<'_>)>::new(), None).unwrap();
+    fs::write(&file, none).unwrap();
+    assert!(refused(&|_| ()).contains("no checkpoint"));
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(run(true, &|_| ()).unwrap().history.len(), 2);
+}
+
+#[test]
+fn a_diverging_run_says_where_and_keeps_the_last_good_checkpoint() {
+    // Values that a fifth epoch can't hold: each update of this rate multiplies the weight's error by about -100.
+    let samples = 64;
+    let features: Vec<f32> = (0..samples).map(|i| (i % 8) as f32 / 4.0).collect();
+    let labels = Labels::Value(features.iter().map(|v| 3.0 * v).collect());
+    let set = Dataset::new(features, vec![1], labels).unwrap();
+    let nodes = [linear(1)];
+    let graph = Graph::new(Format::F32, Shape::d1(1), &nodes);
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(50.0)).batch(32);
+    let dir = folder("diverging");
+    let checkpoint = Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+    let mut silent = Silent;
+    let job = Job::new(graph, &training, &set, &mut silent);
+    let error = train(Job { epochs: 50, checkpoint, ..job }).unwrap_err();
+    let TrainError::NotFinite { epoch, step, checkpoint: Some(path), .. } = &error else { panic!("{error}") };
+    assert!(*epoch > 2 && (1..=2).contains(step), "{error}");
+    assert!(error.to_string().contains("lower learning rate"), "{error}");
+    let bytes = fs::read(path).unwrap();
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let meta = &metadata.metadata().as_ref().unwrap()["emberlite_checkpoint"];
+    let meta: serde_json::Value = serde_json::from_str(meta).unwrap();
+    assert_eq!(meta["counters"]["epoch"].as_u64(), Some(u64::from(*epoch) - 1));
+}
