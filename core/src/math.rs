@@ -43,16 +43,6 @@ pub fn sqrt(x: f32) -> f32 {
     #[cfg(feature = "micromath")]
     return micromath::F32(x).sqrt().0;
 }
-/// The cosine, for schedules.
-#[inline(always)]
-pub fn cos(x: f32) -> f32 {
-    libm::cosf(x)
-}
-/// `base^exponent`, for schedules.
-#[inline(always)]
-pub fn pow(base: f32, exponent: f32) -> f32 {
-    libm::powf(base, exponent)
-}
 
 #[cfg(all(test, feature = "micromath"))]
 mod tests {

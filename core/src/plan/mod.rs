@@ -15,11 +15,16 @@
 //! [`Summary`] also holds the sum of what is live at the worst moment, the bound that no placement can beat.
 
 mod arena;
+mod assemble;
 mod compile;
 mod error;
+mod lifetimes;
 mod run;
 mod settings;
+mod shapes;
+mod sharing;
 mod step;
+mod value;
 
 pub use compile::{check_budget, losses, operations, optimizers, plan_or_panic};
 pub use error::{PlanError, PlanErrorKind, panic};
