@@ -4,8 +4,7 @@ use super::arena::{Buffer, KINDS};
 use super::settings::Training;
 use super::step::{Dx, Errors, Parameter, Place, Plan, Region, Step, Summary};
 use super::value::{
-    BACKWARD, ERROR, FORWARD, INPUT, OUTPUT, SAVED, Value, has_trained, last_reader, read, shape_of, trains,
-    wants_input_error,
+    BACKWARD, ERROR, FORWARD, INPUT, OUTPUT, SAVED, Value, last_reader, read, shape_of, trains, wants_input_error,
 };
 use crate::graph::{Graph, Shape};
 
