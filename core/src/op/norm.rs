@@ -137,7 +137,6 @@ impl BatchNorm {
         let mut facts = Facts::plain(x);
         facts.parameters = [channels; 4];
         facts.keep = Keep { input_for_parameters: true, input_for_error: true, words: 3 * channels, ..Keep::NOTHING };
-        facts.scratch_gradient = 1;
         Ok(facts)
     }
 
