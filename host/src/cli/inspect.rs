@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use super::CliError;
 use crate::export::{self, Bytes};
 
+/// Describes a model's file: header, graph, every tensor with its range.
+///
+/// Exit status 1 if the file is damaged, unfinished or not a model's.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The file: exported, or saved by a device

@@ -26,21 +26,15 @@ struct Cli {
     command: Command,
 }
 
+/// The text of each command's help is that of its arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a project from a template
     New(new::Arguments),
-    /// Show what a model needs on the device: shapes, memory, work, and the boards that it fits
     Plan(plan::Arguments),
-    /// Train a model on this machine
     Train(train::Arguments),
-    /// Make another file of a sealed one: for another reader, or quantised
     Export(export::Arguments),
-    /// Make the device's file from weights that were trained elsewhere
     Import(import::Arguments),
-    /// Describe a model's file
     Inspect(inspect::Arguments),
-    /// Run the device's own arithmetic on this machine, bit for bit
     Simulate(simulate::Arguments),
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::CliError;
-use crate::spec::{Board, Costs, Spec, SpecError};
+use crate::spec::{Board, Budget, Costs, Spec, SpecError};
 
 /// Shows what a model needs on the device, before anything is trained.
 ///
@@ -56,6 +56,8 @@ struct Output<'a> {
     name: &'a str,
     #[serde(flatten)]
     costs: &'a Costs,
+    budget: Budget,
+    fits: bool,
     boards: Vec<Fit>,
 }
 
@@ -64,15 +66,17 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let boards = boards(arguments.boards.as_deref())?;
     let costs = spec.costs(if arguments.predict { None } else { Some(&spec.device.training) })?;
     let fits: Vec<Fit> = boards.iter().map(|board| fit(board, &costs)).collect();
+    let budget = spec.budget(&boards)?;
+    let verdict = spec.check_budget(&costs, &budget);
     let text = if arguments.json {
-        let output = Output { name: &spec.name, costs: &costs, boards: fits };
+        let output = Output { name: &spec.name, costs: &costs, budget, fits: verdict.is_ok(), boards: fits };
         let json = serde_json::to_string_pretty(&output);
         json.map_err(|error| CliError::Message(format!("can't write the plan as JSON: {error}")))? + "\n"
     } else {
-        table(&spec, &costs, &fits)
+        table(&spec, &costs, &budget, &fits)
     };
     out.write_all(text.as_bytes())?;
-    Ok(spec.check_budget(&costs, &boards)?)
+    Ok(verdict?)
 }
 
 /// The built-in boards, or those of a folder.
@@ -109,14 +113,14 @@ fn fit(board: &Board, costs: &Costs) -> Fit {
     }
 }
 
-fn table(spec: &Spec, costs: &Costs, fits: &[Fit]) -> String {
+fn table(spec: &Spec, costs: &Costs, budget: &Budget, fits: &[Fit]) -> String {
     let mut out = String::new();
     // Writing to a text has no errors.
-    let _ = fill(spec, costs, fits, &mut out);
+    let _ = fill(spec, costs, budget, fits, &mut out);
     out
 }
 
-fn fill(spec: &Spec, costs: &Costs, fits: &[Fit], out: &mut String) -> std::fmt::Result {
+fn fill(spec: &Spec, costs: &Costs, budget: &Budget, fits: &[Fit], out: &mut String) -> std::fmt::Result {
     let purpose = if costs.training { "learning on the device" } else { "prediction alone" };
     writeln!(out, "{}: input {}, {}, planned for {purpose}\n", spec.name, spec.model.input, costs.format)?;
     let header = ["layer", "operation", "output", "parameters", "MACs", "activation", "saved", "update"];
@@ -168,14 +172,16 @@ fn fill(spec: &Spec, costs: &Costs, fits: &[Fit], out: &mut String) -> std::fmt:
         total(out, "MACs of a training step", costs.macs_step, "")?;
     }
     total(out, "bytes moved by a prediction", costs.bytes_moved, "bytes")?;
-    if let Some(ram) = spec.device.ram {
-        let verdict = if costs.arena_bytes <= u64::from(ram) { "fits" } else { "does not fit" };
-        writeln!(
-            out,
-            "\nRAM budget {ram} bytes: {verdict}, {:.0} % used",
-            costs.arena_bytes as f64 * 100.0 / f64::from(ram)
-        )?;
-    }
+    let mut of_budget = |what: &str, needed: u64, budget: Option<u32>| match budget {
+        None => Ok(()),
+        Some(budget) => {
+            let verdict = if needed <= u64::from(budget) { "fits" } else { "does not fit" };
+            let share = needed as f64 * 100.0 / f64::from(budget);
+            writeln!(out, "{what:<34}{budget:>12} bytes: {verdict}, {share:.0} % used")
+        }
+    };
+    of_budget("budget: RAM for the arena", costs.arena_bytes, budget.ram)?;
+    of_budget("        flash for the file", costs.file_bytes, budget.flash)?;
     writeln!(out, "\nboards, with their stack and without the program's own memory:")?;
     for fit in fits {
         let verdict = if fit.fits { "fits" } else { "does not fit" };

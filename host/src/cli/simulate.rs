@@ -8,7 +8,7 @@ use emberlite::image::Image;
 use super::CliError;
 use crate::data::Dataset;
 use crate::export::{self, Bytes};
-use crate::simulate::{self, Options, Report, classes_of};
+use crate::simulate::{self, Options, Report, SimulateError, classes_of};
 use crate::spec::Spec;
 
 /// Trains exactly as the device would, or evaluates.
@@ -61,7 +61,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         Image::open(weights.as_slice()).map_err(|error| CliError::Image { path: arguments.weights.clone(), error })?;
     let rows = rows(arguments, &spec, &classes_of(&image))?;
     let options = Options { steps: arguments.steps, trace: arguments.trace };
-    let simulation = simulate::run(&spec, &weights, &rows, &options)?;
+    let simulation = simulate::run(&spec, &weights, &rows, &options).map_err(|error| {
+        let path = &arguments.weights;
+        match error {
+            SimulateError::Image(error) => CliError::Image { path: path.clone(), error },
+            SimulateError::Load(error) => CliError::Message(format!("{}: {error}", path.display())),
+            other => other.into(),
+        }
+    })?;
     if let (Some(path), Some(file)) = (&arguments.out, &simulation.file) {
         export::write(path, file)?;
     }

@@ -70,8 +70,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let spec = Spec::read(&arguments.model)?;
     // What the device can't hold is known before an epoch is spent.
     let costs = spec.costs(Some(&spec.device.training))?;
-    spec.check_budget(&costs, &super::plan::boards(None)?)?;
+    spec.check_budget(&costs, &spec.budget(&super::plan::boards(None)?)?)?;
     let raw = spec.load_parts()?;
+    spec.check_classes(&costs, &raw.train)?;
     let standardise = spec.fit_standardise(&raw.train)?;
     let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
     let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));

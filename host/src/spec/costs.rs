@@ -6,6 +6,7 @@ use emberlite::plan::{PlanError, PlanErrorKind, Training, check_budget};
 use serde::Serialize;
 
 use super::{Board, HostPlan, Spec, SpecError};
+use crate::data::{Dataset, Labels};
 
 /// The costs of a plan. Bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -149,45 +150,75 @@ impl Spec {
         len.map(u64::from).map_err(|error| self.error(1, format!("the model's file can't be made: {error}")))
     }
 
-    /// Compares the costs with the budget of `[device]`: its RAM and flash, and those of its board where they aren't
-    /// given (the board's RAM less its stack).
+    /// What the device has for the model: what `[device]` says, else what its board has (RAM less the stack).
     ///
     /// # Errors
-    /// [`SpecError`] at the line of the budget, with the numbers.
-    pub fn check_budget(&self, costs: &Costs, boards: &[Board]) -> Result<(), SpecError> {
+    /// [`SpecError`] at the line of a board that isn't known.
+    pub fn budget(&self, boards: &[Board]) -> Result<Budget, SpecError> {
         let board = match &self.device.board {
             None => None,
             Some(name) => {
-                let found = boards.iter().find(|board| &board.name == name);
                 let names: Vec<&str> = boards.iter().map(|board| board.name.as_str()).collect();
-                let message = || {
+                let found = boards.iter().find(|board| &board.name == name);
+                Some(found.ok_or_else(|| {
                     let hint = super::error::suggestion(name, &names);
-                    format!("`device.board`: unknown board `{name}`; {hint}")
-                };
-                Some(found.ok_or_else(|| self.error(self.board_line(), message()))?)
+                    self.error(self.device.lines.board, format!("`device.board`: unknown board `{name}`; {hint}"))
+                })?)
             }
         };
-        let ram = self.device.ram.or(board.map(|board| board.ram.saturating_sub(board.stack)));
-        if let Some(ram) = ram {
-            check_budget(&costs.plan, ram).map_err(|error| match error {
-                error @ PlanError { kind: PlanErrorKind::Memory { .. }, .. } => {
-                    let mut placed = self.place(&error);
-                    placed.message += "; shrink the model, freeze layers, take plain sgd or batch 1, or a larger board";
-                    placed
-                }
-                error => self.place(&error),
+        Ok(Budget {
+            ram: self.device.ram.or(board.map(|board| board.ram.saturating_sub(board.stack))),
+            flash: self.device.flash.or(board.map(|board| board.flash)),
+        })
+    }
+
+    /// Whether the model has an output for each class of the samples.
+    ///
+    /// # Errors
+    /// [`SpecError`] at the last layer.
+    pub fn check_classes(&self, costs: &Costs, samples: &Dataset) -> Result<(), SpecError> {
+        let Labels::Class { names, .. } = &samples.labels else { return Ok(()) };
+        let (classes, outputs) = (names.len() as u32, costs.plan.summary.outputs);
+        // One output says one of two classes by its sign.
+        let by_sign = classes == 2 && outputs == 1 && !self.training.settings.loss.takes_class();
+        if classes == outputs || by_sign {
+            return Ok(());
+        }
+        let kind = PlanErrorKind::Classes { classes, outputs };
+        Err(self.place(&PlanError { node: None, operation: "", kind }))
+    }
+
+    /// Compares the costs with a budget.
+    ///
+    /// # Errors
+    /// [`SpecError`] at the line that gives the budget, with the numbers.
+    pub fn check_budget(&self, costs: &Costs, budget: &Budget) -> Result<(), SpecError> {
+        let lines = &self.device.lines;
+        if let Some(ram) = budget.ram {
+            check_budget(&costs.plan, ram).map_err(|error| {
+                let mut placed = self.place(&error);
+                placed.message += "; shrink the model, freeze layers, take plain sgd or batch 1, or a larger part";
+                placed
             })?;
         }
-        let flash = self.device.flash.or(board.map(|board| board.flash));
-        match flash {
+        match budget.flash {
             Some(flash) if costs.file_bytes > u64::from(flash) => {
                 let needed = costs.file_bytes;
                 let message = format!(
-                    "the model's file needs {needed} bytes of flash, there are {flash}; shrink the model or take fixed16"
+                    "the model's file needs {needed} bytes, the flash has {flash}; shrink the model or take fixed16"
                 );
-                Err(self.error(self.flash_line(), message))
+                Err(self.error(lines.flash.max(lines.board).max(1), message))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Bytes that the device has for the model; `None` is not limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Budget {
+    /// For the arena.
+    pub ram: Option<u32>,
+    /// For the file.
+    pub flash: Option<u32>,
 }

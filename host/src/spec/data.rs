@@ -21,8 +21,16 @@ pub struct DataSpec {
     pub scale: f32,
     /// Whether the host fits mean and deviation of each channel on the training part.
     pub standardise: bool,
-    /// The line of the section, for errors that appear once the files are read.
-    pub(super) line: u32,
+    pub(super) lines: DataLines,
+}
+
+/// Where errors point that appear once the files are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct DataLines {
+    pub(super) section: u32,
+    pub(super) window: u32,
+    pub(super) validation: u32,
+    pub(super) test: u32,
 }
 
 /// Files of one of the formats; paths as the program opens them.
@@ -87,14 +95,21 @@ pub(super) fn data(
     preprocessing: Option<Section<'_>>,
     base: &Path,
 ) -> Result<DataSpec, SpecError> {
-    let line = section.line();
-    let window = section.take("window").map(window).transpose()?;
-    let (validation, test) = (section.take("validation"), section.take("test"));
+    let section_line = section.line();
+    let line_of = |value: &Option<Value<'_>>| value.as_ref().map_or(section_line, Value::line);
+    let (window_value, validation, test) = (section.take("window"), section.take("validation"), section.take("test"));
+    let lines = DataLines {
+        section: section_line,
+        window: line_of(&window_value),
+        validation: line_of(&validation),
+        test: line_of(&test),
+    };
+    let window = window_value.map(window).transpose()?;
     let files = files(&mut section, base, None)?;
     let read = |value: Option<Value<'_>>| value.map(|value| part(value, base, &files, window.is_some())).transpose();
     let (validation, test) = (read(validation)?, read(test)?);
     section.finish()?;
-    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, standardise: true, line };
+    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, standardise: true, lines };
     if let Some(mut section) = preprocessing {
         if let Some(value) = section.take("standardise") {
             spec.standardise = value.flag()?;

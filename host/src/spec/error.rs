@@ -38,8 +38,8 @@ impl Source<'_> {
 /// `; did you mean …?` if one of the names is close to what was written, else the list of names.
 pub(super) fn suggestion(written: &str, names: &[&str]) -> String {
     let distance = |name: &str| strsim::damerau_levenshtein(&written.to_lowercase(), name);
-    let closest = names.iter().map(|name| (distance(name), name)).min();
-    match closest {
+    let closest = names.iter().map(|name| (distance(name), !name.starts_with(written), name)).min();
+    match closest.map(|(distance, _, name)| (distance, name)) {
         // A third of the letters may differ; anything further apart would be a guess.
         Some((distance, name)) if distance * 3 <= name.len().max(3) => format!("did you mean `{name}`?"),
         _ if names.is_empty() => "remove it".into(),

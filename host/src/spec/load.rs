@@ -1,7 +1,7 @@
 //! From `[data]` to sets of raw samples.
 
 use super::{DataSpec, Files, ModelSpec, Part, Spec, SpecError};
-use crate::data::{CsvSpec, DataError, Dataset, Label, Labels, Window, csv, idx, npz, split, windows};
+use crate::data::{CsvSpec, DataError, Dataset, Label, Labels, csv, idx, npz, split, windows};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -38,8 +38,9 @@ impl Spec {
         let rows = read(&data.files, data.scale)?;
         // The classes of all rows are the model's, whatever part they are in.
         let classes = class_names(&rows);
-        let (test, rest) = self.hold_back(data, data.test.as_ref(), rows, &classes)?;
-        let (validation, train) = self.hold_back(data, data.validation.as_ref(), rest, &classes)?;
+        let (test, rest) = self.hold_back(data, data.test.as_ref(), ("test", data.lines.test), rows, &classes)?;
+        let place = ("validation", data.lines.validation);
+        let (validation, train) = self.hold_back(data, data.validation.as_ref(), place, rest, &classes)?;
         let finish = |rows| self.finish(data, rows);
         Ok(Parts {
             train: finish(train)?,
@@ -63,7 +64,7 @@ impl Spec {
             Files::Csv { spec, .. } => Files::Csv { paths, spec: with_classes(spec, classes) },
             Files::Idx { .. } => {
                 let message = "an IDX set is two files, so one can't stand in for it; choose a part of the set instead";
-                return Err(self.error(data.line, message.into()).into());
+                return Err(self.error(data.lines.section, message.into()).into());
             }
         };
         self.finish(data, read(&files, data.scale)?)
@@ -81,17 +82,19 @@ impl Spec {
         &self,
         data: &DataSpec,
         part: Option<&Part>,
+        (name, line): (&str, u32),
         rows: Dataset,
         classes: &[String],
     ) -> Result<(Option<Dataset>, Dataset), LoadError> {
+        let failed = |error: DataError| self.error(line, format!("`data.{name}`: {error}"));
         Ok(match part {
             None => (None, rows),
             Some(Part::Rule(rule)) => {
-                let (first, rest) = rule.split(&rows)?.of(&rows);
+                let (first, rest) = rule.split(&rows).map_err(failed)?.of(&rows);
                 (Some(first), rest)
             }
             Some(Part::Tail { share }) => {
-                let (first, rest) = split::head(&rows, 1.0 - share)?.of(&rows);
+                let (first, rest) = split::head(&rows, 1.0 - share).map_err(failed)?.of(&rows);
                 (Some(rest), first)
             }
             Some(Part::Files(files)) => {
@@ -110,7 +113,8 @@ impl Spec {
     fn finish(&self, data: &DataSpec, rows: Dataset) -> Result<Dataset, LoadError> {
         let set = match data.window {
             None => rows,
-            Some(window) => windows(&rows, Window { ..window })?,
+            Some(window) => windows(&rows, window)
+                .map_err(|error| self.error(data.lines.window, format!("`data.window`: {error}")))?,
         };
         let ModelSpec { input, input_line, .. } = &self.model;
         let shape: Vec<usize> = input.dims().iter().map(|&dim| usize::from(dim)).collect();

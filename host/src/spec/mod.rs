@@ -39,7 +39,7 @@ mod load;
 mod section;
 mod training;
 
-pub use costs::{Costs, LayerCosts};
+pub use costs::{Budget, Costs, LayerCosts};
 pub use data::{DataSpec, Files, Part};
 pub use device::DeviceSpec;
 pub use error::SpecError;
@@ -194,7 +194,13 @@ impl Spec {
             (None, PlanErrorKind::InputShape | PlanErrorKind::Empty | PlanErrorKind::TooManyNodes { .. }) => {
                 self.model.input_line
             }
-            (None, PlanErrorKind::Memory { .. }) => lines.ram.max(lines.board).max(1),
+            (None, PlanErrorKind::Memory { .. }) => {
+                if lines.ram > 0 {
+                    lines.ram
+                } else {
+                    lines.board.max(1)
+                }
+            }
             (None, PlanErrorKind::LabelNeedsClasses { .. } | PlanErrorKind::Classes { .. }) => {
                 self.model.lines.last().copied().unwrap_or_default()
             }
@@ -206,16 +212,6 @@ impl Spec {
     /// An error at a line of this file.
     pub fn error(&self, line: u32, message: String) -> SpecError {
         SpecError { file: self.file.clone(), line, message }
-    }
-
-    /// The line of `[device] flash`, `ram` or `board`, whichever says what the device has.
-    pub(crate) fn flash_line(&self) -> u32 {
-        self.device.lines.flash.max(self.device.lines.board).max(1)
-    }
-
-    /// The line of `[device] board`.
-    pub(crate) fn board_line(&self) -> u32 {
-        self.device.lines.board.max(1)
     }
 }
 

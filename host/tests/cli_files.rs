@@ -1,0 +1,121 @@
+//! Files through the program: conversions keep every bit, and readers that know nothing of us open them.
+
+mod cli_common;
+
+use cli_common::{Folder, done, trained};
+use emberlite::image::{Image, Kind, MODEL};
+use emberlite_host::export::Bytes;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn profiles_convert_both_ways_without_loss() {
+    for format in ["f32", "fixed16"] {
+        let folder = trained(format);
+        let (sealed, raw, back) =
+            (folder.path("model.safetensors"), folder.path("model.raw"), folder.path("back.safetensors"));
+        done(&["export", &sealed, "--profile", "raw", "--out", &raw]);
+        done(&["export", &raw, "--out", &back, "--model", &folder.path("model.toml")]);
+        assert_eq!(folder.read("back.safetensors"), folder.read("model.safetensors"), "{format}");
+        assert!(folder.read("model.raw").len() < folder.read("model.safetensors").len());
+        // Both run the same.
+        let rows = folder.path("rows.csv");
+        let model = folder.path("model.toml");
+        let evaluate = |weights: &str| done(&["simulate", "--model", &model, "--weights", weights, "--data", &rows]);
+        assert_eq!(evaluate(&sealed), evaluate(&raw));
+    }
+}
+
+#[test]
+fn fixed_point_made_later_is_the_same_file() {
+    let folder = trained("fixed16");
+    let (real, again) = (folder.path("model.f32.safetensors"), folder.path("again.safetensors"));
+    done(&["export", &real, "--model", &folder.path("model.toml"), "--out", &again]);
+    assert_eq!(folder.read("again.safetensors"), folder.read("model.safetensors"));
+}
+
+#[test]
+fn the_self_check_is_right() {
+    for format in ["f32", "fixed16"] {
+        let folder = trained(format);
+        let bytes = Bytes::new(&folder.read("model.safetensors"));
+        let image = Image::open(bytes.as_slice()).unwrap();
+        let (input, output) =
+            (image.tensor(MODEL, Kind::GoldenInput).unwrap(), image.tensor(MODEL, Kind::GoldenOutput).unwrap());
+        assert_eq!((input.dims(), output.dims()), (&[2][..], &[2][..]));
+        if format == "f32" {
+            // The first row, (1, 10), through the file's own constants and weights, in f64.
+            let numbers = |node, kind| image.tensor(node, kind).unwrap().as_f32().unwrap().to_vec();
+            let normalisation = numbers(MODEL, Kind::Normalisation);
+            let x: Vec<f64> = [1.0, 10.0]
+                .iter()
+                .enumerate()
+                .map(|(i, x)| (x - f64::from(normalisation[i])) * f64::from(normalisation[2 + i]))
+                .collect();
+            for (x, golden) in x.iter().zip(input.as_f32().unwrap()) {
+                assert!((x - f64::from(*golden)).abs() < 1e-6);
+            }
+            let layer = |x: &[f64], node: u8| -> Vec<f64> {
+                let (w, b) = (numbers(node, Kind::Weight), numbers(node, Kind::Bias));
+                let row = |r: usize| (0..x.len()).map(|i| x[i] * f64::from(w[r * x.len() + i])).sum::<f64>();
+                (0..b.len()).map(|r| row(r) + f64::from(b[r])).collect()
+            };
+            let hidden: Vec<f64> = layer(&x, 0).iter().map(|h| h.max(0.0)).collect();
+            for (y, golden) in layer(&hidden, 2).iter().zip(output.as_f32().unwrap()) {
+                assert!((y - f64::from(*golden)).abs() < 1e-5, "{y} {golden}");
+            }
+        }
+    }
+}
+
+#[test]
+fn inspect_shows_what_is_in_a_file() {
+    let folder = trained("fixed16");
+    let text = done(&["inspect", &folder.path("model.safetensors")]);
+    for expected in [
+        "safetensors profile, sealed, checksum right",
+        "metadata    classes = [\"a\",\"b\"]",
+        "metadata    name = small",
+        "  0 linear outputs=4 bias=1 update=full from=previous",
+        "0.weight               I16             4x2",
+        "~normalisation_fixed   I32             3x2",
+        "  layer 2      value ",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+}
+
+/// The `safetensors` package of Python opens what we write. Skipped where no interpreter has it; naming one in
+/// EMBERLITE_PYTHON makes its absence an error.
+#[test]
+fn python_opens_the_files() {
+    let asked = std::env::var("EMBERLITE_PYTHON").ok();
+    let python = asked.clone().unwrap_or_else(|| "python3".into());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/check_safetensors.py");
+    let has = Command::new(&python).args(["-c", "import safetensors, numpy"]).output();
+    if !has.is_ok_and(|output| output.status.success()) {
+        assert!(asked.is_none(), "EMBERLITE_PYTHON is {python}, which can't import safetensors and numpy");
+        eprintln!("skipped: {python} can't import safetensors and numpy; name one that can in EMBERLITE_PYTHON");
+        return;
+    }
+    let open = |folder: &Folder, name: &str| {
+        let output = Command::new(&python).arg(&script).arg(folder.path(name)).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = trained("f32");
+    done(&[
+        "export",
+        &folder.path("model.safetensors"),
+        "--profile",
+        "plain",
+        "--out",
+        &folder.path("plain.safetensors"),
+    ]);
+    let sealed = open(&folder, "model.safetensors");
+    assert!(sealed.contains("tensor 0.weight F32 4x2\n") && sealed.contains("metadata name 'small'"), "{sealed}");
+    assert!(sealed.contains("tensor ~normalisation F32 2x2\n"), "{sealed}");
+    let plain = open(&folder, "plain.safetensors");
+    let expected = "metadata format 'pt'\ntensor 0.bias F32 4\ntensor 0.weight F32 4x2\ntensor 2.bias F32 2\ntensor 2.weight F32 2x4\n";
+    assert_eq!(plain, expected);
+}

@@ -1,0 +1,126 @@
+//! No text makes the reading of a description panic, and no bytes the reading of a file: random ones, and good ones with a
+//! few edits.
+
+mod cli_common;
+
+use cli_common::{small, trained};
+use emberlite_host::data::random::hash;
+use emberlite_host::export::{self, Bytes};
+use emberlite_host::spec::Spec;
+use std::path::Path;
+
+const CASES: u64 = 10_000;
+
+/// Words that mean something in a description, for edits that get further than the parser.
+const WORDS: [&str; 24] = [
+    "[model]",
+    "input = ",
+    "65535",
+    "-1",
+    "1e400",
+    "nan",
+    "inf",
+    "0x7fffffffffffffff",
+    "\"add\"",
+    "from = 3",
+    "[]",
+    "{}",
+    "\n",
+    "\"",
+    "]",
+    "=",
+    "op = \"conv2d\"",
+    "kernel = 255",
+    "padding = 255",
+    "\"dropout\"",
+    "groups = 0",
+    "\"fixed16\"",
+    "1979-05-27",
+    "\u{1F600}",
+];
+
+/// Case `number` made from a good text: 1 to 8 edits, or for every 16th case nothing but random bytes.
+fn edited(good: &[u8], number: u64, words: &[&str]) -> Vec<u8> {
+    let random = |index: u64| hash(number, index);
+    if number.is_multiple_of(16) {
+        return (1..=random(0) % 300).map(|index| random(index) as u8).collect();
+    }
+    let mut bytes = good.to_vec();
+    for edit in 0..[1, 1, 1, 1, 2, 2, 4, 8][random(0) as usize % 8] {
+        let value = random(3 * edit + 2);
+        let at = random(3 * edit + 1) as usize % (bytes.len() + 1);
+        let end = (at + (value >> 8) as usize % 12).min(bytes.len());
+        match value % 6 {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..end)),
+            2 => bytes.extend_from_within(at..),
+            3 | 4 if !words.is_empty() => {
+                let word = words[(value >> 16) as usize % words.len()];
+                bytes.splice(at..end, word.bytes());
+            }
+            _ if at < bytes.len() => bytes[at] ^= 1 << (value >> 8 & 7),
+            _ => {}
+        }
+    }
+    bytes
+}
+
+/// A description with every kind of section.
+fn rich() -> String {
+    small("f32").replacen(
+        "    { op = \"relu\" },\n",
+        "    { op = \"relu\", name = \"act\" },\n    { op = \"add\", from = \"act\" },\n    { op = \"batch_norm\", momentum = 0.2 },\n\
+         { op = \"dropout\", rate = 0.25 }, { op = \"leaky_relu\", slope = 0.1 },\n",
+        1,
+    ) + "\n[preprocessing]\nstandardise = true\nscale = 2.0\n"
+}
+
+#[test]
+fn descriptions_never_panic() {
+    let templates = [
+        rich(),
+        small("fixed16"),
+        include_str!("../src/cli/templates/conv1d.toml").to_string(),
+        include_str!("../src/cli/templates/mlp.toml").to_string(),
+    ];
+    let (mut read, mut planned) = (0, 0);
+    for number in 0..CASES {
+        let good = &templates[number as usize / 4 % templates.len()];
+        let bytes = edited(good.as_bytes(), number, &WORDS);
+        let text = String::from_utf8_lossy(&bytes);
+        match Spec::parse("fuzz.toml", &text, Path::new("")) {
+            Err(error) => {
+                assert!(error.line >= 1 && error.line as usize <= text.lines().count() + 1, "{error}");
+                assert_eq!(error.to_string().lines().count(), 1, "{error}");
+            }
+            Ok(spec) => {
+                read += 1;
+                match spec.costs(Some(&spec.device.training)) {
+                    Ok(_) => planned += 1,
+                    Err(error) => assert!(error.line >= 1, "{error}"),
+                }
+            }
+        }
+    }
+    // The edits must not be so wild that nothing behind the parser is reached.
+    assert!(read > CASES / 20 && planned > CASES / 40, "{read} read, {planned} planned");
+}
+
+#[test]
+fn files_never_panic() {
+    let folder = trained("fixed16");
+    let spec = Spec::read(folder.path("model.toml")).unwrap();
+    let sealed = folder.read("model.safetensors");
+    let plain = export::plain(&Bytes::new(&sealed)).unwrap();
+    assert!(export::inspect(&Bytes::new(&sealed)).is_ok() && export::import(&plain, &spec).is_ok());
+    let mut imported = 0;
+    for number in 0..CASES {
+        let damaged = Bytes::new(&edited(&sealed, number, &[]));
+        if damaged.as_slice() != sealed {
+            assert!(export::inspect(&damaged).is_err(), "case {number} passed the seal");
+        }
+        // A plain file has no seal: some edits change numbers only.
+        imported += u64::from(export::import(&edited(&plain, number, &[]), &spec).is_ok());
+    }
+    assert!(imported > 0 && imported < CASES);
+}

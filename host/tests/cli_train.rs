@@ -1,0 +1,75 @@
+//! From nothing to a file for the device: every template works as it is.
+
+mod cli_common;
+
+use cli_common::{Folder, done, emberlite, small};
+use serde_json::Value;
+
+/// The last line of a run's metrics.
+fn tested(folder: &Folder, run: &str) -> Value {
+    let text = String::from_utf8(folder.read(&format!("{run}/metrics.jsonl"))).unwrap();
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn every_template_plans_trains_and_simulates() {
+    // Epochs, and the accuracy that a run of so many reaches with some room: chance is 0.1 and 0.14.
+    for (template, epochs, least) in [("mlp", "15", 0.85), ("fixed16", "15", 0.85), ("conv1d", "2", 0.2)] {
+        let folder = Folder::new();
+        done(&["new", &folder.path("x"), "--template", template]);
+        let (model, run, file) = (folder.path("x/model.toml"), folder.path("run"), folder.path("m.safetensors"));
+        let plan: Value = serde_json::from_str(&done(&["plan", "--json", "--model", &model])).unwrap();
+        assert_eq!(plan["fits"], true);
+        done(&[
+            "train", "--quiet", "--model", &model, "--run", &run, "--out", &file, "--epochs", epochs, "--device", "cpu",
+        ]);
+        let tested = tested(&folder, "run");
+        assert_eq!((&tested["event"], &tested["part"]), (&"tested".into(), &"test".into()));
+        let accuracy = |key: &str| tested[key].as_f64().unwrap();
+        let (host, device) = (accuracy("host_accuracy"), accuracy("device_accuracy"));
+        assert!(host >= least && device >= least, "{template}: {tested}");
+        // The device rounds otherwise than the host (another order of sums; 16 bits): a sample in fifty may differ.
+        assert!((host - device).abs() < 0.02, "{template}: {tested}");
+        // The file is as long as the plan said, but for the metadata.
+        let len = folder.read("m.safetensors").len() as u64;
+        let planned = plan["file_bytes"].as_u64().unwrap();
+        assert!((planned..planned + 256).contains(&len), "{template}: {len} bytes, {planned} planned");
+        let said = done(&["simulate", "--model", &model, "--weights", &file]);
+        assert!(said.starts_with("evaluated "), "{said}");
+        let again = emberlite(&["new", &folder.path("x"), "--template", template]);
+        assert_eq!(again.status, 1, "a project is never overwritten");
+    }
+}
+
+#[test]
+fn a_resumed_run_gives_the_same_file() {
+    let folder = Folder::new();
+    folder.write("rows.csv", cli_common::ROWS);
+    let model = folder.write("model.toml", small("f32"));
+    let train = |run: &str, out: &str, more: &[&str]| {
+        let (run, out) = (folder.path(run), folder.path(out));
+        let arguments = ["train", "--quiet", "--model", &model, "--run", &run, "--out", &out, "--epochs"];
+        done(&[&arguments[..], more].concat());
+    };
+    train("whole", "whole.safetensors", &["6"]);
+    train("halves", "half.safetensors", &["3"]);
+    train("halves", "halves.safetensors", &["6", "--resume"]);
+    assert_eq!(folder.read("whole.safetensors"), folder.read("halves.safetensors"));
+    assert_ne!(folder.read("whole.safetensors"), folder.read("half.safetensors"));
+    // Other seeds give other weights, and so does going on from weights.
+    train("seeded", "seeded.safetensors", &["6", "--seed", "7"]);
+    assert_ne!(folder.read("whole.safetensors"), folder.read("seeded.safetensors"));
+    let from = folder.path("whole.safetensors");
+    train("further", "further.safetensors", &["1", "--from", &from]);
+    assert_ne!(folder.read("whole.safetensors"), folder.read("further.safetensors"));
+}
+
+#[test]
+fn a_budget_that_is_too_small_ends_training_before_it_starts() {
+    let folder = Folder::new();
+    folder.write("rows.csv", cli_common::ROWS);
+    let model = folder.write("model.toml", small("f32").replace("[device]", "[device]\nram = 100"));
+    let answer = emberlite(&["train", "--model", &model, "--run", &folder.path("run")]);
+    assert!(answer.status == 1 && answer.error.contains("the budget is 100"), "{}", answer.error);
+    assert_eq!(folder.names(), ["model.toml", "rows.csv"]);
+}
