@@ -26,10 +26,10 @@ impl Axis {
         Axis { lo: (lo / step).floor() * step, hi: (hi / step - 1e-9).ceil() * step, log: false }
     }
 
-    /// Shares: from a round number at or below the least to 1.
-    pub(super) fn shares((least, most): (f64, f64)) -> Axis {
+    /// Shares: from a round number below the least to 1.
+    pub(super) fn shares((least, _): (f64, f64)) -> Axis {
         let lo = ((least - 0.02) * 10.0).floor() / 10.0;
-        Axis { lo: lo.max(0.0).min(least).min(0.9), hi: most.max(1.0), log: false }
+        Axis { lo: lo.clamp(0.0, 0.9), hi: 1.0, log: false }
     }
 
     /// Whether it is logarithmic.

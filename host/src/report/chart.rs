@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 236.0;
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 52.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 38.0;
@@ -25,7 +25,7 @@ pub(super) struct Series {
     /// The colour: "c1" to "c5".
     pub(super) class: &'static str,
     pub(super) dashed: bool,
-    /// x and y; what isn't finite is left out.
+    /// x and y; what isn't finite, or is no share where shares are shown, is left out.
     pub(super) points: Vec<(f64, f64)>,
 }
 
@@ -53,8 +53,10 @@ pub(super) struct Chart {
 impl Chart {
     /// The chart with its heading and legend; nothing where there isn't a point to show.
     pub(super) fn html(mut self) -> String {
+        let shares = self.unit == Unit::Percent;
         for series in &mut self.series {
-            series.points.retain(|(x, y)| x.is_finite() && y.is_finite());
+            let shown = |y: f64| y.is_finite() && (!shares || (0.0..=1.0).contains(&y));
+            series.points.retain(|&(x, y)| x.is_finite() && shown(y));
         }
         self.series.retain(|series| !series.points.is_empty());
         if self.series.is_empty() {
@@ -166,16 +168,17 @@ impl Chart {
     fn line(&self, out: &mut String, series: &Series, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
         let points = thinned(&series.points);
         let (class, dashed) = (series.class, if series.dashed { " dashed" } else { "" });
+        let thin = if self.series.len() > 3 { " thin" } else { "" };
         let line: Vec<String> = points.iter().map(|p| format!("{:.1},{:.1}", x(p.0), y(p.1))).collect();
-        let _ = writeln!(out, "<polyline class=\"line {class}{dashed}\" points=\"{}\"/>", line.join(" "));
+        let _ = writeln!(out, "<polyline class=\"line {class}{dashed}{thin}\" points=\"{}\"/>", line.join(" "));
         // A dot for each point says its value when pointed at; alone, it is all there is to see.
         let marked = |p: &(f64, f64)| self.mark.as_ref().is_some_and(|(at, _)| *at == p.0);
         for p in &points {
             let (kind, radius) = match points.len() {
                 1 => ("dot", 4.0),
                 _ if marked(p) => ("dot", 4.0),
-                2..=24 => ("dot", 2.5),
-                25..=STRETCHES => ("point", 5.0),
+                2..=24 if self.series.len() <= 3 => ("dot", 2.5),
+                2..=STRETCHES => ("point", 5.0),
                 _ => continue,
             };
             let tip = escape(&format!("{}, {} {}: {}", series.name, self.x_name, short(p.0), self.value(p.1)));

@@ -24,10 +24,10 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// A whole page; `body` is HTML.
-pub(super) fn page(title: &str, kind: &str, lead: &str, body: &str) -> String {
+/// A whole page; `about` is small print below the lead, `body` is HTML.
+pub(super) fn page(title: &str, kind: &str, lead: &str, about: &str, body: &str) -> String {
     let name = if title.is_empty() { kind } else { title };
-    let lead = if lead.is_empty() { String::new() } else { format!("<p class=\"lead\">{}</p>\n", escape(lead)) };
+    let lead = paragraph("lead", lead) + &paragraph("about", about);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -174,7 +174,7 @@ mod tests {
     fn nothing_from_outside_becomes_markup() {
         assert_eq!(escape("<b a=\"1\">'&\u{0}x"), "&lt;b a=&quot;1&quot;&gt;&#39;&amp;\u{fffd}x");
         let evil = "</title><script>alert(1)</script>";
-        let page = page(evil, evil, evil, &(pairs(&[(evil.into(), evil.into())]) + &command(evil)));
+        let page = page(evil, evil, evil, evil, &(pairs(&[(evil.into(), evil.into())]) + &command(evil)));
         assert!(!page.contains("<script"));
         assert_eq!(page.matches("</title>").count(), 1);
     }

@@ -18,10 +18,13 @@ pub(super) fn grouped(n: u64) -> String {
 
 /// `91.3 %`; more digits where fewer would claim all or nothing: `99.98 %`.
 pub(super) fn percent(share: f64) -> String {
-    if !share.is_finite() {
+    let value = share * 100.0;
+    if !value.is_finite() {
         return NONE.into();
     }
-    let value = share * 100.0;
+    if value.abs() > 1e9 {
+        return format!("{value:.1e} %");
+    }
     let claims = |places: usize| {
         let text = format!("{value:.places$}");
         let shown: f64 = text.parse().unwrap_or(value);
@@ -38,11 +41,11 @@ pub(super) fn percent_of(share: Option<f64>) -> String {
 
 /// `+53.7`, percentage points.
 pub(super) fn points(difference: f64) -> String {
-    if !difference.is_finite() {
+    let rounded = (difference * 1000.0).round() / 10.0;
+    if !rounded.is_finite() {
         return NONE.into();
     }
     // Neither "+0.0" nor "-0.0".
-    let rounded = (difference * 1000.0).round() / 10.0;
     if rounded == 0.0 { "±0.0".into() } else { format!("{rounded:+.1}").replace('-', "−") }
 }
 

@@ -67,7 +67,10 @@ pub(super) fn dumbbell(report: &DemoReport, names: &Names) -> String {
         }
     }
     let key = |class, name: &str| Key { class, dashed: false, text: format!("{name}: ○ before, ● after") };
-    let keys = legend(&[key("c1", &names.new), key("c2", &names.first)]);
+    let mut keys = vec![key("c1", &names.new), key("c2", &names.first)];
+    let chance = report.chance.filter(|c| c.is_finite());
+    keys.extend(chance.map(|c| Key { class: "c5", dashed: true, text: format!("guessing {}", percent(c)) }));
+    let keys = legend(&keys);
     format!("<figure><figcaption>Accuracy of each run</figcaption>\n{keys}{out}</svg>\n</figure>\n")
 }
 

@@ -29,19 +29,21 @@ pub fn demo(report: &DemoReport) -> String {
     let place = if report.domain.is_empty() { "place" } else { &report.domain };
     let names = Names { new: format!("other {place}"), first: format!("first {place}") };
     let mut body = verdict(report, &names) + &tiles(&figures(report));
-    let charts = [dumbbell::dumbbell(report, &names), accuracy(report, &names), losses(report)];
+    let charts = [dumbbell::dumbbell(report, &names), accuracy(report, &names)];
     let note =
         "Judged on samples that the device doesn't learn from. What the first place loses is what the model forgets.";
     body += &section("Before and after", note, &(columns(&charts) + &runs::accuracies(report, &names)));
+    let how = pairs(&report.settings) + &part("What it costs", &pairs(&report.costs));
+    body += &section("How it learns", "", &columns(&[how, losses(report)]));
     body += &section("Run by run on the device", &parity::sentence(report), &runs::work(report));
     body += &section("Which class is taken for which", &names.new, &confusions(report));
     body += &section("Memory of the device", &memory::fits(report), &memory::html(report));
-    body += &section("Settings and costs", "", &columns(&[pairs(&report.settings), pairs(&report.costs)]));
     let notes: String = report.notes.iter().map(|note| paragraph("", note)).collect();
     body += &section("What to know", "", &notes);
     let facts = [part("Files", &files(&report.files)), part("Versions", &pairs(&report.versions))];
     body += &section("How to repeat it", "", &(command(&report.reproduce.join("\n")) + &columns(&facts)));
-    page(&report.title, "Learning on the device", &report.description, &body)
+    let about = join(&report.device, &report.model);
+    page(&report.title, "Learning on the device", &report.description, &about, &body)
 }
 
 /// The headline: the new place before and after, and the price.
@@ -97,13 +99,6 @@ fn figures(report: &DemoReport) -> Vec<Tile> {
         if usage.total() > 0 {
             out.push(Tile { mood: usage.mood(), ..Tile::new(name, bytes(usage.total()), usage.share()) });
         }
-    }
-    if !report.model.is_empty() || !report.device.is_empty() {
-        out.push(Tile {
-            name: "device and model".into(),
-            remark: join(&report.device, &report.model),
-            ..Tile::default()
-        });
     }
     out
 }

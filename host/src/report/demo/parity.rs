@@ -17,7 +17,15 @@ pub(super) fn badge(report: &DemoReport) -> Option<(Mood, String)> {
     match count(report) {
         (0, ..) => None,
         (_, _, 0) => Some((Mood::Bad, "✗ no bytes were compared with the simulation".into())),
-        (compared, same, _) if compared == same => Some((Mood::Good, "✓ bit for bit as simulated".into())),
+        (compared, same, _) if compared == same => {
+            let runs = report.runs.len() as u64;
+            let which = if compared < runs {
+                format!(", in {compared} of {runs} runs; the others weren't compared")
+            } else {
+                String::new()
+            };
+            Some((Mood::Good, format!("✓ bit for bit as simulated{which}")))
+        }
         (compared, same, _) => {
             Some((Mood::Bad, format!("✗ {} of {compared} runs differ from the simulation", compared - same)))
         }
@@ -54,6 +62,8 @@ mod tests {
         assert_eq!(badge(&[run(true, 8), run(true, 8)]).map(|b| b.0), Some(Mood::Good));
         let (mood, text) = badge(&[run(true, 8), run(false, 8)]).unwrap();
         assert!(mood == Mood::Bad && text.contains("1 of 2"));
+        let (_, text) = badge(&[run(true, 8), DemoRun::default()]).unwrap();
+        assert!(text.contains("in 1 of 2 runs"), "{text}");
         assert_eq!(badge(&[run(true, 0)]).map(|b| b.0), Some(Mood::Bad), "nothing compared proves nothing");
     }
 }

@@ -1,6 +1,7 @@
 //! The page of a training run.
 
 mod data;
+mod epochs;
 mod facts;
 mod model;
 
@@ -15,15 +16,16 @@ use crate::train::EpochRecord;
 
 /// A training run as one HTML page; `O(size of the report)`, never fails.
 pub fn training(report: &TrainingReport) -> String {
+    let about = match report.trained_on.as_str() {
+        "" => String::new(),
+        device => format!("Trained on {device}."),
+    };
     let mut body = verdict(report) + &tiles(&figures(report));
     body += &section("Learning curves", &course(report), &charts(report));
     if let Some(matrix) = Matrix::new(&report.confusion) {
-        let drawn = matrix.heat() + &matrix.mistakes();
-        body += &section(
-            "Which class is taken for which",
-            &report.confusion.of,
-            &(drawn + &part("Class by class", &matrix.classes())),
-        );
+        let classes = part("Class by class", &matrix.classes());
+        let drawn = columns(&[matrix.heat(), matrix.mistakes()]) + &classes;
+        body += &section("Which class is taken for which", &report.confusion.of, &drawn);
     }
     body += &section("Model", &model::summary(&report.model), &model::layers(&report.model));
     body += &section("On the device", &model::fits(&report.model), &model::memory(&report.model));
@@ -32,7 +34,7 @@ pub fn training(report: &TrainingReport) -> String {
     let facts = [part("Seeds", &pairs(&report.seeds)), part("Versions", &pairs(&report.versions))];
     let again = command(&report.command) + &part("Files", &files(&report.files)) + &columns(&facts);
     body += &section("How to repeat it", "", &again);
-    page(&report.name, "Training report", &report.description, &body)
+    page(&report.name, "Training report", &report.description, &about, &body)
 }
 
 /// The headline: how well it does, by each that judged it.
@@ -113,7 +115,7 @@ fn figures(report: &TrainingReport) -> Vec<Tile> {
     }
     let seconds = seconds(report);
     if seconds > 0.0 {
-        out.push(Tile::new("training took", duration(seconds), report.trained_on.as_str()));
+        out.push(Tile::new("training took", duration(seconds), "wall time"));
     }
     out
 }
@@ -161,5 +163,6 @@ fn charts(report: &TrainingReport) -> String {
     if rates.points.windows(2).any(|pair| pair[0].1 != pair[1].1) {
         boxes.push(chart("Learning rate", Unit::Number, vec![rates]));
     }
-    columns(&boxes)
+    boxes.push(epochs::few(report));
+    columns(&boxes) + &epochs::all(report)
 }

@@ -84,8 +84,8 @@ pub(super) fn fits(model: &ModelFacts) -> String {
         out.push(format!("{verb} the {}{place} ({})", usage.name.replace('F', "f"), usage.share()));
     }
     let plan = if model.training { "Planned for learning" } else { "Planned for prediction alone" };
-    match (usages[0].total() + usages[1].total(), out.is_empty()) {
-        (0, _) => String::new(),
+    match (usages.iter().all(|usage| usage.total() == 0), out.is_empty()) {
+        (true, _) => String::new(),
         (_, true) => format!("{plan}; no budget was given."),
         (_, false) => format!("{plan}; {}.", out.join("; ")),
     }
