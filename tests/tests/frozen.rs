@@ -1,0 +1,161 @@
+//! What learning may change and what not, and that it goes on where it was saved, to the last bit.
+
+use emberlite::graph::Update;
+use emberlite::image::{Image, Kind, Profile};
+use emberlite::learner::{Outcome, SaveError, saved_len};
+use emberlite::number::random::Key;
+use emberlite::number::{F32, Fixed16, Format, Number};
+use emberlite_tests::oracle::{
+    Case, Choices, File, Goal, Machine, NODES, Out, Sample, fixed_bytes, float_bytes, generate, write_file,
+};
+
+/// Random case number `seed`.
+fn case(seed: u32, format: Format) -> Case {
+    let key = Key::new(seed, 41, 0);
+    let decisions: Vec<u32> = (0..20 + key.at(1000) % 80).map(|i| key.at(i) % 5040).collect();
+    generate(&mut Choices::new(&decisions), format)
+}
+
+/// What a format's tests need besides.
+trait Numbers: Number {
+    fn file(case: &Case) -> File;
+    fn sample(case: &Case, index: u32) -> Sample<Self::Value>;
+}
+
+impl Numbers for F32 {
+    fn file(case: &Case) -> File {
+        write_file(case.graph(), &float_bytes(&case.numbers(7)), &[])
+    }
+    /// Now and then one so large that steps are skipped.
+    fn sample(case: &Case, index: u32) -> Sample<f32> {
+        let mut sample = case.sample(9, index);
+        if index % 5 == 2 {
+            sample.input.iter_mut().for_each(|x| *x *= 5e5);
+        }
+        sample
+    }
+}
+
+impl Numbers for Fixed16 {
+    fn file(case: &Case) -> File {
+        let numbers =
+            case.numbers(7).into_iter().map(|p| p.map(|v| v.iter().map(|&v| Self::from_f32(v, 12)).collect()));
+        write_file(case.graph(), &fixed_bytes(&numbers.collect()), &case.scales(5))
+    }
+    fn sample(case: &Case, index: u32) -> Sample<i16> {
+        let sample = case.sample(9, index);
+        let goal: Goal<i16> = sample.goal.map(|&t| Self::from_f32(t, 10));
+        Sample { input: sample.input.iter().map(|&x| Self::from_f32(x, 10)).collect(), goal }
+    }
+}
+
+fn save<N: Number>(machine: &mut Machine<N>, profile: Profile) -> Result<File, SaveError<std::convert::Infallible>> {
+    let mut out = Out::default();
+    machine.engine().save::<_, { saved_len(NODES) }>(3, profile, &mut out)?;
+    Ok(File::new(&out.0))
+}
+
+/// Trains on samples `from..to`; the outcomes.
+fn train<N: Numbers>(machine: &mut Machine<N>, case: &Case, from: u32, to: u32) -> Vec<Outcome> {
+    let step = |t| {
+        let sample = N::sample(case, t);
+        machine.poison();
+        machine.engine().train_step(&sample.input, sample.goal.target::<N>()).expect("a valid sample").outcome
+    };
+    (from..to).map(step).collect()
+}
+
+fn only_what_may_change_changes<N: Numbers>(seed: u32) -> [bool; 2] {
+    let case = case(seed, N::FORMAT);
+    let file = N::file(&case);
+    let mut machine = Machine::<N>::new(case.graph(), Some(&case.training)).expect("a valid case");
+    machine.engine().load(file.bytes()).expect("a valid file");
+    let mut from = 0;
+    while machine.engine().progress().updates < 2 && from < 40 {
+        train(&mut machine, &case, from, from + 1);
+        from += 1;
+    }
+    if machine.engine().progress().pending > 0 {
+        return [false; 2];
+    }
+    let saved = save(&mut machine, Profile::Safetensors).expect("an update has just been made");
+    let (before, after) = (Image::open(file.bytes()).expect("valid"), Image::open(saved.bytes()).expect("valid"));
+    let mut changed = [false; 2];
+    for (i, node) in case.nodes.iter().enumerate() {
+        for (k, kind) in [Kind::Weight, Kind::Bias, Kind::RunningMean, Kind::RunningVariance].into_iter().enumerate() {
+            let [before, after] = [&before, &after].map(|image| image.tensor(i as u8, kind).map(|t| t.bytes));
+            let same = before == after;
+            let may = match node.update {
+                Update::Frozen => false,
+                Update::BiasOnly => k > 0,
+                Update::Full => true,
+            };
+            assert!(same || may, "seed {seed}: {kind:?} of node {i} ({:?}) changed", node.update);
+            if k < 2 {
+                changed[k] |= !same;
+            }
+        }
+    }
+    changed
+}
+
+#[test]
+fn frozen_layer_keeps_its_bits_and_bias_only_changes_biases_only() {
+    let mut changed = [0, 0];
+    for seed in 0..300 {
+        for of_format in [only_what_may_change_changes::<F32>(seed), only_what_may_change_changes::<Fixed16>(seed)] {
+            changed[0] += usize::from(of_format[0]);
+            changed[1] += usize::from(of_format[1]);
+        }
+    }
+    assert!(changed[0] > 300 && changed[1] > 300, "weights, biases changed in {changed:?} of 600 models");
+}
+
+fn resumes<N: Numbers>(seed: u32) -> [u32; 2] {
+    let case = case(seed, N::FORMAT);
+    let file = N::file(&case);
+    let mut whole = Machine::<N>::new(case.graph(), Some(&case.training)).expect("a valid case");
+    whole.engine().load(file.bytes()).expect("a valid file");
+    let mut skipped = 0;
+    let mut at = 0;
+    for stop in [4, 9] {
+        // On to the next full batch.
+        while at < stop || whole.engine().progress().pending > 0 {
+            if whole.engine().progress().pending > 0 {
+                let pending = whole.engine().progress().pending;
+                let refused = save(&mut whole, Profile::Raw).map(|_| ());
+                assert_eq!(refused, Err(SaveError::MidBatch { pending }));
+            }
+            skipped += u32::from(train(&mut whole, &case, at, at + 1) == [Outcome::Skipped]);
+            at += 1;
+            assert!(at < 100, "seed {seed}: no batch is ever full");
+        }
+        for profile in [Profile::Safetensors, Profile::Raw] {
+            let saved = save(&mut whole, profile).expect("no mini-batch is unfinished");
+            let mut parted = Machine::<N>::new(case.graph(), Some(&case.training)).expect("a valid case");
+            parted.engine().load(saved.bytes()).expect("what was saved loads");
+            assert_eq!(parted.learnt(), whole.learnt(), "seed {seed}: what was loaded is what was saved");
+            let again = save(&mut parted, profile).expect("nothing pending");
+            assert_eq!(again.bytes(), saved.bytes(), "seed {seed}: saving what was loaded gives the same file");
+            let mut uninterrupted = Machine::<N>::new(case.graph(), Some(&case.training)).expect("a valid case");
+            uninterrupted.arena.clone_from(&whole.arena);
+            uninterrupted.status = whole.status;
+            let [one, other] = [&mut uninterrupted, &mut parted].map(|m| train(m, &case, at, at + 6));
+            assert_eq!(one, other, "seed {seed}: outcomes after {at} samples");
+            assert_eq!(parted.learnt(), uninterrupted.learnt(), "seed {seed}: six samples after {at}");
+        }
+    }
+    [skipped, whole.engine().progress().updates]
+}
+
+#[test]
+fn saved_and_loaded_it_learns_on_bit_for_bit() {
+    let [mut skipped, mut updates] = [0; 2];
+    for seed in 0..300 {
+        for [s, u] in [resumes::<F32>(seed), resumes::<Fixed16>(seed)] {
+            skipped += s;
+            updates += u;
+        }
+    }
+    assert!(skipped > 10 && updates > 2000, "{skipped} skipped, {updates} updates");
+}
