@@ -230,6 +230,9 @@ mod tests {
     fn what_is_not_finite_stays_out() {
         assert_eq!(chart(&[]).html(), "");
         assert_eq!(chart(&[(1.0, f64::NAN)]).html(), "");
+        assert_eq!(chart(&[(f64::NAN, 1.0), (f64::INFINITY, 1.0)]).html(), "");
+        let shares = Chart { unit: Unit::Percent, ..chart(&[(1.0, 1.5), (2.0, -0.1)]) };
+        assert_eq!(shares.html(), "");
         let html = chart(&[(1.0, 2.0), (2.0, f64::INFINITY), (3.0, 0.0)]).html();
         assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
         let one = chart(&[(5.0, 0.0)]).html();

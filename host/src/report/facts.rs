@@ -7,7 +7,7 @@ pub type Pairs = Vec<(String, String)>;
 
 /// A file that was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FileFacts {
     /// Its name or path.
     pub name: String,
@@ -19,7 +19,7 @@ pub struct FileFacts {
 
 /// Which classes were taken for which.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Confusion {
     /// The set and what computed, such as `test set, device arithmetic`.
     pub of: String,

@@ -67,6 +67,12 @@ pub(super) fn paragraph(class: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("<p class=\"{class}\">{}</p>\n", escape(text)) }
 }
 
+/// A text as a sentence: with a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.trim().trim_end_matches('.').chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).chain(['.']).collect())
+}
+
 /// How a figure is to be taken; a class of the style.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mood {
@@ -182,6 +188,7 @@ mod tests {
     #[test]
     fn nothing_makes_nothing() {
         assert_eq!(section("a", "b", "") + &part("a", "") + &columns(&[String::new()]), "");
+        assert_eq!(sentence("") + &sentence(" über alles. "), "Über alles.");
         assert_eq!(tiles(&[]) + &pairs(&[]) + &files(&[]) + &command("") + &paragraph("", ""), "");
     }
 }

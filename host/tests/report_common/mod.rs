@@ -113,7 +113,7 @@ pub fn training() -> TrainingReport {
         stopped_early: true,
         seconds: Some(66.2),
         trained_on: "CPU, 2 threads".into(),
-        confusion: confusion("Test set, device arithmetic (f32).", &EXERCISES, 0.94),
+        confusion: confusion("test set, device arithmetic (f32)", &EXERCISES, 0.94),
         parts: vec![part("train", 35), part("validation", 9), part("test", 10)],
         data: pairs(&[
             ("files", "watch/right_*.csv (70 recordings)"),

@@ -1,7 +1,7 @@
 //! RAM and flash of the device's program.
 
 use super::facts::{DemoReport, DeviceMemory};
-use crate::report::html::{columns, paragraph};
+use crate::report::html::{columns, paragraph, sentence};
 use crate::report::memory::Usage;
 use crate::report::number::{bytes, grouped};
 
@@ -30,7 +30,7 @@ pub(super) fn flash(memory: &DeviceMemory) -> Usage {
 
 /// The device, in a sentence; empty if unknown.
 pub(super) fn fits(report: &DemoReport) -> String {
-    if report.device.is_empty() { String::new() } else { format!("{}.", report.device.trim_end_matches('.')) }
+    sentence(&report.device)
 }
 
 /// Bars and tables.

@@ -11,7 +11,7 @@ pub use facts::{BeforeAfter, CurvePoint, DemoReport, DemoRun, DeviceMemory, Pari
 use super::chart::{Chart, Series, Unit};
 use super::confusion::Matrix;
 use super::facts::Confusion;
-use super::html::{Tile, columns, command, files, page, pairs, paragraph, part, section, tiles};
+use super::html::{Tile, columns, command, files, page, pairs, paragraph, part, section, sentence, tiles};
 use super::number::{bytes, duration, grouped, mean, percent, points, times};
 use super::verdict::{Line, Verdict};
 use runs::Means;
@@ -36,7 +36,7 @@ pub fn demo(report: &DemoReport) -> String {
     let how = pairs(&report.settings) + &part("What it costs", &pairs(&report.costs));
     body += &section("How it learns", "", &columns(&[how, losses(report)]));
     body += &section("Run by run on the device", &parity::sentence(report), &runs::work(report));
-    body += &section("Which class is taken for which", &names.new, &confusions(report));
+    body += &section("Which class is taken for which", &sentence(&names.new), &confusions(report));
     body += &section("Memory of the device", &memory::fits(report), &memory::html(report));
     let notes: String = report.notes.iter().map(|note| paragraph("", note)).collect();
     body += &section("What to know", "", &notes);

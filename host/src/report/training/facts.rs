@@ -8,7 +8,7 @@ use crate::train::EpochRecord;
 
 /// A training run, as its page shows it. Every part may stay empty: its section then says so or is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainingReport {
     /// The model's name.
     pub name: String,
@@ -51,7 +51,7 @@ pub struct TrainingReport {
 
 /// How well a model does on a set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Score {
     /// What computed, such as `host` or `device arithmetic (f32)`.
     pub runner: String,
@@ -67,7 +67,7 @@ pub struct Score {
 
 /// A part of the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct PartFacts {
     /// `train`, `validation` or `test`.
     pub name: String,
@@ -79,7 +79,7 @@ pub struct PartFacts {
 
 /// A model and what it costs on the device, as a plan says: `ModelFacts::from(&costs)`, then the budgets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ModelFacts {
     /// The number format, `f32` or `fixed16`.
     pub format: String,
@@ -117,7 +117,7 @@ pub struct ModelFacts {
 
 /// A layer and what it costs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct LayerFacts {
     /// Its name; empty where none was given.
     pub name: String,

@@ -9,7 +9,7 @@ pub use facts::{LayerFacts, ModelFacts, PartFacts, Score, TrainingReport};
 
 use super::chart::{Chart, Series, Unit};
 use super::confusion::Matrix;
-use super::html::{Tile, columns, command, files, page, pairs, paragraph, part, section, tiles};
+use super::html::{Tile, columns, command, files, page, pairs, paragraph, part, section, sentence, tiles};
 use super::number::{bytes, duration, grouped, mean, percent, short, times};
 use super::verdict::{Line, Verdict};
 use crate::train::EpochRecord;
@@ -25,7 +25,7 @@ pub fn training(report: &TrainingReport) -> String {
     if let Some(matrix) = Matrix::new(&report.confusion) {
         let classes = part("Class by class", &matrix.classes());
         let drawn = columns(&[matrix.heat(), matrix.mistakes()]) + &classes;
-        body += &section("Which class is taken for which", &report.confusion.of, &drawn);
+        body += &section("Which class is taken for which", &sentence(&report.confusion.of), &drawn);
     }
     body += &section("Model", &model::summary(&report.model), &model::layers(&report.model));
     body += &section("On the device", &model::fits(&report.model), &model::memory(&report.model));
