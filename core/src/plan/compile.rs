@@ -36,8 +36,8 @@ pub const fn plan_or_panic<const N: usize>(
         Err(e) => panic(e),
     };
     if plan.summary.outputs != output.elements() {
-        let classes = PlanErrorKind::Classes { classes: output.elements(), outputs: plan.summary.outputs };
-        panic(PlanError::general(classes));
+        let kind = PlanErrorKind::Output { declared: output.elements(), outputs: plan.summary.outputs };
+        panic(PlanError::general(kind));
     }
     match check_budget(&plan, budget) {
         Ok(()) => plan,

@@ -61,6 +61,13 @@ pub enum PlanErrorKind {
         /// The outputs of the head.
         outputs: u32,
     },
+    /// The output that a static model declares has another number of elements than its last layer gives.
+    Output {
+        /// The elements declared.
+        declared: u32,
+        /// The elements that there are.
+        outputs: u32,
+    },
     /// The memory that training needs exceeds the budget.
     Memory {
         /// The bytes that training needs.
@@ -110,6 +117,9 @@ impl core::fmt::Display for PlanError {
             PlanErrorKind::Classes { classes, outputs } => {
                 write!(f, "the labels name {classes} classes, the head has {outputs} outputs")
             }
+            PlanErrorKind::Output { declared, outputs } => {
+                write!(f, "`output` declares {declared} values, the last layer gives {outputs}")
+            }
             PlanErrorKind::Memory { needed, parameters, state, gradients, working, budget } => write!(
                 f,
                 "training needs {needed} bytes (parameters {parameters} + optimizer state {state} + gradients {gradients} + activations, errors and scratch {working}), the budget is {budget}"
@@ -127,7 +137,7 @@ pub const fn panic(error: PlanError) -> ! {
     const D: FmtArg = FmtArg::DISPLAY;
     const NONE: PanicVal<'static> = PanicVal::write_str("");
     // One flat list of pieces: "layer 3 (maxpool): " and then words and numbers in turn.
-    let mut out = [NONE; 20];
+    let mut out = [NONE; 24];
     let mut len = 0;
     macro_rules! push {
         ($($piece:expr),*) => {{ $( out[len] = $piece; len += 1; )* }};
@@ -227,6 +237,9 @@ pub const fn panic(error: PlanError) -> ! {
         }
         PlanErrorKind::Classes { classes, outputs } => {
             push!(s("the labels name "), n(classes), s(" classes, the head has "), n(outputs), s(" outputs"))
+        }
+        PlanErrorKind::Output { declared, outputs } => {
+            push!(s("`output` declares "), n(declared), s(" values, the last layer gives "), n(outputs))
         }
         PlanErrorKind::Memory { needed, parameters, state, gradients, working, budget } => push!(
             s("training needs "),
