@@ -47,7 +47,7 @@ pub fn spoil(choices: &mut Choices, numbers: &mut Numbers<f32>) {
             let (all, one) = (power(choices), power(choices));
             let key = Key::new(11, i as u32, k as u32);
             for (j, v) in tensor.iter_mut().enumerate() {
-                let factor = if key.at(j as u32) % 16 == 0 { one } else { all };
+                let factor = if key.at(j as u32).is_multiple_of(16) { one } else { all };
                 *v = (*v * factor).clamp(-f32::MAX, f32::MAX);
             }
         }
