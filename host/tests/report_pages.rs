@@ -107,6 +107,8 @@ fn the_checker_sees_what_is_wrong() {
 fn pages_of_real_runs_are_well_formed_and_say_what_counts() {
     let page = report::training(&report_common::training());
     check(&page);
+    // The headline is the device's figure, not the host's.
+    assert!(page.contains("<p class=\"figure\">95.3 %</p>"));
     for said in [
         "95.3 %",
         "95.4 %",
