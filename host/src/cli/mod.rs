@@ -7,7 +7,9 @@ mod export;
 mod import;
 mod inspect;
 mod new;
+mod page;
 mod plan;
+mod report;
 mod simulate;
 mod train;
 
@@ -36,6 +38,7 @@ enum Command {
     Import(import::Arguments),
     Inspect(inspect::Arguments),
     Simulate(simulate::Arguments),
+    Report(page::Arguments),
 }
 
 /// Runs the program with the process's arguments and standard output.
@@ -49,11 +52,15 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs the program; the first argument is its name. Returns the exit status.
-pub fn run<T: Into<OsString> + Clone>(
+pub fn run<T: Into<OsString>>(
     arguments: impl IntoIterator<Item = T>,
     out: &mut dyn Write,
     error: &mut dyn Write,
 ) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let words = arguments.iter().map(|argument| argument.to_string_lossy());
+    // The program's name rather than its path, which differs from machine to machine.
+    let command = ["emberlite".into()].into_iter().chain(words.skip(1)).collect::<Vec<_>>().join(" ");
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) => {
@@ -65,12 +72,13 @@ pub fn run<T: Into<OsString> + Clone>(
     };
     let done = match cli.command {
         Command::New(arguments) => new::run(&arguments, out),
-        Command::Train(arguments) => train::run(&arguments, out),
+        Command::Train(arguments) => train::run(&arguments, &command, out),
         Command::Export(arguments) => export::run(&arguments, out),
         Command::Import(arguments) => import::run(&arguments, out),
         Command::Plan(arguments) => plan::run(&arguments, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),
+        Command::Report(arguments) => page::run(&arguments, out),
     };
     match done {
         Ok(()) => 0,

@@ -1,26 +1,31 @@
 //! `emberlite train`.
 
+use std::cell::RefCell;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
 
 use emberlite::graph::Graph;
 use emberlite::image::{Image, Profile};
 use emberlite::number::Format;
+use emberlite::plan::Training;
 use serde::Serialize;
 
 use super::CliError;
+use super::report::Facts;
 use crate::Parameters;
 use crate::data::{Dataset, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
 use crate::simulate::{self, Options};
 use crate::spec::{DEVICES, Parts, Spec, class_names};
-use crate::train::{self, Checkpoint, DeviceChoice, EarlyStopping, Job, JsonLines, Metric, Observer, Progress};
+use crate::train::{self, Checkpoint, DeviceChoice, EarlyStopping, Event, Job, JsonLines, Metric, Observer, Progress};
 
 /// Trains a model on this machine and writes the file for the device.
 ///
 /// Everything goes into the folder runs/NAME: model.safetensors (the device's file; for fixed16 also the real numbers as
-/// model.f32.safetensors), metrics.jsonl, checkpoint.safetensors. The model that learns here is the one written, every
+/// model.f32.safetensors), report.html, metrics.jsonl, checkpoint.safetensors. The model that learns here is the one written, every
 /// layer of it; `update` says what learns on the device.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -55,22 +60,42 @@ pub(super) struct Arguments {
 
 /// The last line of metrics.jsonl.
 #[derive(Debug, Serialize)]
-struct Tested<'a> {
+pub(super) struct Tested<'a> {
     event: &'a str,
-    part: &'a str,
-    samples: usize,
-    host_loss: f64,
-    host_accuracy: Option<f64>,
-    device_loss: f64,
-    device_accuracy: Option<f64>,
+    pub(super) part: &'a str,
+    pub(super) samples: usize,
+    pub(super) host_loss: f64,
+    pub(super) host_accuracy: Option<f64>,
+    pub(super) device_loss: f64,
+    pub(super) device_accuracy: Option<f64>,
     file: &'a Path,
+    #[serde(skip)]
+    pub(super) classes: Vec<String>,
+    #[serde(skip)]
+    pub(super) confusion: Vec<Vec<u32>>,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+/// Remembers what the trainer says it computes on.
+#[derive(Default)]
+struct Name(Rc<RefCell<String>>);
+
+impl Observer for Name {
+    fn event(&mut self, event: Event<'_>) -> io::Result<()> {
+        if let Event::Started { device, .. } = event {
+            *self.0.borrow_mut() = device.into();
+        }
+        Ok(())
+    }
+}
+
+/// `command` is the line that was typed.
+pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
+    let started = Instant::now();
     let spec = Spec::read(&arguments.model)?;
     // What the device can't hold is known before an epoch is spent.
     let costs = spec.costs(Some(&spec.device.training))?;
-    spec.check_budget(&costs, &spec.budget(&super::plan::boards(None)?)?)?;
+    let budget = spec.budget(&super::plan::boards(None)?)?;
+    spec.check_budget(&costs, &budget)?;
     let raw = spec.load_parts()?;
     spec.check_classes(&costs, &raw.train)?;
     let standardise = spec.fit_standardise(&raw.train)?;
@@ -78,7 +103,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
     make_folder(&folder)?;
     let metrics = folder.join("metrics.jsonl");
-    let trained = learn(arguments, &spec, &raw, standardise.as_ref(), &folder, &metrics)?;
+    let host = &spec.training.settings;
+    let settings = Training { seed: arguments.seed.unwrap_or(host.seed), ..*host };
+    let epochs = arguments.epochs.unwrap_or(spec.training.epochs);
+    let name = Name::default();
+    let trained_on = Rc::clone(&name.0);
+    let run = Run { spec: &spec, settings: &settings, epochs, folder: &folder, metrics: &metrics, name };
+    let trained = run.learn(arguments, &raw, standardise.as_ref())?;
 
     let classes = class_names(&raw.train);
     let parts = Trained {
@@ -89,11 +120,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     };
     let sealed = export::seal(&spec, &parts, Profile::Safetensors)?;
     export::write(&file, sealed.as_slice())?;
-    writeln!(out, "wrote {}: {} bytes, {}", file.display(), sealed.as_slice().len(), spec.model.format.name())?;
-    if spec.model.format == Format::Fixed16 {
-        let real = file.with_extension("f32.safetensors");
-        export::write(&real, real_file(&spec, &parts)?.as_slice())?;
-        writeln!(out, "wrote {}: the same in f32, for a later export", real.display())?;
+    let mut files = vec![(file.as_path(), sealed.as_slice())];
+    let real_path = file.with_extension("f32.safetensors");
+    let real = if spec.model.format == Format::Fixed16 { Some(real_file(&spec, &parts)?) } else { None };
+    if let Some(real) = &real {
+        export::write(&real_path, real.as_slice())?;
+        files.push((&real_path, real.as_slice()));
     }
     let (part, set) = match (&raw.test, &raw.validation) {
         (Some(set), _) => ("test", set),
@@ -102,6 +134,25 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     };
     let tested = test(&spec, part, set, &trained.parameters, standardise.as_ref(), &sealed, &file)?;
     append(&metrics, &tested)?;
+    let facts = Facts {
+        spec: &spec,
+        costs: &costs,
+        budget,
+        parts: &raw,
+        trained: &trained,
+        tested: &tested,
+        settings: &settings,
+        epochs,
+        trained_on: trained_on.take(),
+        seconds: started.elapsed().as_secs_f64(),
+        command,
+        files: &files,
+    };
+    super::report::write(&folder, &facts)?;
+    for (path, bytes) in &files {
+        writeln!(out, "wrote {}: {} bytes", path.display(), bytes.len())?;
+    }
+    writeln!(out, "wrote {}", folder.join("report.html").display())?;
     let share = |accuracy: Option<f64>| accuracy.map_or(String::new(), |a| format!("accuracy {:.2} %, ", a * 100.0));
     writeln!(out, "{part} part, {} samples", tested.samples)?;
     writeln!(out, "  host, f32       {}loss {:.4}", share(tested.host_accuracy), tested.host_loss)?;
@@ -110,49 +161,61 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     Ok(())
 }
 
-/// The training itself.
-fn learn(
-    arguments: &Arguments,
-    spec: &Spec,
-    raw: &Parts,
-    standardise: Option<&Standardise>,
-    folder: &Path,
-    metrics: &Path,
-) -> Result<train::Trained, CliError> {
-    let normalised = |set: &Dataset| -> Result<Dataset, CliError> {
-        let mut set = set.clone();
-        if let Some(standardise) = standardise {
-            standardise.apply(&mut set)?;
+/// What a training takes besides data.
+struct Run<'a> {
+    spec: &'a Spec,
+    settings: &'a Training,
+    epochs: u32,
+    folder: &'a Path,
+    metrics: &'a Path,
+    name: Name,
+}
+
+impl Run<'_> {
+    /// The training itself.
+    fn learn(
+        self,
+        arguments: &Arguments,
+        raw: &Parts,
+        standardise: Option<&Standardise>,
+    ) -> Result<train::Trained, CliError> {
+        let Run { spec, settings, epochs, folder, metrics, name } = self;
+        let normalised = |set: &Dataset| -> Result<Dataset, CliError> {
+            let mut set = set.clone();
+            if let Some(standardise) = standardise {
+                standardise.apply(&mut set)?;
+            }
+            Ok(set)
+        };
+        let train_set = normalised(&raw.train)?;
+        let validation = raw.validation.as_ref().map(normalised).transpose()?;
+        let nodes = spec.host_nodes();
+        let graph = Graph::new(Format::F32, spec.model.input, &nodes);
+        let initial = arguments.from.as_deref().map(|path| parameters_of(path, spec)).transpose()?;
+        let mut log = OpenOptions::new();
+        log.create(true).write(true).append(arguments.resume).truncate(!arguments.resume);
+        let log = log.open(metrics).map_err(|source| export::FileError {
+            path: metrics.into(),
+            doing: "can't write",
+            source,
+        })?;
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(JsonLines::new(log)), Box::new(name)];
+        if !arguments.quiet {
+            observers.push(Box::new(Progress::new()));
         }
-        Ok(set)
-    };
-    let train_set = normalised(&raw.train)?;
-    let validation = raw.validation.as_ref().map(normalised).transpose()?;
-    let nodes = spec.host_nodes();
-    let graph = Graph::new(Format::F32, spec.model.input, &nodes);
-    let host = &spec.training;
-    let settings = emberlite::plan::Training { seed: arguments.seed.unwrap_or(host.settings.seed), ..host.settings };
-    let initial = arguments.from.as_deref().map(|path| parameters_of(path, spec)).transpose()?;
-    let mut log = OpenOptions::new();
-    log.create(true).write(true).append(arguments.resume).truncate(!arguments.resume);
-    let log =
-        log.open(metrics).map_err(|source| export::FileError { path: metrics.into(), doing: "can't write", source })?;
-    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(JsonLines::new(log))];
-    if !arguments.quiet {
-        observers.push(Box::new(Progress::new()));
+        let job = Job {
+            epochs,
+            validation: validation.as_ref(),
+            seed: settings.seed.into(),
+            device: device(arguments.device.as_deref().unwrap_or(spec.training.device))?,
+            early_stopping: early_stopping(spec, validation.is_some())?,
+            checkpoint: Some(Checkpoint { dir: folder.into(), every_epochs: 1 }),
+            resume: arguments.resume,
+            initial: initial.as_ref(),
+            ..Job::new(graph, settings, &train_set, &mut observers)
+        };
+        Ok(train::train(job)?)
     }
-    let job = Job {
-        epochs: arguments.epochs.unwrap_or(host.epochs),
-        validation: validation.as_ref(),
-        seed: settings.seed.into(),
-        device: device(arguments.device.as_deref().unwrap_or(host.device))?,
-        early_stopping: early_stopping(spec, validation.is_some())?,
-        checkpoint: Some(Checkpoint { dir: folder.into(), every_epochs: 1 }),
-        resume: arguments.resume,
-        initial: initial.as_ref(),
-        ..Job::new(graph, &settings, &train_set, &mut observers)
-    };
-    Ok(train::train(job)?)
 }
 
 fn device(name: &str) -> Result<DeviceChoice, CliError> {
@@ -220,6 +283,8 @@ fn test<'a>(
         device_loss: device.loss,
         device_accuracy: device.accuracy,
         file,
+        classes: device.classes,
+        confusion: device.confusion,
     })
 }
 

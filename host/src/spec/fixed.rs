@@ -13,17 +13,24 @@ use super::ModelSpec;
 use crate::Parameters;
 use crate::quantize::{QuantizeError, fold_batch_norm, without_dropout};
 
+/// A written layer, if it is one layer, and what is wrong with it.
+type Fault = (Option<u8>, String);
+
 /// The device's nodes, each with the index of the written layer that it comes from.
-pub(super) fn device_nodes(model: &ModelSpec) -> Result<(Vec<Node>, Vec<usize>), QuantizeError> {
+pub(super) fn device_nodes(model: &ModelSpec) -> Result<(Vec<Node>, Vec<usize>), Fault> {
     let goes = |node: &Node| matches!(node.op, Op::BatchNorm(_) | Op::Dropout(_));
     let all = (model.nodes.clone(), (0..model.nodes.len()).collect());
     if model.format == Format::F32 || !model.nodes.iter().any(goes) {
         return Ok(all);
     }
     let graph = Graph::new(Format::F32, model.input, &model.nodes);
-    // A graph that can't be planned is refused later, as it is written.
-    let Ok(planned) = plan::<MAX_NODES>(&graph, None).map(Box::new) else { return Ok(all) };
-    let (nodes, _) = for_device(&model.nodes, &blank(&planned))?;
+    // What is wrong with the layers as they are written comes first, under the numbers that they are written with.
+    let planned = plan::<MAX_NODES>(&graph, None).map(Box::new);
+    let planned = planned.map_err(|error| (error.node, error.to_string()))?;
+    let (nodes, _) = for_device(&model.nodes, &blank(&planned)).map_err(|error| match error {
+        QuantizeError::Fold { node, .. } => (Some(node), error.to_string()),
+        error => (None, error.to_string()),
+    })?;
     let kept = (0..model.nodes.len()).filter(|&index| !model.nodes.get(index).is_some_and(goes));
     Ok((nodes, kept.collect()))
 }

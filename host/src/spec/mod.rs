@@ -55,7 +55,6 @@ use error::Source;
 use std::path::{Path, PathBuf};
 
 use crate::data::Label;
-use crate::quantize::QuantizeError;
 
 /// A whole `model.toml`, read and checked line by line; whether the layers fit together is [`Spec::plan`]'s to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,12 +124,9 @@ impl Spec {
         };
         let model = root.need("model", "`[model]` with `input` and `layers`")?;
         let model = layers::model(model.section(table)?)?;
-        let (nodes, layers) = fixed::device_nodes(&model).map_err(|error| {
-            let line = match error {
-                QuantizeError::Fold { node, .. } => model.lines.get(usize::from(node)).copied(),
-                _ => None,
-            };
-            SpecError { file: file.into(), line: line.unwrap_or(model.input_line), message: error.to_string() }
+        let (nodes, layers) = fixed::device_nodes(&model).map_err(|(layer, message)| {
+            let line = layer.and_then(|layer| model.lines.get(usize::from(layer))).copied();
+            SpecError { file: file.into(), line: line.unwrap_or(model.input_line), message }
         })?;
         let loss = match data.as_ref().map(|data| data.files.label()) {
             Some(Label::Value(_)) => Loss::MeanSquaredError,
@@ -255,3 +251,6 @@ impl Board {
         Ok(Board { name: name.into(), part, flash, ram, stack })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The page of a training run.
+
+use std::path::Path;
+
+use emberlite::image::Image;
+use emberlite::plan::Training;
+
+use super::CliError;
+use super::train::Tested;
+use crate::data::{Dataset, Labels};
+use crate::export;
+use crate::report::{self, Confusion, FileFacts, ModelFacts, Pairs, PartFacts, Score, TrainingReport};
+use crate::spec::{Budget, Costs, Parts, Spec};
+use crate::train::Trained;
+
+/// What a finished run knows.
+pub(super) struct Facts<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) costs: &'a Costs,
+    pub(super) budget: Budget,
+    pub(super) parts: &'a Parts,
+    pub(super) trained: &'a Trained,
+    pub(super) tested: &'a Tested<'a>,
+    pub(super) settings: &'a Training,
+    pub(super) epochs: u32,
+    pub(super) trained_on: String,
+    pub(super) seconds: f64,
+    pub(super) command: &'a str,
+    /// Names and bytes.
+    pub(super) files: &'a [(&'a Path, &'a [u8])],
+}
+
+/// Writes `report.html`, and what it shows as `report.json`, into a run's folder.
+pub(super) fn write(folder: &Path, facts: &Facts<'_>) -> Result<(), CliError> {
+    let report = report_of(facts);
+    let json = serde_json::to_string_pretty(&report)
+        .map_err(|error| CliError::Message(format!("can't write the report as JSON: {error}")))?;
+    export::write(&folder.join("report.json"), json.as_bytes())?;
+    Ok(export::write(&folder.join("report.html"), report::training(&report).as_bytes())?)
+}
+
+fn report_of(facts: &Facts<'_>) -> TrainingReport {
+    let Facts { spec, costs, budget, parts, trained, tested, settings, .. } = facts;
+    let score = |runner: String, accuracy, loss| Score {
+        runner,
+        set: tested.part.into(),
+        samples: tested.samples as u64,
+        accuracy,
+        loss: Some(loss),
+    };
+    let device = format!("device arithmetic ({})", costs.format);
+    let parts =
+        [("train", Some(&parts.train)), ("validation", parts.validation.as_ref()), ("test", parts.test.as_ref())];
+    let seed = |what: &str, seed: u32| (what.to_string(), seed.to_string());
+    TrainingReport {
+        name: spec.name.clone(),
+        scores: vec![
+            score("host (f32)".into(), tested.host_accuracy, tested.host_loss),
+            score(device.clone(), tested.device_accuracy, tested.device_loss),
+        ],
+        history: trained.history.clone(),
+        best_epoch: trained.best_epoch,
+        stopped_early: trained.stopped_early,
+        seconds: Some(facts.seconds),
+        trained_on: facts.trained_on.clone(),
+        confusion: Confusion {
+            of: format!("{} set, {device}", tested.part),
+            counts: tested.confusion.clone(),
+            classes: tested.classes.clone(),
+        },
+        parts: parts.iter().filter_map(|(name, set)| Some(part(name, (*set)?))).collect(),
+        data: pairs(&[("sample", spec.model.input.to_string())]),
+        model: ModelFacts {
+            ram_budget_bytes: budget.ram.map(u64::from),
+            flash_budget_bytes: budget.flash.map(u64::from),
+            board: spec.device.board.clone().unwrap_or_default(),
+            ..ModelFacts::from(*costs)
+        },
+        settings: settings_of(settings, facts.epochs, &spec.device.training),
+        command: facts.command.into(),
+        seeds: vec![
+            seed("initial weights, order of samples, dropout", settings.seed),
+            seed("learning on the device", spec.device.training.seed),
+        ],
+        files: facts.files.iter().map(|(path, bytes)| file(path, bytes)).collect(),
+        versions: pairs(&[
+            ("emberlite", env!("CARGO_PKG_VERSION").into()),
+            ("system", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ]),
+        ..TrainingReport::default()
+    }
+}
+
+fn settings_of(host: &Training, epochs: u32, device: &Training) -> Pairs {
+    pairs(&[
+        ("loss", host.loss.name().into()),
+        ("optimizer", format!("{:?}", host.optimizer)),
+        ("schedule", format!("{:?}", host.schedule.decay)),
+        ("batch", host.batch.to_string()),
+        ("epochs", epochs.to_string()),
+        ("clipping", format!("{:?}", host.clip)),
+        ("penalties", format!("l1 {}, l2 {}", host.penalty.l1, host.penalty.l2)),
+        ("on the device: optimizer", format!("{:?}", device.optimizer)),
+        ("on the device: batch", device.batch.to_string()),
+    ])
+}
+
+fn part(name: &str, set: &Dataset) -> PartFacts {
+    let class_counts = match &set.labels {
+        Labels::Class { .. } => set.class_counts().into_iter().map(|count| count as u64).collect(),
+        _ => Vec::new(),
+    };
+    PartFacts { name: name.into(), samples: set.len() as u64, class_counts }
+}
+
+/// A file with what tells it from any other: its identity if it is a sealed one.
+fn file(path: &Path, bytes: &[u8]) -> FileFacts {
+    let hash = Image::open(bytes).map_or(String::new(), |image| format!("identity {:016x}", image.identity()));
+    FileFacts { name: path.display().to_string(), bytes: bytes.len() as u64, hash }
+}
+
+fn pairs(pairs: &[(&str, String)]) -> Pairs {
+    pairs.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()
+}
