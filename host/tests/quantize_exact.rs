@@ -12,9 +12,11 @@ use emberlite::number::{F32, Fixed16, Format, Number, random::Key};
 use emberlite::optimizer::Optimizer;
 use emberlite::plan::{Training, plan};
 use emberlite_host::Parameters;
-use emberlite_host::data::{Dataset, Labels};
-use emberlite_host::quantize::{Calibration, Headroom, QuantizeError, Range, calibrate, fold_batch_norm};
-use quantize_common::{pieces_f32, pieces_fixed, run};
+use emberlite_host::data::{Dataset, Labels, Standardise};
+use emberlite_host::quantize::{
+    Calibration, Headroom, QuantizeError, Range, calibrate, fold_batch_norm, normalisation_fixed,
+};
+use quantize_common::{piece_normalisation, pieces_f32, pieces_fixed, run};
 
 const TRAINING: Training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.01));
 const SQUARED: Training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.0));
@@ -111,7 +113,7 @@ fn scales_follow_from_ranges_by_hand() {
     let data = classes(vec![1.0, 0.0, -1.0, 0.0], &[2], 2);
     let settings = Calibration { headroom: Headroom { value: 0, weight: 1, bias: 2, error: 0 }, ..Default::default() };
     let q = calibrate(&graph, Some(&TRAINING), &parameters, &data, &settings).unwrap();
-    // Values: |1| -> 2^15 would be 32768, one above i16: it saturates at 32767, which is 1 less 2^-15, and is accepted.
+    // 1 is 2^15 units, one above i16's largest: it saturates to 1 - 2^-15, which is accepted.
     assert_eq!(q.input_frac(), 15);
     // 6 needs 3 bits before the point: 12 behind. ReLU shares the scale.
     assert_eq!((q.scales[1][0], q.scales[2][0]), (12, 12));
@@ -126,8 +128,7 @@ fn scales_follow_from_ranges_by_hand() {
     assert_eq!((q.scales[3][3], q.scales[2][3], q.scales[1][3]), (0, 3, 3));
     assert_eq!(q.tensor(0, Kind::Weight).unwrap().values, [3 << 11, 0, -6 << 11, 0]);
     assert_eq!(q.parameters().get(2, Kind::Bias), Some(&[-1.5, 0.0][..]));
-    // What only a ReLU reads may saturate below: 0.5 of -6 would have asked for no less, but -60 would not either.
-    parameters.set(0, Kind::Weight, vec![3.0, 0.0, -6.0, 0.0]);
+    // What only a ReLU reads may saturate below.
     parameters.set(0, Kind::Bias, vec![0.0, -60.0]);
     let q = calibrate(&graph, Some(&TRAINING), &parameters, &data, &settings).unwrap();
     assert_eq!(q.scales[1][0], 13, "the layer gives -66 and 3; ReLU leaves 3");
@@ -205,7 +206,38 @@ fn a_quantised_model_predicts_and_learns_as_its_original() {
 }
 
 #[test]
-fn one_percentile_spares_a_bit_for_outliers() {
+fn raw_integers_become_the_samples_that_calibration_saw() {
+    let nodes = [conv1d(2, 3), flatten(), linear(2)];
+    let graph = |format| Graph::new(format, Shape::d2(2, 6), &nodes);
+    // Two channels of raw integers: around 1000 with a deviation of hundreds, around -40 with one of tens.
+    let raw = |sample: u32| -> Vec<i16> {
+        let x = noise(sample, 12);
+        x.iter().enumerate().map(|(i, v)| if i < 6 { 1000.0 + 700.0 * v } else { 90.0 * v - 40.0 } as i16).collect()
+    };
+    let features: Vec<f32> = (0..100).flat_map(raw).map(f32::from).collect();
+    let mut data = classes(features, &[2, 6], 2);
+    let standardise = Standardise::fit(&data).unwrap();
+    standardise.apply(&mut data).unwrap();
+    let parameters = parameters(&graph(Format::F32));
+    let q = calibrate(&graph(Format::F32), Some(&TRAINING), &parameters, &data, &Calibration::default()).unwrap();
+    let mut pieces = pieces_fixed(&q);
+    pieces.push(piece_normalisation(&normalisation_fixed(&standardise, q.input_frac()).unwrap()));
+    run::<Fixed16, _>(graph(Format::Fixed16), &TRAINING, &pieces, 0, |engine| {
+        for sample in 0..100 {
+            let mut values = raw(sample);
+            engine.normalisation().unwrap().apply(&mut values);
+            let expected = q.sample(data.sample(sample as usize));
+            for (i, (a, b)) in values.iter().zip(expected).enumerate() {
+                // The mean rounded to an integer, half a raw unit, and one rounding on each side.
+                let unit = standardise.inverse_std[i / 6] * f32::from(q.input_frac()).exp2();
+                assert!((f32::from(*a) - f32::from(b)).abs() <= 0.5 * unit + 1.0, "{sample} {i}: {a} {b}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_share_of_outliers_may_saturate() {
     let nodes = [linear(2)];
     let graph = Graph::new(Format::F32, Shape::d1(1), &nodes);
     let mut parameters = Parameters::new();

@@ -1,6 +1,25 @@
-//! How well fixed point learns, measured on the repository's data with core's engine. Figures of the last run:
+//! How well fixed point learns, measured on the repository's data with core's engine, f32 beside it: same start, same order.
 //!
-//! PLACEHOLDER
+//! `cargo test -p emberlite-host --release --test quantize_learning -- --ignored --nocapture` printed (accuracy on samples
+//! that were not learnt from):
+//!
+//! | | f32 | fixed16 |
+//! |---|---|---|
+//! | digits 64-32-10, 15 passes from scratch, SGD 0.003, 3 seeds | 0.953–0.958 | 0.953–0.958 |
+//! | … SGD 0.01 | 0.953–0.967 | 0.958–0.967 |
+//! | … SGD 0.03 | 0.972–0.978 | 0.975–0.980 |
+//! | … calibrated after 2 passes in f32, SGD 0.01 | 0.953–0.967 | 0.953–0.964 |
+//! | … calibrated on untrained parameters | | 0.10: don't |
+//! | watch, other wrist, 15 passes of SGD 0.01, 3 seeds from the left wrist, before | 0.23–0.30 | 0.23–0.30 |
+//! | … after | 0.906–0.913 | 0.896–0.909 |
+//! | … 3 seeds from the right wrist, before | 0.21–0.32 | 0.21–0.32 |
+//! | … after | 0.885–0.911 | 0.881–0.913 |
+//! | … mean of all six, after | 0.902 | 0.898 |
+//! | … own wrist, before and after | 0.88–0.98, 0.41–0.61 | 0.88–0.98, 0.44–0.61 |
+//!
+//! What is left between the two formats is noise: at batch 1 and this rate the last steps alone move a result by a point,
+//! in f32 as well, and no parameter saturated. A deeper head (linear 32 before the last layer) makes that noise several
+//! points in both formats, which is why the demo's model has none.
 
 mod quantize_common;
 
@@ -55,15 +74,51 @@ fn digits_from_scratch_within_one_point_of_f32() {
     assert!(difference < 0.01, "f32 is better by {difference}");
 }
 
-/// The demo's model: windows `[6, 50]` of two seconds, 7 exercises, 8,039 parameters.
+#[test]
+#[ignore = "seconds in release: cargo test -p emberlite-host --release --test quantize_learning -- --ignored --nocapture"]
+fn a_short_f32_run_gives_scales_to_go_on_with() {
+    let (train, test) = digits();
+    let nodes = [linear(32), relu(), linear(10)];
+    let graph = |format| Graph::new(format, Shape::d1(64), &nodes);
+    for seed in 1..=3u32 {
+        let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.01)).seed(seed);
+        let order = u64::from(seed);
+        let (untrained, short, real) = run::<F32, _>(graph(Format::F32), &training, &[], seed, |engine| {
+            let set = Samples::new(&train, 0);
+            let untrained = parameters(engine, nodes.len());
+            learn(engine, &set, 0..2, order);
+            let short = parameters(engine, nodes.len());
+            learn(engine, &set, 2..15, order);
+            (untrained, short, accuracy(engine, &Samples::new(&test, 0)))
+        });
+        let [from_untrained, from_short] = [(untrained, 0), (short, 2)].map(|(start, passes)| {
+            let settings = Calibration::default();
+            let q = calibrate(&graph(Format::F32), Some(&training), &start, &train, &settings).unwrap();
+            run::<Fixed16, _>(graph(Format::Fixed16), &training, &pieces_fixed(&q), seed, |engine| {
+                let frac = engine.input_frac();
+                learn(engine, &Samples::new(&train, frac), passes..15, order);
+                accuracy(engine, &Samples::new(&test, frac))
+            })
+        });
+        println!(
+            "digits, seed {seed}: f32 {real:.4}, after 2 passes in f32 {from_short:.4}, after none {from_untrained:.4}"
+        );
+        assert!(from_short > real - 0.015, "seed {seed}: f32 {real}, fixed16 {from_short}");
+        // Outputs of an untrained model are small: calibrated to them, a trained one's saturate. That is what
+        // `calibrate` warns of.
+        assert!(from_untrained < 0.5, "seed {seed}: no warning needed any more: {from_untrained}");
+    }
+}
+
+/// The demo's model: windows `[6, 50]` of two seconds, 7 exercises, 7,271 parameters.
 fn watch() -> Vec<Node> {
     vec![
-        conv1d(32, 9).padding(4),
-        relu(),
-        max_pool1d(5),
         conv1d(32, 5).padding(2),
         relu(),
         max_pool1d(2),
+        conv1d(32, 5).padding(2),
+        relu(),
+        max_pool1d(5),
         flatten(),
         linear(7),
     ]

@@ -134,3 +134,36 @@ pub(super) fn checked(parameters: &Parameters, node: u8, kind: Kind, needed: usi
         None => Ok(values),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use emberlite::graph::{Shape, linear, relu};
+    use emberlite::loss::Loss;
+    use emberlite::optimizer::Optimizer;
+
+    #[test]
+    fn every_value_and_error_is_seen_before_its_memory_is_used_again() {
+        let nodes = [linear(2), relu(), linear(1)];
+        let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(1.0));
+        let mut parameters = Parameters::new();
+        parameters.set(0, Kind::Weight, vec![2.0, -3.0]);
+        parameters.set(0, Kind::Bias, vec![0.5, 0.0]);
+        parameters.set(2, Kind::Weight, vec![4.0, 1.0]);
+        parameters.set(2, Kind::Bias, vec![-1.0]);
+        let mut probe = Probe::new(Graph::new(Format::F32, Shape::d1(1), &nodes), &training, &parameters).unwrap();
+        // Twice: looking changes nothing.
+        for _ in 0..2 {
+            let (mut values, mut errors) = (Vec::new(), Vec::new());
+            let result: Result<(), ()> = probe.forward(&[1.0], |node, v| {
+                values.push((node, v.to_vec()));
+                Ok(())
+            });
+            assert_eq!(result, Ok(()));
+            assert_eq!(values, [(0, vec![2.5, -3.0]), (1, vec![2.5, 0.0]), (2, vec![9.0])]);
+            // dy = 2 (9 - 8); through (4, 1); the second is behind an inactive ReLU.
+            probe.backward(&[1.0], Target::Values(&[8.0]), |node, e| errors.push((node, e.to_vec())));
+            assert_eq!(errors, [(2, vec![2.0]), (1, vec![8.0, 2.0]), (0, vec![8.0, 0.0])]);
+        }
+    }
+}

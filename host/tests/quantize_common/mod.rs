@@ -44,6 +44,12 @@ pub fn pieces_fixed(quantised: &Quantised) -> Vec<Piece> {
     pieces
 }
 
+/// The piece that holds integer normalisation, from [`normalisation_fixed`](emberlite_host::quantize::normalisation_fixed).
+pub fn piece_normalisation(table: &[i32]) -> Piece {
+    let bytes = table.iter().flat_map(|v| v.to_le_bytes()).collect();
+    Piece { node: MODEL, kind: Kind::NormalisationFixed, dtype: DType::I32, frac: 0, bytes }
+}
+
 /// A file in words, so that it is aligned; its length in bytes is a multiple of 4.
 pub fn file(graph: Graph<'_>, pieces: &[Piece]) -> Vec<u32> {
     let dims: Vec<[u32; 1]> = pieces.iter().map(|p| [p.bytes.len() as u32 / p.dtype.bytes()]).collect();
