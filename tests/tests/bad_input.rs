@@ -3,6 +3,7 @@
 
 mod bad_input {
     pub mod files;
+    pub mod graphs;
     pub mod samples;
 }
 

@@ -111,7 +111,7 @@ impl Conv {
         facts.scratch_forward = filter;
         facts.scratch_error = (self.channels / self.groups) as u32 * window;
         let together = if self.channels / self.groups >= 4 { 4 } else { 1 };
-        facts.scratch_gradient = together * filter;
+        facts.scratch_gradient = filter.saturating_mul(together);
         Ok(facts)
     }
 

@@ -36,6 +36,8 @@ pub enum PlanErrorKind {
         /// The node it names.
         node: u8,
     },
+    /// With this layer the model is beyond any memory.
+    TooLarge,
     /// Nobody reads the layer's output, and it isn't the last.
     Unused,
     /// The number format doesn't have this operation, loss or setting yet.
@@ -94,6 +96,8 @@ impl PlanError {
     }
 }
 
+const TOO_LARGE: &str = "makes the model too large: more than 2 GiB of parameters, their state, and activations";
+
 impl core::fmt::Display for PlanError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         if let Some(node) = self.node {
@@ -107,6 +111,7 @@ impl core::fmt::Display for PlanError {
             }
             PlanErrorKind::Operation(e) => write!(f, "{e}"),
             PlanErrorKind::Source { node } => write!(f, "reads layer {node}, which is not before it"),
+            PlanErrorKind::TooLarge => f.write_str(TOO_LARGE),
             PlanErrorKind::Unused => f.write_str("nobody reads its output, and it is not the last layer"),
             PlanErrorKind::NotInFormat { what, format } => write!(f, "{what} does not exist in {format} yet"),
             PlanErrorKind::Setting(text) => f.write_str(text),
@@ -228,6 +233,7 @@ pub const fn panic(error: PlanError) -> ! {
             }
         }
         PlanErrorKind::Source { node } => push!(s("reads layer "), n(node as u32), s(", which is not before it")),
+        PlanErrorKind::TooLarge => push!(s(TOO_LARGE)),
         PlanErrorKind::Unused => push!(s("nobody reads its output, and it is not the last layer")),
         PlanErrorKind::NotInFormat { what, format } => push!(s(what), s(" does not exist in "), s(format), s(" yet")),
         PlanErrorKind::Setting(text) => push!(s(text)),

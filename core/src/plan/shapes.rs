@@ -6,6 +6,18 @@ use super::value::{INPUT, MAX_ELEMENTS, Value, has_trained, read, shape_of};
 use crate::graph::{Graph, Shape};
 use crate::op::{Facts, Op};
 
+/// The most words of everything together: bytes stay inside `u32`.
+const MAX_WORDS: u64 = 1 << 29;
+
+/// What a node can take at most: parameters with state and gradient, output and error, what is saved, scratch.
+const fn most_words(facts: &Facts) -> u64 {
+    let [weight, bias, mean, variance] = facts.parameters;
+    let parameters = weight as u64 + bias as u64;
+    let scratch = facts.scratch_forward as u64 + facts.scratch_error as u64 + facts.scratch_gradient as u64;
+    let own = mean as u64 + variance as u64 + facts.keep.words as u64 + scratch;
+    4 * parameters + 3 * facts.output.elements() as u64 + own + 8
+}
+
 pub(super) const fn shapes<const N: usize>(
     graph: &Graph<'_>,
     training: Option<&Training>,
@@ -23,7 +35,7 @@ pub(super) const fn shapes<const N: usize>(
     };
     let mut values = [unknown; N];
     let n = graph.nodes.len();
-    let mut i = 0;
+    let (mut i, mut total) = (0, 0);
     while i < n {
         let node = &graph.nodes[i];
         let name = node.op.name();
@@ -64,6 +76,10 @@ pub(super) const fn shapes<const N: usize>(
             && x.positions() < 2
         {
             return Err(PlanError::at(i, name, PlanErrorKind::Operation(crate::op::OpError::OnePosition { got: x })));
+        }
+        total += most_words(&facts);
+        if total > MAX_WORDS {
+            return Err(PlanError::at(i, name, PlanErrorKind::TooLarge));
         }
         values[i].facts = facts;
         values[i].needs_error = training.is_some() && (needs_error || has_trained);
