@@ -1,4 +1,4 @@
-//! Clippy over all that compiles for the host: the root workspace and the link protocol and the log decoder of the firmware's.
+//! Clippy over all that compiles for the host: the root workspace, and the firmware's packages without its programs.
 
 use anyhow::Result;
 
@@ -19,18 +19,11 @@ pub fn run(cases: &mut Cases) -> Result<()> {
     cases.case("root", run_to_success(&mut command));
 
     let mut command = toolchain::host_cargo()?;
-    command.current_dir(paths::firmware()).args([
-        "clippy",
-        "--quiet",
-        "--package",
-        "emberlite-link",
-        "--package",
-        "emberlite-logs",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    command.current_dir(paths::firmware()).args(["clippy", "--quiet", "--all-targets"]);
+    for package in ["emberlite-drive", "emberlite-link", "emberlite-logs", "emberlite-models"] {
+        command.args(["--package", package]);
+    }
+    command.args(["--", "-D", "warnings"]);
     cases.case("firmware", run_to_success(&mut command));
     Ok(())
 }

@@ -13,7 +13,7 @@ pub fn run(cases: &mut Cases) -> Result<()> {
     // Not `--all`, which would go on to the packages of the root.
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::firmware()).args(["fmt", "--check"]);
-    for package in ["emberlite-firmware", "emberlite-link", "emberlite-logs"] {
+    for package in ["emberlite-firmware", "emberlite-drive", "emberlite-link", "emberlite-logs", "emberlite-models"] {
         command.args(["--package", package]);
     }
     cases.case("firmware", run_to_success(&mut command));

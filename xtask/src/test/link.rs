@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 
-use super::Cases;
+use super::{Cases, Job};
 use crate::{
     board::{self, Board},
     drive::{PROGRAM, drive},
@@ -20,16 +20,19 @@ pub fn run(cases: &mut Cases) -> Result<()> {
         return Ok(());
     }
     let programs = program::select(Some(PROGRAM))?;
-    for (name, board) in board::all()? {
-        for program in programs.iter().filter(|p| p.is_for(&name)) {
+    let boards = board::all()?;
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for (name, board) in &boards {
+        for program in programs.iter().filter(|p| p.is_for(name)) {
             let case = format!("{PROGRAM} on {name}");
             if toolchain::in_path(&board.qemu.program).is_none() {
                 cases.skip(&case, &format!("no {}", board.qemu.program));
                 continue;
             }
-            cases.case(&case, check(&name, &board, program));
+            jobs.push((case, Box::new(move || check(name, board, program))));
         }
     }
+    cases.parallel(&jobs);
     Ok(())
 }
 

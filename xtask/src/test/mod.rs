@@ -18,6 +18,11 @@ mod units;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -54,6 +59,9 @@ const STEPS: &[Step] = &[
     Step { name: "logs", claim: "log frames decode to their golden text", run: logs::run },
 ];
 
+/// A case that can run beside others: its name and what it does.
+pub type Job<'a> = (String, Box<dyn Fn() -> Result<()> + Sync + 'a>);
+
 /// What a step finds, case by case.
 #[derive(Default)]
 pub struct Cases {
@@ -72,6 +80,30 @@ impl Cases {
                 println!("FAILED {text}");
                 self.failures.push(text);
             }
+        }
+    }
+
+    /// Runs cases on all processors and notes them in their order. For emulators, whose virtual time doesn't care how many
+    /// run at once.
+    pub fn parallel(&mut self, jobs: &[Job<'_>]) {
+        let next = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<Result<()>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+        let work = || {
+            while let Some(((_, job), slot)) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| jobs.get(i).zip(results.get(i)))
+            {
+                let result = job();
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(work);
+            }
+        });
+        for ((name, _), slot) in jobs.iter().zip(results) {
+            let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.case(name, result.unwrap_or_else(|| Err(anyhow::anyhow!("was not run"))));
         }
     }
 
@@ -158,6 +190,20 @@ mod tests {
             .collect();
         let steps: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_string()).collect();
         assert_eq!(files, steps);
+    }
+
+    #[test]
+    fn parallel_cases_keep_their_order_and_their_results() {
+        let names: Vec<usize> = (0..50).collect();
+        let fails = |n: &usize| if n % 7 == 3 { Err(anyhow::anyhow!("{n}")) } else { Ok(()) };
+        let jobs: Vec<Job<'_>> = names
+            .iter()
+            .map(|n| (format!("case {n}"), Box::new(move || fails(n)) as Box<dyn Fn() -> Result<()> + Sync>))
+            .collect();
+        let mut cases = Cases::default();
+        cases.parallel(&jobs);
+        assert_eq!(cases.passed, 43);
+        assert_eq!(cases.failures[1], "case 10: 10");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::Cases;
+use super::{Cases, Job};
 use crate::{
     board::{self, Board},
     firmware::elf_path,
@@ -13,17 +13,20 @@ use crate::{
 
 pub fn run(cases: &mut Cases) -> Result<()> {
     let programs = program::all()?;
-    for (name, board) in board::all()? {
-        let chosen = programs.iter().filter(|p| p.expect.run && p.expect.golden != Golden::Bench && p.is_for(&name));
+    let boards = board::all()?;
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for (name, board) in &boards {
+        let chosen = programs.iter().filter(|p| p.expect.run && p.expect.golden != Golden::Bench && p.is_for(name));
         for program in chosen {
             let case = format!("{} on {name}", program.name);
             if toolchain::in_path(&board.qemu.program).is_none() {
                 cases.skip(&case, &format!("no {}", board.qemu.program));
                 continue;
             }
-            cases.case(&case, check(&name, &board, program));
+            jobs.push((case, Box::new(move || check(name, board, program))));
         }
     }
+    cases.parallel(&jobs);
     Ok(())
 }
 
