@@ -1,13 +1,15 @@
 //! Graphs: whatever numbers a text or a file holds, the planner plans or refuses, in words.
 
+use emberlite::executor::Everything;
 use emberlite::graph::{Graph, Node, Shape, Source, Update};
-use emberlite::loss::Loss;
-use emberlite::number::Format;
+use emberlite::learner::{Engine, Status};
+use emberlite::loss::{Loss, Target};
 use emberlite::number::random::Key;
+use emberlite::number::{F32, Fixed16, Format, Number};
 use emberlite::op::*;
 use emberlite::optimizer::Optimizer;
 use emberlite::plan::{Training, plan};
-use emberlite_tests::oracle::Choices;
+use emberlite_tests::oracle::{Case, Choices, Machine, generate};
 
 const SIZES: [u16; 12] = [1, 1, 2, 3, 4, 16, 255, 256, 4096, 32768, 65535, 0];
 const BYTES: [u8; 8] = [1, 1, 2, 3, 16, 128, 255, 0];
@@ -107,4 +109,40 @@ fn a_model_beyond_any_memory_is_refused() {
             assert!(error.to_string().contains("too large"), "{error}");
         }
     }
+}
+
+fn case(seed: u32, format: Format) -> Case {
+    let key = Key::new(seed, 31, 0);
+    let decisions: Vec<u32> = (0..20 + key.at(1000) % 80).map(|i| key.at(i) % 5040).collect();
+    generate(&mut Choices::new(&decisions), format)
+}
+
+/// Runs one graph with the plan of another with as many nodes; whether there was one to try.
+fn mismatched<N: Number>(seed: u32) -> bool {
+    let planned = case(seed, N::FORMAT);
+    let others = (seed + 1..seed + 200).map(|seed| case(seed, N::FORMAT));
+    let Some(run) = others.into_iter().find(|other| other.nodes.len() == planned.nodes.len()) else { return false };
+    let machine = Machine::<N>::new(planned.graph(), Some(&planned.training)).expect("a valid case");
+    let summary = machine.plan().summary;
+    let (mut arena, mut status) = (vec![0; summary.words as usize], Status::EMPTY);
+    let engine = Engine::new(run.graph(), machine.plan(), Some(&run.training), &mut arena, &mut status);
+    let mut engine: Engine<N, Everything> = engine.expect("as large as the plan says");
+    if engine.initialize(3).is_err() {
+        return false;
+    }
+    let values = vec![N::from_f32(0.5, 8); summary.outputs as usize];
+    let target = if run.training.loss.takes_class() { Target::Class(0) } else { Target::Values(&values) };
+    for t in 0..3 {
+        let input: Vec<N::Value> = (0..summary.inputs).map(|i| N::from_f32((i + t) as f32 * 0.1, 8)).collect();
+        // Right or wrong, it comes to an end.
+        let _ = engine.predict(&input);
+        let _ = engine.train_step(&input, target);
+    }
+    true
+}
+
+#[test]
+fn a_plan_of_another_graph_is_no_panic() {
+    let tried = (0..1500).filter(|&seed| mismatched::<F32>(seed) | mismatched::<Fixed16>(seed)).count();
+    assert!(tried > 500, "{tried}");
 }
