@@ -5,6 +5,7 @@
 //! kept in `random_graphs/regressions.txt`, which every later run tries first.
 
 mod random_graphs {
+    pub mod coverage;
     pub mod difference;
     pub mod fixed;
     pub mod float;

@@ -293,6 +293,7 @@ impl<'a> FixedNetwork<'a> {
         let training = self.training;
         let values = self.forward(input);
         let output = &values[values.len() - 1];
+        let class = largest(output, &Vec::from_iter(0..output.len()));
         let mut dy = vec![0; output.len()];
         let (target, frac) = (goal.target::<Fixed16>(), self.output_frac());
         let (loss, error_frac) =
@@ -316,7 +317,7 @@ impl<'a> FixedNetwork<'a> {
             self.pending = 0;
             self.updates += 1;
         }
-        Stepped { loss, outcome: if full { Outcome::Updated } else { Outcome::Accumulated } }
+        Stepped { loss, class, outcome: if full { Outcome::Updated } else { Outcome::Accumulated } }
     }
 
     fn update(&mut self, gradients: Vec<[Gradient; 2]>) {

@@ -10,7 +10,7 @@
 //! - [`FixedNetwork`] holds exact sums in `i128` and rounds where the documentation says so.
 //!
 //! What it takes from the library instead of writing it again, because other tests hold it: random keys, the rate of a
-//! schedule, and for fixed point the loss and Adam's element rule.
+//! schedule, elementary functions of f32, and for fixed point the loss, Adam, and plain descent along an outer product.
 
 mod choices;
 mod file;

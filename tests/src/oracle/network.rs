@@ -35,6 +35,8 @@ pub struct Network<'a, T> {
 pub struct Stepped<T> {
     /// The loss before the step.
     pub loss: T,
+    /// The class with the largest output before the step, the first of equal ones.
+    pub class: usize,
     /// Whether parameters were updated, the gradient was added to a mini-batch, or nothing changed.
     pub outcome: Outcome,
 }
@@ -319,7 +321,9 @@ impl<'a, T: Real> Network<'a, T> {
     fn try_step(&mut self, input: &[T], goal: &Goal<T>) -> Stepped<T> {
         let batch = self.training.batch;
         let values = self.forward(input, true);
-        let (loss, dy) = loss(&self.training.loss, &values[values.len() - 1], goal, batch);
+        let output = &values[values.len() - 1];
+        let class = largest(output, &Vec::from_iter(0..output.len()));
+        let (loss, dy) = loss(&self.training.loss, output, goal, batch);
         let gradients = self.backward(&values, dy);
         self.pending += 1;
         let full = self.pending == batch;
@@ -345,7 +349,7 @@ impl<'a, T: Real> Network<'a, T> {
             self.pending = 0;
             self.updates += 1;
         }
-        Stepped { loss, outcome: if full { Outcome::Updated } else { Outcome::Accumulated } }
+        Stepped { loss, class, outcome: if full { Outcome::Updated } else { Outcome::Accumulated } }
     }
 
     fn update(&mut self, gradients: Vec<[Gradient<T>; 2]>) {

@@ -39,7 +39,8 @@ fn compare(case: &Case, steps: u32) -> Result<(), String> {
         let report = machine.engine().train_step(&input, goal.target::<Fixed16>());
         let report = report.map_err(|e| format!("step {t}: {e}"))?;
         let expected = network.train_step(&input, &goal);
-        if (report.loss, report.outcome) != (expected.loss, expected.outcome) {
+        if (report.loss, usize::from(report.class), report.outcome) != (expected.loss, expected.class, expected.outcome)
+        {
             return Err(format!("step {t}: {report:?}, not {expected:?}"));
         }
         compare_memory(&machine, &network).map_err(|text| format!("step {t}: {text}"))?;
