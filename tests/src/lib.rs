@@ -1,8 +1,8 @@
 //! What spans crates: oracles, programs run by host and emulator, golden text.
 #![cfg_attr(not(feature = "std"), no_std)]
 
-pub mod programs;
 #[cfg(feature = "std")]
 pub mod oracle;
+pub mod programs;
 #[cfg(feature = "std")]
 pub mod reference;

@@ -3,6 +3,7 @@
 
 mod guard {
     pub mod certificate;
+    pub mod exploding;
     pub mod hidden;
     pub mod hostile;
     pub mod ordinary;
