@@ -12,7 +12,7 @@ use std::path::Path;
 const CASES: u64 = 10_000;
 
 /// Words that mean something in a description, for edits that get further than the parser.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 25] = [
     "[model]",
     "input = ",
     "65535",
@@ -37,6 +37,8 @@ const WORDS: [&str; 24] = [
     "\"fixed16\"",
     "1979-05-27",
     "\u{1F600}",
+    // Longer than a message quotes, and cut inside a letter by whoever counts bytes.
+    "\"aéééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé\"",
 ];
 
 /// Case `number` made from a good text: 1 to 8 edits, or for every 16th case nothing but random bytes.
@@ -54,9 +56,17 @@ fn edited(good: &[u8], number: u64, words: &[&str]) -> Vec<u8> {
             0 => bytes.truncate(at),
             1 => drop(bytes.drain(at..end)),
             2 => bytes.extend_from_within(at..),
-            3 | 4 if !words.is_empty() => {
+            3 if !words.is_empty() => {
                 let word = words[(value >> 16) as usize % words.len()];
                 bytes.splice(at..end, word.bytes());
+            }
+            // A whole value for another: these pass the parser.
+            4 if !words.is_empty() => {
+                let word = words[(value >> 16) as usize % words.len()];
+                if let Some(start) = bytes[at..].iter().position(|&byte| byte == b'=').map(|found| at + found + 1) {
+                    let len = bytes[start..].iter().position(|byte| b",}\n#".contains(byte));
+                    bytes.splice(start..len.map_or(bytes.len(), |len| start + len), word.bytes());
+                }
             }
             _ if at < bytes.len() => bytes[at] ^= 1 << (value >> 8 & 7),
             _ => {}

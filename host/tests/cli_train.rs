@@ -55,6 +55,11 @@ fn a_resumed_run_gives_the_same_file() {
     train("halves", "half.safetensors", &["3"]);
     train("halves", "halves.safetensors", &["6", "--resume"]);
     assert_eq!(folder.read("whole.safetensors"), folder.read("halves.safetensors"));
+    // Gone on, not done again: six epochs were trained in all.
+    let metrics = String::from_utf8(folder.read("halves/metrics.jsonl")).unwrap();
+    assert_eq!(metrics.matches("\"event\":\"epoch\"").count(), 6);
+    assert!(folder.names().iter().all(|name| !name.contains(".part")), "{:?}", folder.names());
+    assert!(String::from_utf8(folder.read("whole/report.html")).unwrap().contains("small"));
     assert_ne!(folder.read("whole.safetensors"), folder.read("half.safetensors"));
     // Other seeds give other weights, and so does going on from weights.
     train("seeded", "seeded.safetensors", &["6", "--seed", "7"]);
