@@ -159,3 +159,30 @@ fn saved_and_loaded_it_learns_on_bit_for_bit() {
     }
     assert!(skipped > 10 && updates > 2000, "{skipped} skipped, {updates} updates");
 }
+
+/// A sample whose loss overflows is skipped; without it everything goes on just the same, dropout's masks too.
+#[test]
+fn a_skipped_sample_leaves_no_trace() {
+    use emberlite::graph::{Graph, Shape, dropout, linear, relu};
+    use emberlite::{loss::Loss, loss::Target, optimizer::Optimizer, plan::Training};
+    let nodes = [linear(8), relu(), dropout(0.5), linear(2)];
+    let graph = Graph::new(Format::F32, Shape::d1(3), &nodes);
+    for batch in [1, 3] {
+        let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.01)).batch(batch);
+        let run = |bad_at: Option<u32>| {
+            let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid model");
+            machine.engine().initialize(1).expect("nothing is frozen");
+            for t in 0..12 {
+                if bad_at == Some(t) {
+                    let report = machine.engine().train_step(&[1.0; 3], Target::Values(&[3e38, 0.0]));
+                    assert_eq!(report.map(|r| r.outcome), Ok(Outcome::Skipped));
+                }
+                let x = [0.1, 0.2, 0.3].map(|x| x * t as f32);
+                machine.engine().train_step(&x, Target::Values(&[0.5, -0.5])).expect("a valid sample");
+            }
+            (machine.learnt(), machine.engine().progress().samples)
+        };
+        // At the start of a mini-batch; in the middle of one that batch would be lost.
+        assert_eq!(run(Some(6)), run(None), "batch {batch}");
+    }
+}
