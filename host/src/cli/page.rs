@@ -9,6 +9,8 @@ use super::CliError;
 use crate::export::{self, Bytes};
 use crate::report;
 
+const EXPECTED: &str = "expected the JSON of a report, as `emberlite train` and `cargo xtask demo` write it";
+
 /// Makes the page of a report that was saved as JSON: of a demonstration on the device, or of a training run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -22,10 +24,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let json = Bytes::read(&arguments.file)?;
     let json = json.as_slice();
-    // Every report of a demonstration has its runs; those of training have epochs instead.
-    let page = match read::<serde_json::Value>(arguments, json)?.get("runs") {
-        Some(_) => report::demo(&read(arguments, json)?),
-        None => report::training(&read(arguments, json)?),
+    // Reports of a demonstration have runs, those of training have epochs.
+    let value: serde_json::Value = read(arguments, json)?;
+    let page = if value.get("runs").is_some() {
+        report::demo(&read(arguments, json)?)
+    } else if value.get("history").is_some() {
+        report::training(&read(arguments, json)?)
+    } else {
+        let what = "neither the `runs` of a demonstration nor the `history` of a training run";
+        return Err(CliError::Message(format!("{}: {what}; {EXPECTED}", arguments.file.display())));
     };
     let path = arguments.out.clone().unwrap_or_else(|| arguments.file.with_extension("html"));
     if path == arguments.file {
@@ -37,8 +44,6 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
 }
 
 fn read<T: DeserializeOwned>(arguments: &Arguments, json: &[u8]) -> Result<T, CliError> {
-    serde_json::from_slice(json).map_err(|error| {
-        let what = "expected the JSON of a report, as `emberlite train` and `cargo xtask demo` write it";
-        CliError::Message(format!("{}: {error}; {what}", arguments.file.display()))
-    })
+    serde_json::from_slice(json)
+        .map_err(|error| CliError::Message(format!("{}: {error}; {EXPECTED}", arguments.file.display())))
 }
