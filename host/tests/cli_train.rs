@@ -78,3 +78,40 @@ fn a_budget_that_is_too_small_ends_training_before_it_starts() {
     assert!(answer.status == 1 && answer.error.contains("the budget is 100"), "{}", answer.error);
     assert_eq!(folder.names(), ["model.toml", "rows.csv"]);
 }
+
+/// `y = 2 a - b`, as a number and as its sign: one output each.
+#[test]
+fn numbers_and_signs_are_learnt_by_one_output() {
+    let folder = Folder::new();
+    let mut rows = "a,b,y,sign\n".to_string();
+    for i in 0..100 {
+        let (a, b) = (f64::from(i % 10) / 5.0 - 1.0, f64::from(i / 10) / 5.0 - 1.0);
+        let y = 2.0 * a - b + 0.05;
+        rows += &format!("{a},{b},{y:.3},{}\n", if y > 0.0 { "up" } else { "down" });
+    }
+    folder.write("rows.csv", rows);
+    for (label, loss, measured) in
+        [("{ value = \"y\" }", "mean_squared_error", false), ("{ class = \"sign\" }", "binary_cross_entropy", true)]
+    {
+        let text = format!(
+            "[data]\nfile = \"rows.csv\"\nfeatures = [\"a\", \"b\"]\nlabel = {label}\n\
+             [model]\ninput = [2]\nlayers = [{{ op = \"linear\", outputs = 1 }}]\n\
+             [training]\nloss = \"{loss}\"\noptimizer = {{ name = \"adam\", learning_rate = 0.1 }}\nepochs = 60\n\
+             [device.training]\noptimizer = {{ name = \"sgd\", learning_rate = 0.01 }}\n"
+        );
+        let model = folder.write("model.toml", text);
+        let (run, weights) = (folder.path(loss), folder.path(&format!("{loss}.safetensors")));
+        done(&["train", "--quiet", "--model", &model, "--run", &run, "--out", &weights, "--device", "cpu"]);
+        let tested = tested(&folder, loss);
+        assert_eq!(tested["device_accuracy"].is_number(), measured, "{tested}");
+        if measured {
+            assert!(tested["device_accuracy"].as_f64().unwrap() >= 0.97, "{tested}");
+            assert_eq!(tested["host_accuracy"], tested["device_accuracy"]);
+        } else {
+            assert!(tested["device_loss"].as_f64().unwrap() < 1e-3, "{tested}");
+        }
+        let rows = folder.path("rows.csv");
+        let out = folder.path("out.safetensors");
+        done(&["simulate", "--model", &model, "--weights", &weights, "--data", &rows, "--steps", "7", "--out", &out]);
+    }
+}

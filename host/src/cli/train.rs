@@ -185,7 +185,7 @@ impl Run<'_> {
             if let Some(standardise) = standardise {
                 standardise.apply(&mut set)?;
             }
-            Ok(set)
+            Ok(spec.for_trainer(set))
         };
         let train_set = normalised(&raw.train)?;
         let validation = raw.validation.as_ref().map(normalised).transpose()?;
@@ -272,7 +272,7 @@ fn test<'a>(
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
-    let host = train::evaluate(graph, loss, parameters, &normalised, DeviceChoice::Cpu)?;
+    let host = train::evaluate(graph, loss, parameters, &spec.for_trainer(normalised), DeviceChoice::Cpu)?;
     let device = simulate::run(spec, sealed, set, &Options::default())?.report;
     Ok(Tested {
         event: "tested",

@@ -3,6 +3,35 @@
 //! Inputs are raw numbers; the normalisation constants come from the file and are applied by core. In f32 the order of
 //! every operation is part of core's contract, in fixed point all is integer: both sides run the same code over the same
 //! arena. Training takes the samples in their order, from the first again after the last, one call of `train_step` each.
+//!
+//! ```
+//! use emberlite::image::{Kind, Profile};
+//! use emberlite_host::data::{Dataset, Labels};
+//! use emberlite_host::export::{Export, Weights, encode};
+//! use emberlite_host::simulate::{Options, run};
+//! use emberlite_host::{Parameters, spec::Spec};
+//!
+//! let text = "[model]\ninput = [2]\nlayers = [{ op = \"linear\", outputs = 2 }]\n\
+//!             [device.training]\noptimizer = { name = \"sgd\", learning_rate = 0.5 }\n";
+//! let spec = Spec::parse("model.toml", text, std::path::Path::new(""))?;
+//! let mut parameters = Parameters::new();
+//! parameters.set(0, Kind::Weight, vec![0.0; 4]);
+//! parameters.set(0, Kind::Bias, vec![0.0; 2]);
+//! let weights = Weights::Real { graph: spec.graph(), parameters: &parameters };
+//! let (name, classes, profile) = ("", &[][..], Profile::Raw);
+//! let file = encode(&Export { weights, standardise: None, golden: None, name, classes, profile })?;
+//!
+//! let labels = Labels::Class { ids: vec![0, 1], names: vec!["left".into(), "right".into()] };
+//! let rows = Dataset::new(vec![1.0, 0.0, 0.0, 1.0], vec![2], labels)?;
+//! let simulation = run(&spec, &file, &rows, &Options { steps: Some(2), trace: true })?;
+//! // The first step starts from zero weights: both classes are as likely, so the loss is ln 2.
+//! assert!((simulation.report.trace.unwrap().loss[0] - 2f32.ln()).abs() < 1e-6);
+//! assert_eq!((simulation.report.updates, simulation.report.accuracy), (2, Some(1.0)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The program's `simulate` is this function between files, and its interface is stable: the arguments, the file's format,
+//! and the fields of [`Report`] in the JSON.
 
 mod input;
 mod report;

@@ -28,6 +28,24 @@
 //! Operations and attributes have the names of [`emberlite::graph`]; the same numbers give the same [`Graph`]. Every error
 //! says file, line, what was expected, what was found and what to do; an unknown key is an error, since a misspelt setting
 //! that is silently ignored costs a training run.
+//!
+//! ```
+//! use emberlite_host::spec::Spec;
+//! use std::path::Path;
+//!
+//! let text = "[model]\ninput = [64]\nlayers = [{ op = \"linear\", outputs = 10 }]\n";
+//! let spec = Spec::parse("model.toml", text, Path::new(""))?;
+//! let costs = spec.costs(Some(&spec.device.training))?;
+//! // 64 * 10 weights and 10 biases; Adam, which is the default, keeps two numbers for each of the 650.
+//! assert_eq!((costs.parameters, costs.state_bytes, costs.macs_predict), (650, 650 * 2 * 4, 640));
+//!
+//! let error = Spec::parse("model.toml", &text.replace("linear", "linaer"), Path::new("")).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "model.toml:3: `model.layers[0].op`: unknown operation `linaer`; did you mean `linear`?"
+//! );
+//! # Ok::<(), emberlite_host::spec::SpecError>(())
+//! ```
 
 mod costs;
 mod data;
