@@ -18,9 +18,9 @@ pub use forward::forward;
 
 use crate::graph::Graph;
 use crate::loss::LossSet;
-use crate::number::{Number, random::Key};
+use crate::number::{Number, Rate, random::Key};
 use crate::op::{NodeScales, OpSet};
-use crate::optimizer::{Corrections, OptimizerSet, StepSettings};
+use crate::optimizer::{Corrections, OptimizerSet, Schedule, StepSettings};
 use crate::plan::{PlanView, Step, Training};
 
 /// What is compiled into an executor. A static model links only what it uses.
@@ -31,6 +31,13 @@ pub trait Linked {
     const LOSSES: LossSet;
     /// Optimizers.
     const OPTIMIZERS: OptimizerSet;
+    /// The schedule where it is known, so that the code of the others isn't linked; else the settings' own is taken.
+    const SCHEDULE: Option<Schedule> = None;
+}
+
+/// The learning rate of the step that follows update `update`.
+pub(crate) fn rate<N: Number, L: Linked>(training: &Training, update: u32) -> Rate {
+    L::SCHEDULE.unwrap_or(training.schedule).rate::<N>(training.optimizer.learning_rate(), update)
 }
 
 /// Everything, for models that are unknown at compile time.
@@ -72,7 +79,7 @@ pub struct Moment {
 /// What is the same for every row in the step that follows update `update`.
 fn settings<N: Number, L: Linked>(training: &Training, update: u32) -> StepSettings {
     StepSettings {
-        rate: training.schedule.rate::<N>(training.optimizer.learning_rate(), update),
+        rate: rate::<N, L>(training, update),
         penalty: training.penalty,
         clip_value: training.clip.value(),
         scale: 1.0,

@@ -48,43 +48,44 @@ macro_rules! model {
         const _: () = {
             #[allow(unused_imports)]
             use $crate::graph::*;
-            const NODES: &[Node] = &[$($layer),+];
-            const GRAPH: Graph<'static> =
-                Graph::new($crate::number::Format::$format, Shape::new(&[$($input),+]), NODES);
-            const TRAINING: Option<&'static $crate::plan::Training> = {
+            const EMBERLITE_NODES: &[Node] = &[$($layer),+];
+            const EMBERLITE_GRAPH: Graph<'static> =
+                Graph::new($crate::number::Format::$format, Shape::new(&[$($input),+]), EMBERLITE_NODES);
+            const EMBERLITE_TRAINING: Option<&'static $crate::plan::Training> = {
                 #[allow(unused_mut, unused_assignments)]
                 let mut training: Option<&'static $crate::plan::Training> = None;
                 $(
-                    const SETTINGS: $crate::plan::Training = $training;
-                    training = Some(&SETTINGS);
+                    const EMBERLITE_SETTINGS: $crate::plan::Training = $training;
+                    training = Some(&EMBERLITE_SETTINGS);
                 )?
                 training
             };
-            const BUDGET: u32 = {
+            const EMBERLITE_BUDGET: u32 = {
                 #[allow(unused_mut, unused_assignments)]
                 let mut budget = u32::MAX;
                 $( budget = $ram; )?
                 budget
             };
-            static PLAN: $crate::plan::Plan<{ NODES.len() }> = PLANNED;
-            const PLANNED: $crate::plan::Plan<{ NODES.len() }> =
-                $crate::plan::plan_or_panic(&GRAPH, TRAINING, Shape::new(&[$($output),+]), BUDGET);
+            static EMBERLITE_PLAN: $crate::plan::Plan<{ EMBERLITE_NODES.len() }> = EMBERLITE_PLANNED;
+            const EMBERLITE_PLANNED: $crate::plan::Plan<{ EMBERLITE_NODES.len() }> =
+                $crate::plan::plan_or_panic(&EMBERLITE_GRAPH, EMBERLITE_TRAINING, Shape::new(&[$($output),+]), EMBERLITE_BUDGET);
 
             impl $crate::executor::Linked for $name {
-                const OPS: $crate::op::OpSet = $crate::plan::operations(&GRAPH);
-                const LOSSES: $crate::loss::LossSet = $crate::plan::losses(TRAINING);
-                const OPTIMIZERS: $crate::optimizer::OptimizerSet = $crate::plan::optimizers(TRAINING);
+                const OPS: $crate::op::OpSet = $crate::plan::operations(&EMBERLITE_GRAPH);
+                const LOSSES: $crate::loss::LossSet = $crate::plan::losses(EMBERLITE_TRAINING);
+                const OPTIMIZERS: $crate::optimizer::OptimizerSet = $crate::plan::optimizers(EMBERLITE_TRAINING);
+                const SCHEDULE: Option<$crate::optimizer::Schedule> = $crate::plan::schedule(EMBERLITE_TRAINING);
             }
 
             impl $crate::learner::Model for $name {
                 type Number = $crate::number::$format;
                 type Input = $crate::Tensor<<$crate::number::$format as $crate::number::Number>::Value, $($input),+>;
                 type Output = $crate::Tensor<<$crate::number::$format as $crate::number::Number>::Value, $($output),+>;
-                type Memory = [u32; PLANNED.words()];
-                const EMPTY: Self::Memory = [0; PLANNED.words()];
-                const GRAPH: $crate::graph::Graph<'static> = GRAPH;
-                const PLAN: $crate::plan::PlanView<'static> = PLAN.view();
-                const TRAINING: Option<&'static $crate::plan::Training> = TRAINING;
+                type Memory = [u32; EMBERLITE_PLANNED.words()];
+                const EMPTY: Self::Memory = [0; EMBERLITE_PLANNED.words()];
+                const GRAPH: $crate::graph::Graph<'static> = EMBERLITE_GRAPH;
+                const PLAN: $crate::plan::PlanView<'static> = EMBERLITE_PLAN.view();
+                const TRAINING: Option<&'static $crate::plan::Training> = EMBERLITE_TRAINING;
             }
         };
     };

@@ -26,7 +26,8 @@ pub struct Engine<'a, 'w, N: Number, L: Linked> {
 /// What an engine remembers besides its arena.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Status<'w> {
-    pub(super) image: &'w [u8],
+    /// `None` rather than an empty slice: a fresh learner is all zeros, and a `static` one costs no flash.
+    pub(super) image: Option<&'w [u8]>,
     pub(super) progress: Progress,
     pub(super) ready: bool,
     /// Where the normalisation lies in the image: first byte and channels.
@@ -36,7 +37,7 @@ pub struct Status<'w> {
 impl Status<'_> {
     /// Nothing loaded.
     pub const EMPTY: Status<'static> = Status {
-        image: &[],
+        image: None,
         progress: Progress { samples: 0, updates: 0, pending: 0, skipped: 0 },
         ready: false,
         normalisation: (0, 0),
@@ -67,14 +68,19 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
     /// The normalisation that came with the parameters, if any.
     pub fn normalisation(&self) -> Option<Normalisation<'w, N>> {
         let (at, channels) = self.status.normalisation;
-        Normalisation::from_bytes(self.status.image, at, channels)
+        Normalisation::from_bytes(self.status.image.unwrap_or_default(), at, channels)
     }
 
     pub(super) fn context(&self) -> Context<'a>
     where
         'w: 'a,
     {
-        Context { graph: self.graph, plan: self.plan, training: self.training, image: self.status.image }
+        Context {
+            graph: self.graph,
+            plan: self.plan,
+            training: self.training,
+            image: self.status.image.unwrap_or_default(),
+        }
     }
 
     fn moment(&self, training: bool) -> Moment {
@@ -283,7 +289,7 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         'w: 'a,
     {
         let context = self.context();
-        let rate = training.schedule.rate::<N>(training.optimizer.learning_rate(), moment.update).real();
+        let rate = executor::rate::<N, L>(training, moment.update).real();
         if executor::certify::<N, L>(&context, self.arena, input, rate) {
             return Ok(true);
         }

@@ -114,7 +114,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         let updates = file.step();
         let batch = self.training.map_or(1, |t| t.batch);
         *self.status = Status {
-            image,
+            image: Some(image),
             progress: Progress { samples: updates.wrapping_mul(batch), updates, pending: 0, skipped: 0 },
             ready: true,
             normalisation,

@@ -68,7 +68,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         if progress.pending > 0 {
             return Err(SaveError::MidBatch { pending: progress.pending });
         }
-        let base = Image::open(self.status.image).ok();
+        let base = self.status.image.and_then(|image| Image::open(image).ok());
         let value = if N::FORMAT == Format::F32 { DType::F32 } else { DType::I16 };
         let state = if N::FORMAT == Format::F32 { DType::F32 } else { DType::I32 };
         let full = |_| SaveError::TooManyTensors { limit: T as u32 };

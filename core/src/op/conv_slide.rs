@@ -11,7 +11,7 @@ pub(super) fn forward<const K: usize>(x: &[f32], w: &[f32], b: &[f32], y: &mut [
     }
     let padding = s.g.padding[0];
     let mut at = 0;
-    for planes in y.chunks_mut(4 * plane) {
+    for planes in y.chunks_mut(plane.saturating_mul(4).max(1)) {
         for (i, x) in x.chunks_exact(s.input_plane.max(1)).enumerate() {
             for ky in 0..s.g.window[0] {
                 // Result row r uses source row r + ky - padding.
@@ -32,7 +32,7 @@ pub(super) fn backward_input<const K: usize>(dy: &[f32], w: &[f32], dx: &mut [f3
     let Some(left) = (K - 1).checked_sub(s.g.padding[1]) else { return };
     let padding = s.g.padding[0];
     let mut at = 0;
-    for planes in dx.chunks_mut(4 * plane) {
+    for planes in dx.chunks_mut(plane.saturating_mul(4).max(1)) {
         for (o, dy) in dy.chunks_exact(s.output_plane.max(1)).enumerate() {
             for ky in 0..s.g.window[0] {
                 // Result row r uses source row r + padding - ky.

@@ -5,7 +5,7 @@ use super::{Plan, Training, plan};
 use crate::graph::{Graph, Shape};
 use crate::loss::LossSet;
 use crate::op::OpSet;
-use crate::optimizer::OptimizerSet;
+use crate::optimizer::{OptimizerSet, Schedule};
 
 /// The error of a plan that exceeds `budget` bytes of arena.
 pub const fn check_budget<const N: usize>(plan: &Plan<N>, budget: u32) -> Result<(), PlanError> {
@@ -60,6 +60,14 @@ pub const fn losses(training: Option<&Training>) -> LossSet {
     match training {
         Some(t) => LossSet::NONE.with(&t.loss),
         None => LossSet::NONE,
+    }
+}
+
+/// The schedule of some settings.
+pub const fn schedule(training: Option<&Training>) -> Option<Schedule> {
+    match training {
+        Some(t) => Some(t.schedule),
+        None => Some(Schedule::CONSTANT),
     }
 }
 

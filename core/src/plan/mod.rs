@@ -26,7 +26,7 @@ mod sharing;
 mod step;
 mod value;
 
-pub use compile::{check_budget, losses, operations, optimizers, plan_or_panic};
+pub use compile::{check_budget, losses, operations, optimizers, plan_or_panic, schedule};
 pub use error::{PlanError, PlanErrorKind, panic};
 pub use run::plan;
 pub use settings::Training;
