@@ -19,6 +19,7 @@ impl Uart {
             if let Some(byte) = self.try_read() {
                 return byte;
             }
+            machine::uart_wait();
         }
     }
 

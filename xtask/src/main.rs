@@ -3,6 +3,7 @@
 //! Few dependencies, since every command compiles this first.
 
 mod board;
+mod demo;
 mod doctor;
 mod drive;
 mod elf;
@@ -25,7 +26,8 @@ cargo xtask COMMAND
   build [--board B] [--bin P]   build programs (default: all) for boards (default: all)
   run --board B --bin P         run one program in the emulator; its exit status is the verdict
   test [STEP...]                all checks, or the named steps; 'test --list' names them
-  demo [--board B]              fine-tune a device in the emulator over its serial port
+  demo [--quick]                train, flash, learn the other wrist on the device, compare every bit
+  fine-tune [--board B]         a smaller one: handwritten digits, any board, no training on the host
   boards | programs             what there is
 
 EMBERLITE_BLESS=1 makes 'test' rewrite the golden text instead of comparing with it.";
@@ -69,10 +71,15 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             let options = Options::parse(rest, &[], &["--list"])?;
             return test::run(&options.names, options.flag("--list"));
         }
-        "demo" => {
+        "fine-tune" => {
             let options = Options::parse(rest, &["--board"], &[])?;
             options.no_names()?;
-            demo(options.value("--board").unwrap_or("m4f"))?;
+            fine_tune(options.value("--board").unwrap_or("m4f"))?;
+        }
+        "demo" => {
+            let options = Options::parse(rest, &[], &["--quick"])?;
+            options.no_names()?;
+            demo::run(options.flag("--quick"))?;
         }
         "boards" => {
             for (name, board) in board::all()? {
@@ -99,7 +106,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
 }
 
 /// A device that learns a new writer's hand over its serial port, in the emulator.
-fn demo(board_name: &str) -> Result<()> {
+fn fine_tune(board_name: &str) -> Result<()> {
     let boards = board::select(Some(board_name))?;
     let board = &boards[board_name];
     let programs = program::select(Some(drive::PROGRAM))?;

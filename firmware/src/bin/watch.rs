@@ -1,10 +1,11 @@
-//! A watch that keeps learning: the model lies in its own slot of flash, a host sends what the inertial sensor read, labelled,
+//! A watch that keeps learning: the model lies in its own partition of flash, a host sends what the inertial sensor read, labelled,
 //! over the serial port, and reads back what was learnt. `cargo xtask demo` drives it.
 #![no_std]
 #![no_main]
 
 use emberlite::{
     Tensor, Values,
+    image::Image,
     learner::{Learner, Model},
     loss::Loss,
     model,
@@ -12,7 +13,7 @@ use emberlite::{
     optimizer::Optimizer,
     plan::Training,
 };
-use emberlite_firmware::{Exit, Owned, println, program, slot, stack, tuned};
+use emberlite_firmware::{Exit, Owned, partition::partition, println, program, stack, tuned};
 use emberlite_link::{Receiver, Refusal, Server};
 
 program!(main);
@@ -58,7 +59,9 @@ fn main() -> Exit {
     let (Some(learner), Some(receiver), Some(server)) = (LEARNER.take(), RECEIVER.take(), SERVER.take()) else {
         return Exit::Failed;
     };
-    if learner.load(slot::model()).is_err() {
+    let partition = partition();
+    let len = Image::stored_len(partition).ok().and_then(|len| usize::try_from(len).ok()).unwrap_or_default();
+    if learner.load(partition.get(..len).unwrap_or_default()).is_err() {
         println!("the model in flash is refused");
         return Exit::Failed;
     }

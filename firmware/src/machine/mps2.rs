@@ -12,7 +12,11 @@ const UART: usize = 0x4000_4000;
 const UART_DATA: usize = UART;
 const UART_STATE: usize = UART + 4;
 const UART_CTRL: usize = UART + 8;
+const UART_INTERRUPT: usize = UART + 0xC;
 const UART_BAUDDIV: usize = UART + 0x10;
+const NVIC_ISER: usize = 0xE000_E100;
+const NVIC_ICPR: usize = 0xE000_E280;
+const UART_RECEIVE: u32 = 1;
 const UART_TX_FULL: u32 = 1;
 const UART_RX_FULL: u32 = 2;
 
@@ -47,7 +51,19 @@ pub(crate) fn instructions_since(start: u64) -> u64 {
 
 pub(crate) fn uart_start() {
     write(UART_BAUDDIV, 25_000_000 / 115_200);
-    write(UART_CTRL, 0b11);
+    write(UART_CTRL, 0b1011);
+    // Interrupts stay masked: a pending one only ends a wait.
+    // SAFETY: masks interrupts, of which no handler of this program exists.
+    unsafe { core::arch::asm!("cpsid i", options(nomem, nostack)) }
+    write(NVIC_ISER, UART_RECEIVE);
+}
+
+/// Sleeps until something arrives, or a moment.
+pub(crate) fn uart_wait() {
+    // SAFETY: waits; touches no memory.
+    unsafe { core::arch::asm!("wfi", options(nomem, nostack)) }
+    write(NVIC_ICPR, UART_RECEIVE);
+    write(UART_INTERRUPT, 0b10);
 }
 
 pub(crate) fn uart_try_read() -> Option<u8> {

@@ -82,6 +82,9 @@ pub(crate) fn uart_start() {
     write(UART_FIFO_CONTROL, 1);
 }
 
+/// Nothing to wait with: the port is polled.
+pub(crate) fn uart_wait() {}
+
 pub(crate) fn uart_try_read() -> Option<u8> {
     (read(UART_LINE_STATUS) & UART_DATA_READY != 0).then(|| read(UART_DATA))
 }

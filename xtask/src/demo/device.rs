@@ -1,0 +1,217 @@
+//! The device: firmware in the emulator, a model in its partition of flash, and the link's client on its serial port.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::Child,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use emberlite_link::{Body, Client, Info, Port, Reply, VERSION, floats};
+
+use super::data::{CHANNELS, EXERCISES, READINGS, Window};
+use crate::{
+    board::Board,
+    qemu::{self, Run},
+};
+
+/// How long a reply may take; a step takes some 20 ms, but the machine may be busy.
+const REPLY_LIMIT: Duration = Duration::from_secs(30);
+/// How long the program may take to end once it was told to.
+const END_LIMIT: Duration = Duration::from_secs(10);
+/// Bytes of the longest frame.
+const FRAME: usize = 1024;
+
+/// A device that listens.
+pub struct Device {
+    client: Client<Line, FRAME>,
+    child: Option<Child>,
+}
+
+/// What the device says of itself at its end, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Memory {
+    /// The learner's arena.
+    pub arena: u64,
+    /// The deepest that the stack became.
+    pub stack: u64,
+}
+
+impl Device {
+    /// Starts the emulator with the program and puts `model` into its partition of flash.
+    pub fn start(board: &Board, elf: &Path, model: &Path) -> Result<Self> {
+        // The emulator calls us, so there is nothing to wait for but the call.
+        let listener = TcpListener::bind("127.0.0.1:0").context("opening a local port for the serial line")?;
+        let port = listener.local_addr()?.port();
+        let mut command = qemu::untimed(board, elf);
+        command
+            .arg("-chardev")
+            .arg(format!("socket,id=line,host=127.0.0.1,port={port},server=off,nodelay=on"))
+            .args(["-serial", "chardev:line"])
+            .arg("-device")
+            .arg(format!("loader,file={},addr={:#x},force-raw=on", model.display(), board.partition()));
+        let mut child = qemu::start(board, &mut command)?;
+        match accept(&listener, &mut child).and_then(Line::new) {
+            Ok(line) => Ok(Device { client: Client::new(line), child: Some(child) }),
+            Err(error) => {
+                // It may have ended by itself; what it says then is what matters.
+                let _ = child.kill();
+                let said = qemu::finish(child, END_LIMIT).map_or_else(|e| e.to_string(), |run| said(&run));
+                Err(error.context(said))
+            }
+        }
+    }
+
+    /// Asks who is there; returns the layout hash of the program's model.
+    pub fn hello(&mut self) -> Result<u64> {
+        let info = match self.client.call(Body::Hello) {
+            Ok(Reply::Info(info)) => info,
+            other => {
+                let problem = format!("{other:?}");
+                let child = self.child.take();
+                let said = child.map(|child| qemu::finish(child, END_LIMIT).map(|run| said(&run)));
+                bail!("the device doesn't answer ({problem}); {}", said.transpose()?.unwrap_or_default());
+            }
+        };
+        let Info { version, input_len, output_len, layout_hash, .. } = info;
+        ensure!(version == VERSION, "the device speaks version {version} of the link, this program {VERSION}");
+        let expected = (READINGS * CHANNELS, EXERCISES.len());
+        ensure!(
+            (input_len as usize, output_len as usize) == expected,
+            "the device's model has {input_len} inputs and {output_len} outputs, expected {expected:?}"
+        );
+        Ok(layout_hash)
+    }
+
+    /// One training step; returns the loss before it.
+    pub fn train(&mut self, window: &Window, step: u32) -> Result<f32> {
+        let label = window.exercise as u32;
+        match self.client.call(Body::Train { input: &bytes(window), label }) {
+            Ok(Reply::Trained { loss, step: made, .. }) if made == step => Ok(loss),
+            other => bail!("training step {step}: {other:?}"),
+        }
+    }
+
+    /// Whether the device gets this window right.
+    pub fn evaluate(&mut self, window: &Window) -> Result<bool> {
+        let label = window.exercise as u32;
+        match self.client.call(Body::Evaluate { input: &bytes(window), label }) {
+            Ok(Reply::Evaluated { correct, .. }) => Ok(correct),
+            other => bail!("evaluating: {other:?}"),
+        }
+    }
+
+    /// All trained parameters, one after the other.
+    pub fn parameters(&mut self) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        loop {
+            let offset = u32::try_from(values.len() * 4)?;
+            match self.client.call(Body::Read { offset }) {
+                Ok(Reply::Parameters { bytes: [], .. }) => return Ok(values),
+                Ok(Reply::Parameters { offset: from, bytes, .. }) if from == offset => values.extend(floats(bytes)),
+                other => bail!("reading parameters at byte {offset}: {other:?}"),
+            }
+        }
+    }
+
+    /// Tells the program to end, and returns what it says of its memory.
+    pub fn finish(mut self) -> Result<Memory> {
+        match self.client.call(Body::Finish) {
+            Ok(Reply::Finished { .. }) => {}
+            other => bail!("the device doesn't finish: {other:?}"),
+        }
+        let Some(child) = self.child.take() else { bail!("the emulator has ended") };
+        let run = qemu::finish(child, END_LIMIT)?;
+        ensure!(run.status == 0, "{}", said(&run));
+        let number = |key: &str| -> Result<u64> {
+            let value = run.stdout.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
+            value.with_context(|| format!("the program doesn't say its {key}; it printed:\n{}", run.stdout))
+        };
+        Ok(Memory { arena: number("arena")?, stack: number("stack")? })
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // An error is on its way already; an emulator that has ended needs no killing.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn said(run: &Run) -> String {
+    format!(
+        "the program ended with status {} and printed:\n{}{}",
+        run.status,
+        run.stdout,
+        String::from_utf8_lossy(&run.stderr)
+    )
+}
+
+/// A window as the sensor gives it: reading by reading, little-endian 16-bit integers.
+fn bytes(window: &Window) -> Vec<u8> {
+    window.readings.iter().flatten().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn accept(listener: &TcpListener, child: &mut Child) -> Result<TcpStream> {
+    listener.set_nonblocking(true)?;
+    let start = Instant::now();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error).context("waiting for the emulator's serial line"),
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("the emulator ended at once: {status}");
+        }
+        ensure!(start.elapsed() < REPLY_LIMIT, "the emulator doesn't open its serial line");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The serial line, read in pieces.
+struct Line {
+    stream: TcpStream,
+    buffer: [u8; 1024],
+    at: usize,
+    len: usize,
+}
+
+impl Line {
+    fn new(stream: TcpStream) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(REPLY_LIMIT))?;
+        Ok(Line { stream, buffer: [0; 1024], at: 0, len: 0 })
+    }
+}
+
+impl Port for Line {
+    type Error = std::io::Error;
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.stream.write_all(bytes)
+    }
+
+    fn receive(&mut self) -> Result<Option<u8>, Self::Error> {
+        if self.at == self.len {
+            self.at = 0;
+            self.len = match self.stream.read(&mut self.buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(len) => len,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+        }
+        let byte = self.buffer.get(self.at).copied();
+        self.at += 1;
+        Ok(byte)
+    }
+}

@@ -1,0 +1,169 @@
+//! One model's way: judged, fine-tuned on the device, read back, and compared with the simulation.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    data::Window,
+    device::{Device, Memory},
+    host::{Emberlite, Figures},
+    parity::{self, Weights},
+};
+use crate::board::Board;
+
+/// What a device learns and is judged with, and the files of the same windows for the simulation.
+#[derive(Debug)]
+pub struct Direction {
+    /// The wrist that the host's models know.
+    pub from: &'static str,
+    /// The wrist that the device learns.
+    pub to: &'static str,
+    /// `model.toml`, the slices and what comes of them.
+    pub folder: PathBuf,
+    /// Every step's window, in order.
+    pub learn: Vec<Window>,
+    /// Those that the device itself judges.
+    pub judged: Vec<Window>,
+}
+
+/// Every step's window.
+pub const LEARN: &str = "learn.csv";
+/// All windows of the other wrist that nobody learns from.
+pub const OTHER: &str = "other.csv";
+/// All windows of the first wrist that nobody learns from.
+pub const FIRST: &str = "held_out.csv";
+/// A part of both, for the device.
+pub const JUDGED: &str = "judged.csv";
+
+impl Direction {
+    /// The sealed file of a seed's model.
+    pub fn model(&self, seed: u32) -> PathBuf {
+        self.folder.join(format!("seed-{seed}.safetensors"))
+    }
+
+    /// The same for the partition of flash.
+    pub fn flash(&self, seed: u32) -> PathBuf {
+        self.folder.join(format!("seed-{seed}.flash"))
+    }
+}
+
+/// Before and after.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    pub before: Figures,
+    pub after: Figures,
+}
+
+/// What came of one model.
+#[derive(Debug)]
+pub struct Outcome {
+    pub from: &'static str,
+    pub to: &'static str,
+    pub seed: u32,
+    /// The wrist that was learnt.
+    pub other: Pair,
+    /// The wrist that was known.
+    pub first: Pair,
+    /// The loss before each step.
+    pub losses: Vec<f32>,
+    /// Steps that were skipped, because a number would have become infinite.
+    pub skipped: u64,
+    /// Windows that the device judged itself, and how many it got right before and after.
+    pub judged: (usize, usize, usize),
+    /// Parameters that were read back and compared.
+    pub parameters: usize,
+    /// Of the device's program.
+    pub memory: Memory,
+    /// How long the device took, all told.
+    pub seconds: f64,
+}
+
+/// What the device did, before it is compared.
+struct Session {
+    before: usize,
+    losses: Vec<f32>,
+    after: usize,
+    parameters: Vec<f32>,
+    memory: Memory,
+}
+
+/// Lets the device learn and compares it with the simulation.
+///
+/// # Errors
+///
+/// The device's or the host's program failed, or the two didn't compute the same bits; the message says where they part.
+pub fn run(host: &Emberlite, board: &Board, elf: &Path, direction: &Direction, seed: u32) -> Result<Outcome> {
+    let Direction { from, to, folder, .. } = direction;
+    let name = || format!("{from} \u{2192} {to}, seed {seed}");
+    let factory = direction.model(seed);
+    let start = Instant::now();
+    let session = converse(board, elf, direction, seed).with_context(name)?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    let learnt = folder.join(format!("seed-{seed}.learnt.safetensors"));
+    let simulated = host.simulate(folder, &factory, Path::new(LEARN), direction.learn.len(), &learnt)?;
+    let trace = simulated.trace.as_ref().context("the simulation keeps no trace")?;
+    parity::losses(&session.losses, &trace.loss_bits).with_context(name)?;
+    let weights = Weights::read(&learnt)?;
+    weights.compare(&session.parameters).with_context(name)?;
+
+    let judge = |data: &str| -> Result<Pair> {
+        let before = host.evaluate(folder, &factory, Path::new(data))?;
+        Ok(Pair { before, after: host.evaluate(folder, &learnt, Path::new(data))? })
+    };
+    let judged = judge(JUDGED)?;
+    for (when, device, figures) in [("before", session.before, &judged.before), ("after", session.after, &judged.after)]
+    {
+        let simulated = (figures.accuracy * figures.count as f64).round() as usize;
+        ensure!(
+            device == simulated,
+            "{}: {when} learning the device gets {device} of {} windows right, the simulation {simulated}",
+            name(),
+            figures.count
+        );
+    }
+    Ok(Outcome {
+        from,
+        to,
+        seed,
+        other: judge(OTHER)?,
+        first: judge(FIRST)?,
+        losses: session.losses,
+        skipped: simulated.skipped,
+        judged: (direction.judged.len(), session.before, session.after),
+        parameters: weights.len(),
+        memory: session.memory,
+        seconds,
+    })
+}
+
+fn converse(board: &Board, elf: &Path, direction: &Direction, seed: u32) -> Result<Session> {
+    let mut device = Device::start(board, elf, &direction.flash(seed))?;
+    let (theirs, ours) = (device.hello()?, Weights::read(&direction.model(seed))?.layout);
+    ensure!(
+        theirs == ours,
+        "the program's model has layout {theirs:016x}, the file's {ours:016x}: make demo/model.toml and \
+         firmware/src/bin/watch.rs say the same"
+    );
+    let before = right(&mut device, &direction.judged)?;
+    let mut losses = Vec::with_capacity(direction.learn.len());
+    for (step, window) in (1..).zip(&direction.learn) {
+        losses.push(device.train(window, step)?);
+    }
+    let after = right(&mut device, &direction.judged)?;
+    let parameters = device.parameters()?;
+    let memory = device.finish()?;
+    Ok(Session { before, losses, after, parameters, memory })
+}
+
+fn right(device: &mut Device, windows: &[Window]) -> Result<usize> {
+    let mut right = 0;
+    for window in windows {
+        right += usize::from(device.evaluate(window)?);
+    }
+    Ok(right)
+}
