@@ -95,6 +95,25 @@ fn early_stopping_ends_a_run_that_no_longer_gets_better() {
         train(Job { epochs: 100, validation: Some(&validation), early_stopping: Some(stopping), ..job }).unwrap();
     assert!(trained.stopped_early && trained.history.len() < 100);
     assert_eq!(trained.best_epoch as usize, trained.history.len() - 2);
+    // The result is the best epoch's, not the last one's.
+    let again = evaluate(mlp(), &training.loss, &trained.parameters, &validation, DeviceChoice::Cpu).unwrap();
+    let record = |epoch: u32| &trained.history[epoch as usize - 1];
+    assert_eq!(Some(again.loss), record(trained.best_epoch).validation_loss);
+    assert_ne!(Some(again.loss), record(trained.best_epoch + 2).validation_loss);
+}
+
+#[test]
+fn the_seed_and_the_epoch_decide_the_order_of_samples() {
+    let (train_set, _) = digits();
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.1)).batch(32);
+    let start = train(Job { epochs: 1, ..Job::new(mlp(), &training, &train_set, &mut Silent) }).unwrap().parameters;
+    let run = |seed| {
+        let mut silent = Silent;
+        let job = Job::new(mlp(), &training, &train_set, &mut silent);
+        train(Job { epochs: 1, seed, initial: Some(&start), device: DeviceChoice::Cpu, ..job }).unwrap().parameters
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
 }
 
 #[test]

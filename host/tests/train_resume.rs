@@ -1,12 +1,14 @@
 //! Checkpoints: a resumed run is the uninterrupted one, and a diverging run leaves the last good checkpoint.
 
 use emberlite::graph::{Graph, Node, Shape, batch_norm, conv1d, dropout, flatten, linear, relu};
+use emberlite::image::Kind;
 use emberlite::loss::Loss;
 use emberlite::number::Format;
 use emberlite::optimizer::{Clip, Decay, Optimizer, Schedule};
 use emberlite::plan::Training;
 use emberlite_host::data::{Dataset, Labels, random};
 use emberlite_host::train::*;
+use safetensors::tensor::{SafeTensors, TensorView, serialize};
 use std::fs;
 use std::path::PathBuf;
 
@@ -57,6 +59,10 @@ fn a_resumed_run_gives_the_bits_of_an_uninterrupted_one() {
             train(Job { epochs, seed, validation: Some(&validation), device, checkpoint, resume, ..job }).unwrap()
         };
         let whole = run(7, None);
+        for kind in [Kind::RunningMean, Kind::RunningVariance] {
+            let start = f32::from(kind == Kind::RunningVariance);
+            assert!(whole.parameters.get(1, kind).unwrap().iter().all(|&v| v != start), "{kind:?} hasn't moved");
+        }
         let dir = folder(&format!("resume{i}"));
         // The second run ends between two savings of its own, but always saves its last epoch.
         for epochs in [2, 3, 7] {
@@ -131,9 +137,20 @@ fn a_checkpoint_continues_its_own_run_only() {
         fs::write(&file, &bytes[..len]).unwrap();
         assert!(refused(&|_| ()).contains("is damaged"), "{len} bytes");
     }
-    let none = safetensors::serialize(Vec::<(&str, safetensors::tensor::TensorView<'_>)>::new(), None).unwrap();
+    let none = serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap();
     fs::write(&file, none).unwrap();
     assert!(refused(&|_| ()).contains("no checkpoint"));
+    // A tensor cut short by someone who knows the format.
+    let whole = SafeTensors::deserialize(&bytes).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    let shorter = whole.iter().map(|(name, tensor)| {
+        let less = 4 * usize::from(name == "5.weight");
+        let data = &tensor.data()[..tensor.data().len() - less];
+        (name, TensorView::new(tensor.dtype(), vec![data.len() / 4], data).unwrap())
+    });
+    fs::write(&file, serialize(shorter.collect::<Vec<_>>(), metadata.metadata().clone()).unwrap()).unwrap();
+    let text = refused(&|_| ());
+    assert!(text.contains("is damaged: tensor 5.weight isn't 300 numbers"), "{text}");
     fs::write(&file, bytes).unwrap();
     assert_eq!(run(true, &|_| ()).unwrap().history.len(), 2);
 }
@@ -157,7 +174,7 @@ fn a_diverging_run_says_where_and_keeps_the_last_good_checkpoint() {
     assert!(*epoch > 2 && (1..=2).contains(step), "{error}");
     assert!(error.to_string().contains("lower learning rate"), "{error}");
     let bytes = fs::read(path).unwrap();
-    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let meta = &metadata.metadata().as_ref().unwrap()["emberlite_checkpoint"];
     let meta: serde_json::Value = serde_json::from_str(meta).unwrap();
     assert_eq!(meta["counters"]["epoch"].as_u64(), Some(u64::from(*epoch) - 1));

@@ -11,7 +11,7 @@ use crate::plan::{Place, PlanView, Region, Training};
 /// A model at work: its graph and plan, an arena of `plan.summary.words` words, and the file that its frozen
 /// parameters are read from.
 ///
-/// Every check comes first: a refused call has changed nothing. A training step is all or nothing: parameters,
+/// Every check comes first: a refused call has changed nothing. An update is all or nothing: parameters,
 /// optimizer state and running statistics are changed together, or the step is skipped and counted.
 #[derive(Debug)]
 pub struct Engine<'a, 'w, N: Number, L: Linked> {
@@ -180,16 +180,13 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
     }
 
     /// Computes the output and hands it to the caller; it stays valid until the next call.
-    pub fn predict(&mut self, input: &[N::Value]) -> Result<&[N::Value], LearnError>
+    pub fn predict<'s>(&'s mut self, input: &'s [N::Value]) -> Result<&'s [N::Value], LearnError>
     where
         'w: 'a,
     {
         self.check_input(input)?;
         self.run_forward(input, false)?;
-        match self.plan.summary.output {
-            Place::Arena(region) => Ok(self.values(region, self.plan.summary.outputs)),
-            _ => Err(LearnError::Arena),
-        }
+        Ok(self.output(input))
     }
 
     /// Computes the output's loss and class without learning.

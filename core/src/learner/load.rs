@@ -162,7 +162,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         let Some(tensor) = file.tensor(MODEL, kind) else { return Ok((0, 0)) };
         let channels = tensor.elements() as u32 / rows;
         let of_input = u32::from(self.graph.input.planes().0);
-        if channels != of_input || tensor.dtype.bytes() != 4 {
+        if tensor.elements() as u32 != of_input * rows || tensor.dtype.bytes() != 4 {
             return Err(LoadError::Length {
                 node: MODEL,
                 kind,

@@ -91,8 +91,9 @@ pub enum Outcome {
     Updated,
     /// The gradient was added to the mini-batch, which isn't full yet.
     Accumulated,
-    /// The step would have made a parameter or optimizer state non-finite, or its loss was; nothing was changed. Its
-    /// mini-batch, if any, is lost.
+    /// The step would have made a parameter or optimizer state non-finite, or its loss was; no parameter and no state
+    /// was changed. Its mini-batch, if any, is lost; what earlier samples of it did to a batch norm's running
+    /// statistics stays.
     Skipped,
 }
 

@@ -21,6 +21,16 @@ pub enum ImportError {
     /// A tensor isn't the model's.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// The normalisation has another shape than `[2, channels]`: means, then one over each standard deviation.
+    #[error(
+        "tensor `~normalisation` has shape {found:?}, the model's input needs [2, {expected}]: a row of means and a row of 1/deviation"
+    )]
+    Normalisation {
+        /// Channels of the model's input.
+        expected: usize,
+        /// The tensor's shape.
+        found: Vec<usize>,
+    },
     /// The model can't be planned.
     #[error("{0}")]
     Plan(#[from] PlanError),
@@ -101,12 +111,17 @@ pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
     if let Some(name) = names.into_iter().find(|name| !passed(name) && !known.iter().any(|known| known == name)) {
         return Err(ImportError::Unused { name: name.to_string(), known: known.join(", ") });
     }
-    Ok(Imported { parameters, standardise: standardise(&file)? })
+    Ok(Imported { parameters, standardise: standardise(&file, spec)? })
 }
 
-fn standardise(file: &SafeTensors<'_>) -> Result<Option<Standardise>, ImportError> {
+/// The normalisation, which must be `[2, channels]` of the model's input.
+fn standardise(file: &SafeTensors<'_>, spec: &Spec) -> Result<Option<Standardise>, ImportError> {
     let name = Name { node: MODEL, kind: Kind::Normalisation }.to_string();
     let Ok(view) = file.tensor(&name) else { return Ok(None) };
+    let expected = [2, usize::from(spec.model.input.planes().0)];
+    if view.shape() != expected {
+        return Err(ImportError::Normalisation { expected: expected[1], found: view.shape().to_vec() });
+    }
     let numbers = numbers(&name, &view)?;
     let (mean, inverse_std) = numbers.split_at(numbers.len() / 2);
     Ok(Some(Standardise { mean: mean.to_vec(), inverse_std: inverse_std.to_vec() }))

@@ -31,3 +31,27 @@ impl Elementwise for Activation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_tensor::Device;
+
+    /// The core's and PyTorch's values: at a kink the error takes the side below 0 and is cut off at 6.
+    #[test]
+    fn kinks_cut_as_in_the_core() {
+        let x = [-1.0, -0.0, 0.0, 3.0, 6.0, 7.0];
+        let relu = ([0.0, 0.0, 0.0, 3.0, 6.0, 7.0], [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+        let relu6 = ([0.0, 0.0, 0.0, 3.0, 6.0, 6.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        let leaky = ([-0.25, 0.0, 0.0, 3.0, 6.0, 7.0], [0.25, 0.25, 0.25, 1.0, 1.0, 1.0]);
+        for (kind, (values, slopes)) in
+            [(ActivationKind::Relu, relu), (ActivationKind::Relu6, relu6), (ActivationKind::LeakyRelu, leaky)]
+        {
+            let x = Tensor::<1>::from_data(x, &Device::flex()).autodiff().require_grad();
+            let y = Activation { kind, slope: 0.25 }.of(x.clone());
+            let gradient = x.grad(&y.clone().sum().backward()).unwrap();
+            assert_eq!(y.without_autodiff().into_data().iter::<f32>().collect::<Vec<_>>(), values, "{kind:?}");
+            assert_eq!(gradient.into_data().iter::<f32>().collect::<Vec<_>>(), slopes, "{kind:?}");
+        }
+    }
+}

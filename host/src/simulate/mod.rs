@@ -192,7 +192,7 @@ fn run_as<N: Device>(
             tally.add(N::loss_to_f32(step.loss), label(sample), usize::from(step.class));
             if let Some(trace) = &mut trace {
                 trace.loss.push(N::loss_to_f32(step.loss));
-                trace.loss_bits.push(loss_bits::<N>(step.loss));
+                trace.loss_bits.push(N::loss_bits(step.loss));
                 trace.class.push(step.class);
                 trace.outcome.push(match step.outcome {
                     Outcome::Updated => "updated",
@@ -220,16 +220,6 @@ fn run_as<N: Device>(
     (report.count, report.accuracy, report.loss) = (running.count, running.accuracy, running.loss);
     report.confusion = tally.confusion;
     Ok(Simulation { report, file })
-}
-
-/// The loss without any rounding.
-fn loss_bits<N: Number>(loss: N::Loss) -> u32 {
-    let real = N::loss_to_f32(loss);
-    match N::FORMAT {
-        Format::F32 => real.to_bits(),
-        // Exact below 2^24 units; an i32 beyond that is far from any loss that trains.
-        Format::Fixed16 => (f64::from(real) * 65536.0) as i64 as u32,
-    }
 }
 
 /// Takes a file into memory.

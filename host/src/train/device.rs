@@ -1,6 +1,7 @@
 //! What computes: the CPU, or a GPU where there is one.
 
 use super::error::TrainError;
+use super::gpu;
 use burn_tensor::Device;
 use std::fmt;
 use std::str::FromStr;
@@ -59,6 +60,8 @@ pub(crate) struct Open {
     pub device: Device,
     /// What it is called in reports.
     pub name: String,
+    /// Whether it is more than a program on the CPU.
+    pub hardware: bool,
 }
 
 /// Opens a device, or says why it can't be used.
@@ -75,27 +78,7 @@ pub(crate) fn open(choice: DeviceChoice) -> Result<Open, TrainError> {
 
 fn cpu() -> Open {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    Open { device: Device::flex(), name: format!("cpu ({threads} threads)") }
-}
-
-#[cfg(not(feature = "wgpu"))]
-mod gpu {
-    use super::*;
-    fn absent(feature: &str) -> String {
-        format!("this build has no {feature}; build with `--features {feature}`, or choose `cpu`")
-    }
-    pub(super) fn cuda() -> Result<Open, String> {
-        Err(absent("cuda"))
-    }
-    pub(super) fn vulkan() -> Result<Open, String> {
-        Err(absent("vulkan"))
-    }
-    pub(super) fn wgpu() -> Result<Open, String> {
-        Err(absent("wgpu"))
-    }
-    pub(super) fn any() -> Option<Open> {
-        None
-    }
+    Open { device: Device::flex(), name: format!("cpu ({threads} threads)"), hardware: false }
 }
 
 #[cfg(test)]

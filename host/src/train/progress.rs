@@ -23,10 +23,14 @@ impl Progress {
         Progress { bar }
     }
 
-    fn line(&self, text: &str) -> io::Result<()> {
+    /// Writes a line; that nobody reads it any more is no reason to end the training.
+    fn line(&self, text: &str) {
+        let write = || {
+            let _ = writeln!(io::stderr(), "{text}");
+        };
         match &self.bar {
-            Some(bar) => bar.suspend(|| writeln!(io::stderr(), "{text}")),
-            None => writeln!(io::stderr(), "{text}"),
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 }
@@ -39,20 +43,22 @@ impl Default for Progress {
 
 impl Observer for Progress {
     fn event(&mut self, event: Event<'_>) -> io::Result<()> {
-        match (event, &self.bar) {
-            (Event::Steps { epoch, epochs, step, steps, loss }, Some(bar)) => {
-                bar.set_prefix(format!("epoch {epoch}/{epochs}"));
-                bar.set_length(steps.into());
-                bar.set_position(step.into());
-                bar.set_message(format!("{loss:.4}"));
-                Ok(())
+        if let Some(bar) = &self.bar {
+            match event {
+                Event::Steps { epoch, epochs, step, steps, loss } => {
+                    bar.set_prefix(format!("epoch {epoch}/{epochs}"));
+                    bar.set_length(steps.into());
+                    bar.set_position(step.into());
+                    bar.set_message(format!("{loss:.4}"));
+                }
+                Event::Finished { .. } => bar.finish_and_clear(),
+                _ => {}
             }
-            (Event::Finished { .. }, Some(bar)) => {
-                bar.finish_and_clear();
-                text(&event).map_or(Ok(()), |text| self.line(&text))
-            }
-            _ => text(&event).map_or(Ok(()), |text| self.line(&text)),
         }
+        if let Some(text) = text(&event) {
+            self.line(&text);
+        }
+        Ok(())
     }
 }
 
