@@ -53,13 +53,22 @@ pub(super) fn part(title: &str, body: &str) -> String {
     if body.is_empty() { String::new() } else { format!("<h3>{}</h3>\n{body}", escape(title)) }
 }
 
-/// Boxes side by side where there is room; nothing if all are empty. Each is HTML.
+/// Boxes side by side in equal columns where there is room; nothing if all are empty. Each is HTML.
 pub(super) fn columns(boxes: &[String]) -> String {
+    group("columns", boxes)
+}
+
+/// Boxes side by side, each as wide as it is, where there is room; nothing if all are empty. Each is HTML.
+pub(super) fn beside(boxes: &[String]) -> String {
+    group("beside", boxes)
+}
+
+fn group(class: &str, boxes: &[String]) -> String {
     let mut out = String::new();
     for body in boxes.iter().filter(|body| !body.is_empty()) {
         let _ = write!(out, "<div>\n{body}</div>\n");
     }
-    if out.is_empty() { out } else { format!("<div class=\"columns\">\n{out}</div>\n") }
+    if out.is_empty() { out } else { format!("<div class=\"{class}\">\n{out}</div>\n") }
 }
 
 /// A paragraph; nothing for no text.

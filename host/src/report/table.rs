@@ -52,11 +52,11 @@ fn cell(out: &mut String, cell: &Cell) {
         Cell::Key(class, text) => write!(out, "<td><i class=\"spot {class}\"></i>{}</td>", escape(text)),
         Cell::Number(text) => write!(out, "<td class=\"number\">{}</td>", escape(text)),
         Cell::Bar(text, share, class) => {
-            let width = if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
+            let width = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
             let text = escape(text);
             write!(
                 out,
-                "<td class=\"number bar\"><i class=\"{class}\" style=\"width:{width:.1}%\"></i><span>{text}</span></td>"
+                "<td class=\"number bar\"><i class=\"{class}\" style=\"--w:{width:.3}\"></i><span>{text}</span></td>"
             )
         }
         Cell::Mood(mood, text) => {

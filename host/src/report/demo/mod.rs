@@ -11,7 +11,7 @@ pub use facts::{BeforeAfter, CurvePoint, DemoReport, DemoRun, DeviceMemory, Pari
 use super::chart::{Chart, Series, Unit};
 use super::confusion::Matrix;
 use super::facts::Confusion;
-use super::html::{Tile, columns, command, files, page, pairs, paragraph, part, section, sentence, tiles};
+use super::html::{Tile, beside, columns, command, files, page, pairs, paragraph, part, section, sentence, tiles};
 use super::number::{bytes, duration, grouped, mean, percent, points, times};
 use super::verdict::{Line, Verdict};
 use runs::Means;
@@ -134,5 +134,5 @@ fn confusions(report: &DemoReport) -> String {
         let of = if confusion.of.is_empty() { String::new() } else { format!(": {}", confusion.of) };
         part(&format!("{title}{of}"), &heat)
     };
-    columns(&[one("Before", &report.confusion_before), one("After", &report.confusion_after)])
+    beside(&[one("Before", &report.confusion_before), one("After", &report.confusion_after)])
 }

@@ -9,7 +9,7 @@ pub use facts::{LayerFacts, ModelFacts, PartFacts, Score, TrainingReport};
 
 use super::chart::{Chart, Series, Unit};
 use super::confusion::Matrix;
-use super::html::{Tile, columns, command, files, page, pairs, paragraph, part, section, sentence, tiles};
+use super::html::{Tile, beside, columns, command, files, page, pairs, paragraph, part, section, sentence, tiles};
 use super::number::{bytes, duration, grouped, mean, percent, short, times};
 use super::verdict::{Line, Verdict};
 use crate::train::EpochRecord;
@@ -24,7 +24,7 @@ pub fn training(report: &TrainingReport) -> String {
     body += &section("Learning curves", &course(report), &charts(report));
     if let Some(matrix) = Matrix::new(&report.confusion) {
         let classes = part("Class by class", &matrix.classes());
-        let drawn = columns(&[matrix.heat(), matrix.mistakes()]) + &classes;
+        let drawn = beside(&[matrix.heat(), matrix.mistakes()]) + &classes;
         body += &section("Which class is taken for which", &sentence(&report.confusion.of), &drawn);
     }
     body += &section("Model", &model::summary(&report.model), &model::layers(&report.model));
@@ -163,6 +163,13 @@ fn charts(report: &TrainingReport) -> String {
     if rates.points.windows(2).any(|pair| pair[0].1 != pair[1].1) {
         boxes.push(chart("Learning rate", Unit::Number, vec![rates]));
     }
-    boxes.push(epochs::few(report));
-    columns(&boxes) + &epochs::all(report)
+    let few = epochs::few(report);
+    // Where the third chart leaves room, or below.
+    let below = if boxes.iter().filter(|chart| !chart.is_empty()).count() % 2 == 1 {
+        boxes.push(few);
+        String::new()
+    } else {
+        few
+    };
+    columns(&boxes) + &below + &epochs::all(report)
 }
