@@ -93,7 +93,7 @@ impl<'a> Matrix<'a> {
         // Long names stand upright, or the columns would be too wide for a phone.
         let upright = if names.iter().any(|name| name.chars().count() > 4) { " class=\"upright\"" } else { "" };
         let mut out = String::from(
-            "<div class=\"wide\" tabindex=\"0\"><table class=\"heat\">\n<thead><tr><td class=\"corner\">is ↓ taken for →</td>",
+            "<div class=\"wide\" tabindex=\"0\"><table class=\"heat\">\n<thead><tr><td class=\"corner\">is\u{a0}↓ taken for\u{a0}→</td>",
         );
         for name in &names {
             let _ = write!(out, "<th scope=\"col\"{upright}><span>{name}</span></th>");
