@@ -1,8 +1,8 @@
 //! The device: firmware in the emulator, a model in its partition of flash, and the link's client on its serial port.
 
 use std::{
-    io::ErrorKind,
-    net::UdpSocket,
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::Child,
     time::{Duration, Instant},
@@ -42,16 +42,26 @@ pub struct Memory {
 impl Device {
     /// Starts the emulator with the program and puts `model` into its partition of flash.
     pub fn start(board: &Board, elf: &Path, model: &Path) -> Result<Self> {
-        let line = Line::new()?;
+        // The emulator calls us, so there is nothing to wait for but the call.
+        let listener = TcpListener::bind("127.0.0.1:0").context("opening a local port for the serial line")?;
+        let port = listener.local_addr()?.port();
         let mut command = qemu::untimed(board, elf);
         command
             .arg("-chardev")
-            .arg(line.chardev("line")?)
+            .arg(format!("socket,id=line,host=127.0.0.1,port={port},server=off,nodelay=on"))
             .args(["-serial", "chardev:line"])
             .arg("-device")
             .arg(format!("loader,file={},addr={:#x},force-raw=on", model.display(), board.partition()));
-        let child = qemu::start(board, &mut command)?;
-        Ok(Device { client: Client::new(line), child: Some(child) })
+        let mut child = qemu::start(board, &mut command)?;
+        match accept(&listener, &mut child).and_then(Line::new) {
+            Ok(line) => Ok(Device { client: Client::new(line), child: Some(child) }),
+            Err(error) => {
+                // It may have ended by itself; what it says then is what matters.
+                let _ = child.kill();
+                let said = qemu::finish(child, END_LIMIT).map_or_else(|e| e.to_string(), |run| said(&run));
+                Err(error.context(said))
+            }
+        }
     }
 
     /// Asks who is there; returns the layout hash of the program's model.
@@ -113,16 +123,6 @@ impl Device {
             other => bail!("the device doesn't finish: {other:?}"),
         }
         let Some(child) = self.child.take() else { bail!("the emulator has ended") };
-        eprintln!(
-            "CPU {}",
-            std::fs::read_to_string(format!("/proc/{}/stat", child.id()))
-                .unwrap_or_default()
-                .split_whitespace()
-                .skip(13)
-                .take(2)
-                .collect::<Vec<_>>()
-                .join(" ")
-        );
         let run = qemu::finish(child, END_LIMIT)?;
         ensure!(run.status == 0, "{}", said(&run));
         let number = |key: &str| -> Result<u64> {
@@ -157,29 +157,39 @@ fn bytes(window: &Window) -> Vec<u8> {
     window.readings.iter().flatten().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// The serial line: datagrams.
+fn accept(listener: &TcpListener, child: &mut Child) -> Result<TcpStream> {
+    listener.set_nonblocking(true)?;
+    let start = Instant::now();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error).context("waiting for the emulator's serial line"),
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("the emulator ended at once: {status}");
+        }
+        ensure!(start.elapsed() < REPLY_LIMIT, "the emulator doesn't open its serial line");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The serial line, read in pieces.
 struct Line {
-    socket: UdpSocket,
-    peer: u16,
-    out: Vec<u8>,
-    buffer: [u8; 2048],
+    stream: TcpStream,
+    buffer: [u8; 1024],
     at: usize,
     len: usize,
 }
 
 impl Line {
-    fn new() -> Result<Self> {
-        let open = || UdpSocket::bind(("127.0.0.1", 0)).context("opening a local port for the serial line");
-        let socket = open()?;
-        let peer = open()?.local_addr()?.port();
-        socket.connect(("127.0.0.1", peer))?;
-        socket.set_read_timeout(Some(Duration::from_millis(500)))?;
-        Ok(Line { socket, peer, out: Vec::new(), buffer: [0; 2048], at: 0, len: 0 })
-    }
-
-    fn chardev(&self, id: &str) -> Result<String> {
-        let port = self.socket.local_addr()?.port();
-        Ok(format!("udp,id={id},host=127.0.0.1,port={port},localaddr=127.0.0.1,localport={}", self.peer))
+    fn new(stream: TcpStream) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(REPLY_LIMIT))?;
+        Ok(Line { stream, buffer: [0; 1024], at: 0, len: 0 })
     }
 }
 
@@ -187,29 +197,16 @@ impl Port for Line {
     type Error = std::io::Error;
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.out.extend_from_slice(bytes);
-        if bytes.len() > 1 {
-            let _ = self.socket.send(&self.out);
-            self.out.clear();
-        }
-        Ok(())
+        self.stream.write_all(bytes)
     }
 
     fn receive(&mut self) -> Result<Option<u8>, Self::Error> {
         if self.at == self.len {
             self.at = 0;
-            self.len = match self.socket.recv(&mut self.buffer) {
+            self.len = match self.stream.read(&mut self.buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(len) => len,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ConnectionRefused
-                    ) =>
-                {
-                    std::thread::sleep(Duration::from_millis(20));
-                    self.len = 0;
-                    return Ok(None);
-                }
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(None),
                 Err(error) => return Err(error),
             };
         }
