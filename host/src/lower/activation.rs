@@ -40,10 +40,10 @@ mod tests {
     /// The core's and PyTorch's values: at a kink the error takes the side below 0 and is cut off at 6.
     #[test]
     fn kinks_cut_as_in_the_core() {
-        let x = [-1.0, -0.0, 0.0, 3.0, 6.0, 7.0];
-        let relu = ([0.0, 0.0, 0.0, 3.0, 6.0, 7.0], [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
-        let relu6 = ([0.0, 0.0, 0.0, 3.0, 6.0, 6.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
-        let leaky = ([-0.25, 0.0, 0.0, 3.0, 6.0, 7.0], [0.25, 0.25, 0.25, 1.0, 1.0, 1.0]);
+        let x = [-1.0, -0.0, 0.0, 5.5, 6.0, 7.0];
+        let relu = ([0.0, 0.0, 0.0, 5.5, 6.0, 7.0], [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+        let relu6 = ([0.0, 0.0, 0.0, 5.5, 6.0, 6.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        let leaky = ([-0.25, 0.0, 0.0, 5.5, 6.0, 7.0], [0.25, 0.25, 0.25, 1.0, 1.0, 1.0]);
         for (kind, (values, slopes)) in
             [(ActivationKind::Relu, relu), (ActivationKind::Relu6, relu6), (ActivationKind::LeakyRelu, leaky)]
         {
