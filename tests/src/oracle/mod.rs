@@ -1,7 +1,7 @@
 //! A second implementation of training, naive on purpose, to compare the executor with.
 //!
 //! It has no arena and shares nothing: every value, every error and every gradient has a `Vec` of its own, and nothing is
-//! updated before everything is computed. Operations with weights are lists of wires ([`wiring`]): output, weight, input;
+//! updated before everything is computed. Operations with weights are lists of wires (`wiring`): output, weight, input;
 //! forward, error and gradient are three sums over the same list, in the order that the operations document.
 //!
 //! - [`Network`] with `f32` does every sum in that order, so the executor must give the same bits;
