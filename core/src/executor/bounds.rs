@@ -20,7 +20,7 @@ use super::cut::{from_file, parameter, values};
 use super::{Context, Linked};
 use crate::math::sqrt as root;
 use crate::number::{Number, view_gradients_mut};
-use crate::op::{ActivationKind, Op};
+use crate::op::{ActivationKind, Op, OpKind};
 use crate::optimizer::{Optimizer, OptimizerSet};
 use crate::plan::{Parameter, Place, Region, Step, Training};
 
@@ -183,20 +183,22 @@ fn moved<L: Linked>(training: &Training, gradient: f32, weight: f32, state: f32,
 #[inline(always)]
 fn gain<N: Number, L: Linked>(op: &Op, step: &Step, arena: &[u32], weight: f32) -> f32 {
     match op {
-        Op::Linear(a) if L::OPS.has_kind(0) => weight * f32::from(a.outputs),
-        Op::Conv(c) if L::OPS.has_kind(1) => {
+        Op::Linear(a) if L::OPS.has_kind(OpKind::Linear) => weight * f32::from(a.outputs),
+        Op::Conv(c) if L::OPS.has_kind(OpKind::Conv) => {
             weight * f32::from(c.channels / c.groups.max(1)) * f32::from(c.kernel[0]) * f32::from(c.kernel[1])
         }
         Op::Pool(p) if L::OPS.has(op) => f32::from(p.window[0]) * f32::from(p.window[1]),
-        Op::Dropout(a) if L::OPS.has_kind(7) => 1.0 / (1.0 - a.rate),
-        Op::LayerNorm(a) if L::OPS.has_kind(8) => match arena.get(step.saved.range()) {
+        Op::Dropout(a) if L::OPS.has_kind(OpKind::Dropout) => 1.0 / (1.0 - a.rate),
+        Op::LayerNorm(a) if L::OPS.has_kind(OpKind::LayerNorm) => match arena.get(step.saved.range()) {
             // A deviation of 0 comes from a variance beyond f32, so one that isn't finite shows here.
             Some(&[mean, deviation]) if f32::from_bits(mean).is_finite() && f32::from_bits(deviation) > 0.0 => {
                 weight * (2.0 + root(normalised(op, step))) / root(a.epsilon)
             }
             _ => f32::INFINITY,
         },
-        Op::BatchNorm(a) if L::OPS.has_kind(9) => weight * (2.0 + root(normalised(op, step))) / root(a.epsilon),
+        Op::BatchNorm(a) if L::OPS.has_kind(OpKind::BatchNorm) => {
+            weight * (2.0 + root(normalised(op, step))) / root(a.epsilon)
+        }
         Op::Activation(a) if L::OPS.has(op) => {
             let y = match (a.kind, step.y) {
                 (ActivationKind::Sigmoid | ActivationKind::Tanh, Place::Arena(y)) => y,

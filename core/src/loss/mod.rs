@@ -37,6 +37,16 @@ pub enum Target<'a, N: Number> {
     Values(&'a [N::Value]),
 }
 
+/// Which loss, without its attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each kind is documented at its loss")]
+pub enum LossKind {
+    SoftmaxCrossEntropy,
+    BinaryCrossEntropy,
+    MeanSquaredError,
+    Huber,
+}
+
 /// A set of losses, so that only what a model uses is linked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LossSet(u32);
@@ -49,7 +59,7 @@ impl LossSet {
 
     /// With this loss added.
     pub const fn with(self, loss: &Loss) -> LossSet {
-        LossSet(self.0 | 1 << loss.kind())
+        LossSet(self.0 | 1 << loss.kind() as u32)
     }
     /// Whether this loss is in the set.
     #[inline(always)]
@@ -57,20 +67,20 @@ impl LossSet {
         self.has_kind(loss.kind())
     }
     #[inline(always)]
-    const fn has_kind(self, kind: u32) -> bool {
-        self.0 >> kind & 1 == 1
+    const fn has_kind(self, kind: LossKind) -> bool {
+        self.0 >> kind as u32 & 1 == 1
     }
 }
 
 impl Loss {
-    /// A small number for the kind of loss.
+    /// Which loss.
     #[inline(always)]
-    pub const fn kind(&self) -> u32 {
+    pub const fn kind(&self) -> LossKind {
         match self {
-            Loss::SoftmaxCrossEntropy => 0,
-            Loss::BinaryCrossEntropy => 1,
-            Loss::MeanSquaredError => 2,
-            Loss::Huber { .. } => 3,
+            Loss::SoftmaxCrossEntropy => LossKind::SoftmaxCrossEntropy,
+            Loss::BinaryCrossEntropy => LossKind::BinaryCrossEntropy,
+            Loss::MeanSquaredError => LossKind::MeanSquaredError,
+            Loss::Huber { .. } => LossKind::Huber,
         }
     }
 
@@ -118,7 +128,7 @@ impl Loss {
         let zero = N::Loss::default();
         match (N::FORMAT, target) {
             (Format::F32, Target::Class(label)) => match (self, N::floats(output)) {
-                (Loss::SoftmaxCrossEntropy, Some(x)) if linked.has_kind(0) => {
+                (Loss::SoftmaxCrossEntropy, Some(x)) if linked.has_kind(LossKind::SoftmaxCrossEntropy) => {
                     N::loss_from_f32(float::softmax_value(x, label))
                 }
                 _ => zero,
@@ -128,13 +138,13 @@ impl Loss {
                 _ => zero,
             },
             (Format::Fixed16, Target::Class(label)) => match (self, N::fixed(output)) {
-                (Loss::SoftmaxCrossEntropy, Some(x)) if linked.has_kind(0) => {
+                (Loss::SoftmaxCrossEntropy, Some(x)) if linked.has_kind(LossKind::SoftmaxCrossEntropy) => {
                     N::loss_from_fixed(fixed::softmax_value(x, label, frac))
                 }
                 _ => zero,
             },
             (Format::Fixed16, Target::Values(target)) => match (self, N::fixed(output), N::fixed(target)) {
-                (Loss::MeanSquaredError, Some(x), Some(t)) if linked.has_kind(2) => {
+                (Loss::MeanSquaredError, Some(x), Some(t)) if linked.has_kind(LossKind::MeanSquaredError) => {
                     N::loss_from_fixed(fixed::squared_value(x, t, frac))
                 }
                 _ => zero,
@@ -164,7 +174,9 @@ impl Loss {
             Format::F32 => {
                 if let (Some(x), Some(dy)) = (N::floats(output), N::floats_mut(dy)) {
                     let loss = match target {
-                        Target::Class(label) if linked.has_kind(0) && self.takes_class() => {
+                        Target::Class(label)
+                            if linked.has_kind(LossKind::SoftmaxCrossEntropy) && self.takes_class() =>
+                        {
                             float::softmax_backward(x, label, batch, dy)
                         }
                         Target::Values(target) => {
@@ -179,10 +191,14 @@ impl Loss {
             Format::Fixed16 => {
                 if let (Some(x), Some(dy)) = (N::fixed(output), N::fixed_mut(dy)) {
                     let (loss, bits) = match (self, target) {
-                        (Loss::SoftmaxCrossEntropy, Target::Class(label)) if linked.has_kind(0) => {
+                        (Loss::SoftmaxCrossEntropy, Target::Class(label))
+                            if linked.has_kind(LossKind::SoftmaxCrossEntropy) =>
+                        {
                             fixed::softmax_backward(x, label, frac, dy)
                         }
-                        (Loss::MeanSquaredError, Target::Values(target)) if linked.has_kind(2) => {
+                        (Loss::MeanSquaredError, Target::Values(target))
+                            if linked.has_kind(LossKind::MeanSquaredError) =>
+                        {
                             fixed::squared_backward(x, N::fixed(target).unwrap_or_default(), frac, dy)
                         }
                         _ => fixed::nothing(dy),
@@ -197,9 +213,15 @@ impl Loss {
     #[inline(always)]
     fn float_value(&self, linked: LossSet, x: &[f32], t: &[f32]) -> f32 {
         match *self {
-            Loss::BinaryCrossEntropy if linked.has_kind(1) => float::mean(x, t, float::binary_value),
-            Loss::MeanSquaredError if linked.has_kind(2) => float::mean(x, t, float::squared_value),
-            Loss::Huber { delta } if linked.has_kind(3) => float::mean(x, t, |x, t| float::huber_value(x, t, delta)),
+            Loss::BinaryCrossEntropy if linked.has_kind(LossKind::BinaryCrossEntropy) => {
+                float::mean(x, t, float::binary_value)
+            }
+            Loss::MeanSquaredError if linked.has_kind(LossKind::MeanSquaredError) => {
+                float::mean(x, t, float::squared_value)
+            }
+            Loss::Huber { delta } if linked.has_kind(LossKind::Huber) => {
+                float::mean(x, t, |x, t| float::huber_value(x, t, delta))
+            }
             _ => 0.0,
         }
     }
@@ -207,13 +229,13 @@ impl Loss {
     #[inline(always)]
     fn float_backward(&self, linked: LossSet, x: &[f32], t: &[f32], batch: u32, dy: &mut [f32]) -> f32 {
         match *self {
-            Loss::BinaryCrossEntropy if linked.has_kind(1) => {
+            Loss::BinaryCrossEntropy if linked.has_kind(LossKind::BinaryCrossEntropy) => {
                 float::mean_backward(x, t, batch, dy, float::binary_value, float::binary_slope)
             }
-            Loss::MeanSquaredError if linked.has_kind(2) => {
+            Loss::MeanSquaredError if linked.has_kind(LossKind::MeanSquaredError) => {
                 float::mean_backward(x, t, batch, dy, float::squared_value, float::squared_slope)
             }
-            Loss::Huber { delta } if linked.has_kind(3) => {
+            Loss::Huber { delta } if linked.has_kind(LossKind::Huber) => {
                 let value = |x, t| float::huber_value(x, t, delta);
                 float::mean_backward(x, t, batch, dy, value, |x, t| float::huber_slope(x, t, delta))
             }

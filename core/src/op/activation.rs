@@ -12,15 +12,15 @@ use crate::number::Number;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ActivationKind {
     /// `max(x, 0)`.
-    Relu = 0,
+    Relu,
     /// `min(max(x, 0), 6)`.
-    Relu6 = 1,
+    Relu6,
     /// `x` above zero, `slope * x` otherwise.
-    LeakyRelu = 2,
+    LeakyRelu,
     /// `1 / (1 + e^-x)`.
-    Sigmoid = 3,
+    Sigmoid,
     /// The hyperbolic tangent.
-    Tanh = 4,
+    Tanh,
 }
 
 /// An activation function.
@@ -56,7 +56,7 @@ impl Activation {
 
     #[inline(always)]
     fn is(&self, kind: ActivationKind, linked: OpSet) -> bool {
-        linked.has_kind(16 + kind as u32) && self.kind == kind
+        linked.has_kind(kind.op()) && self.kind == kind
     }
 
     #[inline(always)]

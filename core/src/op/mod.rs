@@ -13,6 +13,7 @@ mod dropout;
 mod error;
 mod facts;
 mod io;
+mod kind;
 mod linear;
 mod norm;
 mod pool;
@@ -23,6 +24,7 @@ pub use dropout::Dropout;
 pub use error::OpError;
 pub use facts::{Facts, Keep};
 pub use io::{Backward, Elementwise, Forward, NodeScales, ParameterGradient, Parameters};
+pub use kind::{OpKind, OpSet};
 pub use linear::Linear;
 pub use norm::{BatchNorm, LayerNorm};
 pub use pool::{GlobalAveragePool, Pool, PoolKind};
@@ -48,52 +50,7 @@ pub enum Op {
     BatchNorm(BatchNorm),
 }
 
-/// A set of operation kinds, so that only what a model uses is linked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OpSet(u32);
-
-impl OpSet {
-    /// No operation.
-    pub const NONE: OpSet = OpSet(0);
-    /// Every operation, for models unknown at compile time.
-    pub const ALL: OpSet = OpSet(u32::MAX);
-
-    /// With this operation's kind added.
-    pub const fn with(self, op: &Op) -> OpSet {
-        OpSet(self.0 | 1 << op.kind())
-    }
-    /// Whether this operation's kind is in the set.
-    #[inline(always)]
-    pub const fn has(self, op: &Op) -> bool {
-        self.0 >> op.kind() & 1 == 1
-    }
-    /// Whether the kind numbered as by [`Op::kind`] is in the set.
-    #[inline(always)]
-    pub const fn has_kind(self, kind: u32) -> bool {
-        self.0 >> kind & 1 == 1
-    }
-}
-
 impl Op {
-    /// A small number for the kind of operation (activations count one by one).
-    pub const fn kind(&self) -> u32 {
-        match self {
-            Op::Linear(_) => 0,
-            Op::Conv(_) => 1,
-            Op::Pool(p) => match p.kind {
-                PoolKind::Max => 2,
-                PoolKind::Average => 3,
-            },
-            Op::GlobalAveragePool(_) => 4,
-            Op::Flatten => 5,
-            Op::Add => 6,
-            Op::Dropout(_) => 7,
-            Op::LayerNorm(_) => 8,
-            Op::BatchNorm(_) => 9,
-            Op::Activation(a) => 16 + a.kind as u32,
-        }
-    }
-
     /// The name used in `model.toml`, in the graph's text and in messages.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -171,13 +128,13 @@ impl Op {
     #[inline(always)]
     pub fn forward<N: Number>(&self, linked: OpSet, io: Forward<'_, N>) {
         match self {
-            Op::Linear(_) if linked.has_kind(0) => linear::forward(io),
-            Op::Conv(a) if linked.has_kind(1) => a.forward(io),
-            Op::Pool(a) if linked.has_kind(2) || linked.has_kind(3) => a.forward(linked, io),
-            Op::GlobalAveragePool(_) if linked.has_kind(4) => pool::global_forward(io),
-            Op::Add if linked.has_kind(6) => add::forward(io),
-            Op::LayerNorm(a) if linked.has_kind(8) => a.forward(io),
-            Op::BatchNorm(a) if linked.has_kind(9) => a.forward(io),
+            Op::Linear(_) if linked.has_kind(OpKind::Linear) => linear::forward(io),
+            Op::Conv(a) if linked.has_kind(OpKind::Conv) => a.forward(io),
+            Op::Pool(a) if linked.has_pool() => a.forward(linked, io),
+            Op::GlobalAveragePool(_) if linked.has_kind(OpKind::GlobalAveragePool) => pool::global_forward(io),
+            Op::Add if linked.has_kind(OpKind::Add) => add::forward(io),
+            Op::LayerNorm(a) if linked.has_kind(OpKind::LayerNorm) => a.forward(io),
+            Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.forward(io),
             _ => {}
         }
     }
@@ -187,7 +144,7 @@ impl Op {
     pub fn forward_in_place<N: Number>(&self, linked: OpSet, io: Elementwise<'_, N>) {
         match self {
             Op::Activation(a) => a.forward(linked, io),
-            Op::Dropout(a) if linked.has_kind(7) => a.apply(io),
+            Op::Dropout(a) if linked.has_kind(OpKind::Dropout) => a.apply(io),
             _ => {}
         }
     }
@@ -196,13 +153,13 @@ impl Op {
     #[inline(always)]
     pub fn backward_input<N: Number>(&self, linked: OpSet, io: Backward<'_, N>) {
         match self {
-            Op::Linear(_) if linked.has_kind(0) => linear::backward_input(io),
-            Op::Conv(a) if linked.has_kind(1) => a.backward_input(io),
-            Op::Pool(a) if linked.has_kind(2) || linked.has_kind(3) => a.backward_input(linked, io),
-            Op::GlobalAveragePool(_) if linked.has_kind(4) => pool::global_backward(io),
+            Op::Linear(_) if linked.has_kind(OpKind::Linear) => linear::backward_input(io),
+            Op::Conv(a) if linked.has_kind(OpKind::Conv) => a.backward_input(io),
+            Op::Pool(a) if linked.has_pool() => a.backward_input(linked, io),
+            Op::GlobalAveragePool(_) if linked.has_kind(OpKind::GlobalAveragePool) => pool::global_backward(io),
             Op::Flatten | Op::Add | Op::Activation(_) | Op::Dropout(_) if linked.has(self) => add::pass_error(io),
-            Op::LayerNorm(a) if linked.has_kind(8) => a.backward_input(io),
-            Op::BatchNorm(a) if linked.has_kind(9) => a.backward_input(io),
+            Op::LayerNorm(a) if linked.has_kind(OpKind::LayerNorm) => a.backward_input(io),
+            Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.backward_input(io),
             _ => {}
         }
     }
@@ -212,7 +169,7 @@ impl Op {
     pub fn backward_in_place<N: Number>(&self, linked: OpSet, io: Elementwise<'_, N>) {
         match self {
             Op::Activation(a) => a.backward(linked, io),
-            Op::Dropout(a) if linked.has_kind(7) => a.apply(io),
+            Op::Dropout(a) if linked.has_kind(OpKind::Dropout) => a.apply(io),
             _ => {}
         }
     }
@@ -226,10 +183,10 @@ impl Op {
         sink: &mut S,
     ) {
         match self {
-            Op::Linear(_) if linked.has_kind(0) => linear::backward_parameters(io, sink),
-            Op::Conv(a) if linked.has_kind(1) => a.backward_parameters(io, sink),
-            Op::LayerNorm(a) if linked.has_kind(8) => a.backward_parameters(io, sink),
-            Op::BatchNorm(a) if linked.has_kind(9) => a.backward_parameters(io, sink),
+            Op::Linear(_) if linked.has_kind(OpKind::Linear) => linear::backward_parameters(io, sink),
+            Op::Conv(a) if linked.has_kind(OpKind::Conv) => a.backward_parameters(io, sink),
+            Op::LayerNorm(a) if linked.has_kind(OpKind::LayerNorm) => a.backward_parameters(io, sink),
+            Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.backward_parameters(io, sink),
             _ => {}
         }
     }

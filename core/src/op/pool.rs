@@ -1,7 +1,7 @@
 //! `max_pool`, `average_pool` (1d and 2d) and `global_average_pool`.
 
 use super::conv::{geometry, window_count};
-use super::{Backward, Facts, Forward, Keep, OpError, OpSet};
+use super::{Backward, Facts, Forward, Keep, OpError, OpKind, OpSet};
 use crate::graph::Shape;
 use crate::kernel::Geometry;
 use crate::number::Number;
@@ -99,13 +99,13 @@ impl Pool {
             for oy in 0..g.output[0] {
                 for ox in 0..g.output[1] {
                     let Some(y) = y.next() else { return };
-                    if self.kind == PoolKind::Max && linked.has_kind(2) {
+                    if self.kind == PoolKind::Max && linked.has_kind(OpKind::MaxPool) {
                         let (value, place) = maximum::<N>(x, &g, oy, ox);
                         *y = value;
                         if let Some(saved) = saved.next() {
                             *saved = place;
                         }
-                    } else if linked.has_kind(3) {
+                    } else if linked.has_kind(OpKind::AveragePool) {
                         let mut sum = N::ZERO;
                         visit(&g, oy, ox, |_, i| sum = N::add(sum, x.get(i).copied().unwrap_or_default(), GUARD_BITS));
                         *y = N::finish(N::divide(sum, area), io.scales.x + GUARD_BITS - io.scales.y);
@@ -133,12 +133,12 @@ impl Pool {
                             *dx = N::add_values(*dx, new);
                         }
                     };
-                    if self.kind == PoolKind::Max && linked.has_kind(2) {
+                    if self.kind == PoolKind::Max && linked.has_kind(OpKind::MaxPool) {
                         let place = saved.get(at).copied().unwrap_or_default();
                         if let Some(i) = locate(&g, oy, ox, place) {
                             add(i, N::finish(N::start(dy, 0), io.scales.dy - io.scales.dx));
                         }
-                    } else if linked.has_kind(3) {
+                    } else if linked.has_kind(OpKind::AveragePool) {
                         let share = N::divide(N::start(dy, GUARD_BITS), area);
                         let share = N::finish(share, io.scales.dy + GUARD_BITS - io.scales.dx);
                         visit(&g, oy, ox, |_, i| add(i, share));
