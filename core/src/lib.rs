@@ -53,11 +53,11 @@
 //! | [`kernel`] | innermost loops on slices |
 //! | [`op`] | operations: shape rule, cost, forward, backward |
 //! | [`loss`], [`optimizer`] | as PyTorch defines them |
-//! | [`graph`] | a model as data; [`model!`]; its text form and layout hash |
+//! | [`graph`] | a model as data; its text form and layout hash |
 //! | [`plan`] | the `const` planner, and training settings |
 //! | [`executor`] | runs a plan over an arena |
 //! | [`image`] | the one file: a sealed safetensors |
-//! | [`learner`] | [`Learner`](learner::Learner): load, predict, train, evaluate, save |
+//! | [`learner`] | [`Learner`](learner::Learner): load, predict, train, evaluate, save; [`model!`] |
 //!
 //! # Features
 //!
@@ -80,6 +80,7 @@ pub mod number;
 pub mod op;
 pub mod optimizer;
 pub mod plan;
+mod shape;
 mod tensor;
 
 pub use tensor::{ConstZero, Tensor, Values};

@@ -1,9 +1,9 @@
 //! The executor: runs a plan over an arena, forward and backward, one node after the other.
 //!
 //! It is generic over the number format and over what is linked ([`Linked`]), and knows neither where the arena nor
-//! where the model comes from: a static [`Learner`](crate::learner::Learner), a model from a file and the simulation on
-//! a host all run this code. Slices are cut from the arena with checked, disjoint borrows; a plan and an arena that
-//! don't fit together make a pass end early with `None` instead of a panic.
+//! where the model comes from: a static model, a model from a file and the simulation on a host all run this code.
+//! Slices are cut from the arena with checked, disjoint borrows; a plan and an arena that don't fit together make a pass
+//! end early with `None` instead of a panic.
 
 mod apply;
 mod backward;

@@ -1,14 +1,12 @@
 //! The graph: a model as data. `const`-constructible, borrowed, the same value in firmware, on the host and in a file.
 
 mod layer;
-mod macros;
 mod node;
-mod shape;
 mod text;
 
+pub use crate::shape::Shape;
 pub use layer::*;
 pub use node::{Node, Source, Update};
-pub use shape::Shape;
 pub use text::{GraphBuffer, MAX_NODES, TextError, layout_hash, parse_graph, write_graph};
 
 use crate::number::Format;

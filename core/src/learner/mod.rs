@@ -7,6 +7,7 @@
 mod engine;
 mod initialize;
 mod load;
+mod macros;
 mod metrics;
 mod model;
 mod normalise;

@@ -2,10 +2,11 @@
 
 use super::error::{PlanError, PlanErrorKind, panic};
 use super::{Plan, Training, plan};
-use crate::graph::{Graph, Shape};
+use crate::graph::Graph;
 use crate::loss::LossSet;
 use crate::op::OpSet;
 use crate::optimizer::{OptimizerSet, Schedule};
+use crate::shape::Shape;
 
 /// The error of a plan that exceeds `budget` bytes of arena.
 pub const fn check_budget<const N: usize>(plan: &Plan<N>, budget: u32) -> Result<(), PlanError> {

@@ -29,6 +29,10 @@ impl Shape {
             _ => Shape { dims: [0; 3], rank: 0 },
         }
     }
+    /// The same elements as a vector; a shape that the planner refuses if they are too many for one.
+    pub const fn flat(self) -> Shape {
+        Shape::d1(if self.elements() > 65535 { 0 } else { self.elements() as u16 })
+    }
     /// The dimensions, as many as the rank.
     pub const fn dims(&self) -> &[u16] {
         match self.dims.split_at_checked(self.rank as usize) {
