@@ -130,8 +130,8 @@ fn to_input<N: Number, L: Linked>(
     let running_file = [from_file::<N>(context.image, persistent, rm), from_file::<N>(context.image, persistent, rv)];
     let ranges = [w.region.range(), rm.region.range(), rv.region.range()];
     let [weight, mean, variance] = persistent.get_disjoint_mut(ranges).ok()?;
-    // Only the normalisations read their input here; elsewhere its memory may be gone, or be this very error's.
-    let needs_x = matches!(op, Op::LayerNorm(_)) || (matches!(op, Op::BatchNorm(_)) && step.trained);
+    // Where the operation doesn't read its input here, the input's memory may be gone, or be this very error's.
+    let needs_x = step.reads_input;
     let x_region = match step.x[0] {
         Place::Arena(region) if needs_x => region,
         _ => Region::NONE,

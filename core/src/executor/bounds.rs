@@ -12,6 +12,9 @@
 //! the output. What it reads of the forward pass is therefore looked at: kept inputs, outputs of sigmoid and tanh, and
 //! layer norm's statistics (batch norm's are checked before this, as they are learnt from).
 //!
+//! What one operation can do to an error is the operation's to say ([`Op::gain`](crate::op::Op::gain),
+//! [`Op::gradient_bound`](crate::op::Op::gradient_bound)): they have no fallback, so a new one doesn't compile without.
+//!
 //! Rounding: every bound is computed by the same operations as what it bounds, and rounding is monotone, so it holds for
 //! single operations; a sum of n products may exceed its bound by a share of n 2^-24, and an average with memory `beta`
 //! by 2^-22 / (1 - beta). The distance from [`LIMIT`] to the largest f32 is a factor of 34.
@@ -19,8 +22,8 @@
 use super::cut::{from_file, parameter, values};
 use super::{Context, Linked};
 use crate::math::sqrt as root;
-use crate::number::{Number, view_gradients_mut};
-use crate::op::{ActivationKind, Op, OpKind};
+use crate::number::{Number, largest_magnitude as largest, view_gradients_mut};
+use crate::op::Bounded;
 use crate::optimizer::{Optimizer, OptimizerSet};
 use crate::plan::{Parameter, Place, Region, Step, Training};
 
@@ -73,7 +76,7 @@ fn measure_state<N: Number>(
             a.iter().zip(b).fold(bound, |bound, (&m, &v)| largest(bound, &[excess(m, v, ratio)]))
         }
         // The velocity, or AdaGrad's sum of squares.
-        _ => largest(bound, a),
+        Optimizer::Sgd { .. } | Optimizer::AdaGrad { .. } => largest(bound, a),
     }
 }
 
@@ -99,12 +102,6 @@ fn store(arena: &mut [u32], region: Region, bounds: [f32; 2]) {
     }
 }
 
-fn largest(bound: f32, values: &[f32]) -> f32 {
-    // As integers, magnitudes sort like the numbers, infinity above all of them and NaN above infinity.
-    let magnitude = |v: f32| v.to_bits() & 0x7fff_ffff;
-    f32::from_bits(values.iter().fold(magnitude(bound), |bound, &v| bound.max(magnitude(v))))
-}
-
 /// Whether the step that the error in the arena leads to is certain to stay finite. If so, the bounds are moved on as
 /// if it was made; if not, some have moved all the same and must be measured again. `rate` is the learning rate of the step.
 pub fn certify<N: Number, L: Linked>(context: &Context<'_>, arena: &mut [u32], input: &[N::Value], rate: f32) -> bool {
@@ -124,11 +121,11 @@ pub fn certify<N: Number, L: Linked>(context: &Context<'_>, arena: &mut [u32], i
         };
         let [weight, state] = bounds;
         if step.trained {
-            let gradient = gradient_bound::<N>(&node.op, step, arena, input, error);
+            let gradient = node.op.gradient_bound::<N>(L::OPS, bounded::<N>(step, arena, input, weight), error);
             let Some(bounds) = moved::<L>(training, gradient, weight, state, rate) else { return false };
             store(arena, step.bounds, bounds);
         }
-        error *= largest(1.0, &[gain::<N, L>(&node.op, step, arena, weight)]);
+        error *= largest(1.0, &[node.op.gain::<N>(L::OPS, bounded::<N>(step, arena, input, weight))]);
         if !below(error, LIMIT) {
             return false;
         }
@@ -136,31 +133,22 @@ pub fn certify<N: Number, L: Linked>(context: &Context<'_>, arena: &mut [u32], i
     true
 }
 
-/// A bound on every element of a trained node's parameter gradients.
-fn gradient_bound<N: Number>(op: &Op, step: &Step, arena: &[u32], input: &[N::Value], error: f32) -> f32 {
-    let positions = step.output.positions() as f32;
-    match op {
-        Op::Linear(_) | Op::Conv(_) => {
-            let kept = match step.x[0] {
-                _ if !step.parameters[0].region.is_some() => &[],
-                Place::Input => input,
-                Place::Arena(r) => values::<N>(arena.get(r.range()).unwrap_or_default(), step.input.elements()),
-                Place::None => &[],
-            };
-            // 1 for the bias, whose "input" is 1.
-            positions * error * largest(1.0, N::floats(kept).unwrap_or_default())
-        }
-        // |x̂| is at most the root of the number of elements that are normalised together.
-        _ => positions * error * root(normalised(op, step)),
-    }
-}
-
-/// The elements that a norm's statistics are taken over.
-fn normalised(op: &Op, step: &Step) -> f32 {
-    match op {
-        Op::LayerNorm(_) => step.output.elements() as f32,
-        _ => step.output.positions() as f32,
-    }
+/// What an operation needs to know to bound its backward pass. Slices that it doesn't look at cost nothing.
+#[inline(always)]
+fn bounded<'a, N: Number>(step: &Step, arena: &'a [u32], input: &'a [N::Value], weight: f32) -> Bounded<'a, N> {
+    let kept = |region: Region, len: u32| values::<N>(arena.get(region.range()).unwrap_or_default(), len);
+    let x: &[N::Value] = match step.x[0] {
+        _ if !step.parameters[0].region.is_some() => &[],
+        Place::Input => input,
+        Place::Arena(region) => kept(region, step.input.elements()),
+        Place::None => &[],
+    };
+    let y: &[N::Value] = match step.y {
+        Place::Arena(region) if step.reads_output => kept(region, step.output.elements()),
+        _ => &[],
+    };
+    let saved = arena.get(step.saved.range()).unwrap_or_default();
+    Bounded { weight, x, y, saved, output: step.output }
 }
 
 /// The bounds on weight and state after the step; `None` if they are beyond the limit.
@@ -169,50 +157,17 @@ fn moved<L: Linked>(training: &Training, gradient: f32, weight: f32, state: f32,
     // Only a gradient that is certainly a number is clamped to one.
     let gradient = if below(gradient, LIMIT) && limit < gradient { limit } else { gradient };
     let decay = training.optimizer.weight_decay();
-    let (coupled, decoupled) =
-        if let Optimizer::AdamW { .. } = training.optimizer { (0.0, rate * decay) } else { (decay, 0.0) };
+    let (coupled, decoupled) = match training.optimizer {
+        Optimizer::AdamW { .. } => (0.0, rate * decay),
+        Optimizer::Sgd { .. } | Optimizer::RmsProp { .. } | Optimizer::AdaGrad { .. } | Optimizer::Adam { .. } => {
+            (decay, 0.0)
+        }
+    };
     let gradient = gradient + training.penalty.l1 + (training.penalty.l2 + coupled) * weight;
     let (state, step_size) = bound_step(L::OPTIMIZERS, &training.optimizer, gradient, state, rate);
     let weight = weight * (1.0 + decoupled) + step_size;
     let safe = below(weight, LIMIT) && below(state, LIMIT) && below(gradient, LIMIT);
     if safe { Some([weight, state]) } else { None }
-}
-
-/// How much larger the error at a node's input can be than that at its output; infinite if the backward pass would read
-/// a number that isn't finite.
-#[inline(always)]
-fn gain<N: Number, L: Linked>(op: &Op, step: &Step, arena: &[u32], weight: f32) -> f32 {
-    match op {
-        Op::Linear(a) if L::OPS.has_kind(OpKind::Linear) => weight * f32::from(a.outputs),
-        Op::Conv(c) if L::OPS.has_kind(OpKind::Conv) => {
-            weight * f32::from(c.channels / c.groups.max(1)) * f32::from(c.kernel[0]) * f32::from(c.kernel[1])
-        }
-        Op::Pool(p) if L::OPS.has(op) => f32::from(p.window[0]) * f32::from(p.window[1]),
-        Op::Dropout(a) if L::OPS.has_kind(OpKind::Dropout) => 1.0 / (1.0 - a.rate),
-        Op::LayerNorm(a) if L::OPS.has_kind(OpKind::LayerNorm) => match arena.get(step.saved.range()) {
-            // A deviation of 0 comes from a variance beyond f32, so one that isn't finite shows here.
-            Some(&[mean, deviation]) if f32::from_bits(mean).is_finite() && f32::from_bits(deviation) > 0.0 => {
-                weight * (2.0 + root(normalised(op, step))) / root(a.epsilon)
-            }
-            _ => f32::INFINITY,
-        },
-        Op::BatchNorm(a) if L::OPS.has_kind(OpKind::BatchNorm) => {
-            weight * (2.0 + root(normalised(op, step))) / root(a.epsilon)
-        }
-        Op::Activation(a) if L::OPS.has(op) => {
-            let y = match (a.kind, step.y) {
-                (ActivationKind::Sigmoid | ActivationKind::Tanh, Place::Arena(y)) => y,
-                _ => Region::NONE,
-            };
-            // At most 1, or NaN.
-            let y = values::<N>(
-                arena.get(y.range()).unwrap_or_default(),
-                if y.is_some() { step.output.elements() } else { 0 },
-            );
-            largest(1.0, N::floats(y).unwrap_or_default())
-        }
-        _ => 1.0,
-    }
 }
 
 /// Whether a bound is below a limit; a NaN is not.

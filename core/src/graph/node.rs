@@ -65,18 +65,12 @@ impl Node {
     }
     /// Reads the output of node `index` instead of the one before; for `add`, as its second input.
     pub const fn from(mut self, index: u8) -> Node {
-        match self.op {
-            Op::Add => self.inputs[1] = Source::Node(index),
-            _ => self.inputs[0] = Source::Node(index),
-        }
+        self.inputs[self.op.inputs() - 1] = Source::Node(index);
         self
     }
     /// Reads the graph's input instead of the node before; for `add`, as its second input.
     pub const fn from_input(mut self) -> Node {
-        match self.op {
-            Op::Add => self.inputs[1] = Source::Input,
-            _ => self.inputs[0] = Source::Input,
-        }
+        self.inputs[self.op.inputs() - 1] = Source::Input;
         self
     }
     /// Keeps every parameter as it is.

@@ -306,16 +306,14 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         Ok(finite)
     }
 
-    /// Whether the statistics that batch norms took from this sample may be learnt from. A rectifier can hide from the
-    /// output that they overflowed.
+    /// Whether the statistics that were taken from this sample may be learnt from. A rectifier can hide from the output
+    /// that they overflowed.
     fn statistics_are_finite(&self) -> bool {
         let mut finite = true;
         for (node, step) in self.graph.nodes.iter().zip(self.plan.steps) {
-            if let crate::op::Op::BatchNorm(_) = &node.op
-                && L::OPS.has(&node.op)
-                && step.trained
-            {
-                finite &= crate::op::BatchNorm::is_finite(self.arena.get(step.saved.range()).unwrap_or_default());
+            if L::OPS.has_statistics() && step.running[0].region.is_some() {
+                let saved = self.arena.get(step.saved.range()).unwrap_or_default();
+                finite &= node.op.statistics_are_finite(L::OPS, saved);
             }
         }
         finite
@@ -338,13 +336,11 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
     /// Moves running statistics to those of an accepted sample.
     fn commit_statistics(&mut self) {
         for (node, step) in self.graph.nodes.iter().zip(self.plan.steps) {
-            if let crate::op::Op::BatchNorm(norm) = &node.op
-                && L::OPS.has(&node.op)
-                && step.trained
-            {
+            if L::OPS.has_statistics() && step.running[0].region.is_some() {
                 let ranges = [step.running[0].region.range(), step.running[1].region.range(), step.saved.range()];
                 if let Ok([mean, variance, saved]) = self.arena.get_disjoint_mut(ranges) {
-                    norm.commit::<N>([N::view_mut(mean), N::view_mut(variance)], saved, step.input);
+                    let running = [N::view_mut(mean), N::view_mut(variance)];
+                    node.op.move_statistics::<N>(L::OPS, running, saved, step.input);
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::report::{LearnError, Progress};
 use crate::executor::{self, Linked};
 use crate::math;
 use crate::number::{Number, random::Key};
-use crate::op::Op;
+use crate::op::Initial;
 
 /// Fixed point without a calibrated file: fraction bits of values, weights, biases and errors.
 const DEFAULT_SCALES: [i8; 4] = [10, 13, 10, 0];
@@ -28,18 +28,22 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
             *word = u32::from_le_bytes(DEFAULT_SCALES.map(|s| s as u8));
         }
         for (i, (node, step)) in self.graph.nodes.iter().zip(self.plan.steps).enumerate() {
-            let fan_in = step.parameters[0].len / u32::from(rows(&node.op)).max(1);
-            let bound = 1.0 / math::sqrt(fan_in.max(1) as f32);
-            let norm = matches!(node.op, Op::LayerNorm(_) | Op::BatchNorm(_));
+            let bound = match node.op.initial() {
+                Initial::Uniform { rows } => {
+                    let fan_in = step.parameters[0].len / u32::from(rows).max(1);
+                    Some(1.0 / math::sqrt(fan_in.max(1) as f32))
+                }
+                Initial::Identity => None,
+            };
             for (k, p) in step.parameters.iter().enumerate() {
                 let key = Key::new(seed, 0, i as u32).tensor(k as u32);
                 let frac = i32::from(if k == 0 { DEFAULT_SCALES[1] } else { DEFAULT_SCALES[2] });
                 let words = self.arena.get_mut(p.region.range()).unwrap_or_default();
                 for (j, v) in N::view_mut(words).iter_mut().enumerate().take(p.len as usize) {
-                    let real = match (norm, k) {
-                        (true, 0) => 1.0,
-                        (true, _) => 0.0,
-                        _ => (key.uniform(j as u32) * 2.0 - 1.0) * bound,
+                    let real = match (bound, k) {
+                        (Some(bound), _) => (key.uniform(j as u32) * 2.0 - 1.0) * bound,
+                        (None, 0) => 1.0,
+                        (None, _) => 0.0,
                     };
                     *v = N::from_f32(real, frac);
                 }
@@ -51,14 +55,5 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         self.status.progress = Progress::default();
         self.status.ready = true;
         Ok(())
-    }
-}
-
-/// Output rows or channels of a node with a weight.
-const fn rows(op: &Op) -> u16 {
-    match op {
-        Op::Linear(a) => a.outputs,
-        Op::Conv(c) => c.channels,
-        _ => 1,
     }
 }

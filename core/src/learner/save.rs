@@ -81,13 +81,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
                 if p.len == 0 {
                     continue;
                 }
-                let own = if index == 0 { op.op.weight_dims(step.input) } else { ([p.len, 1, 1, 1], 1) };
-                // A norm's bias has its weight's shape.
-                let own = if index == 1 && matches!(op.op, crate::op::Op::LayerNorm(_)) {
-                    op.op.weight_dims(step.input)
-                } else {
-                    own
-                };
+                let own = if index == 0 { op.op.weight_dims(step.input) } else { op.op.bias_dims(step.input) };
                 let bytes = self.bytes(p.region, p.len as usize * size_of::<N::Value>());
                 let from_file = || base.as_ref().and_then(|f| f.tensor(id, kind)).map(|t| t.bytes);
                 let bytes = if p.region.is_some() { bytes } else { from_file().unwrap_or_default() };

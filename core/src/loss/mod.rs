@@ -98,13 +98,19 @@ impl Loss {
     pub const fn exists_in(&self, format: Format) -> bool {
         match format {
             Format::F32 => true,
-            Format::Fixed16 => matches!(self, Loss::SoftmaxCrossEntropy | Loss::MeanSquaredError),
+            Format::Fixed16 => match self {
+                Loss::SoftmaxCrossEntropy | Loss::MeanSquaredError => true,
+                Loss::BinaryCrossEntropy | Loss::Huber { .. } => false,
+            },
         }
     }
 
     /// Whether the target is a class; values otherwise.
     pub const fn takes_class(&self) -> bool {
-        matches!(self, Loss::SoftmaxCrossEntropy)
+        match self {
+            Loss::SoftmaxCrossEntropy => true,
+            Loss::BinaryCrossEntropy | Loss::MeanSquaredError | Loss::Huber { .. } => false,
+        }
     }
 
     /// Checks the attributes; the error says what is asked of them.

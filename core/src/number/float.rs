@@ -138,3 +138,10 @@ impl Number for F32 {
         0.0
     }
 }
+
+/// The largest of `bound` and the magnitudes of `values`, NaN counting as larger than infinity.
+pub(crate) fn largest_magnitude(bound: f32, values: &[f32]) -> f32 {
+    // As integers, magnitudes sort like the numbers, infinity above all of them and NaN above infinity.
+    let magnitude = |v: f32| v.to_bits() & 0x7fff_ffff;
+    f32::from_bits(values.iter().fold(magnitude(bound), |bound, &v| bound.max(magnitude(v))))
+}

@@ -15,6 +15,7 @@ mod rate;
 
 pub use fixed16::{Fixed16, GRADIENT_FRAC, LOSS_FRAC, round_shift, saturate16};
 pub use float::F32;
+pub(crate) use float::largest_magnitude;
 pub use rate::Rate;
 
 use bytemuck::Pod;

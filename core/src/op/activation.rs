@@ -3,10 +3,10 @@
 //! The rectifiers need one bit per element for the backward pass, or nothing at all where the next layer keeps their
 //! output anyway; sigmoid and tanh need their output. The bits are written while the values are in registers.
 
-use super::{Elementwise, Facts, Keep, OpError, OpSet};
-use crate::graph::Shape;
+use super::{Bounded, Elementwise, Facts, Keep, OpError, OpKind, OpSet};
 use crate::math;
-use crate::number::Number;
+use crate::number::{Number, largest_magnitude};
+use crate::shape::Shape;
 
 /// Which activation function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +57,22 @@ impl Activation {
     #[inline(always)]
     fn is(&self, kind: ActivationKind, linked: OpSet) -> bool {
         linked.has_kind(kind.op()) && self.kind == kind
+    }
+
+    /// At most 1 where every number that the derivative comes from is one.
+    #[inline(always)]
+    pub(super) fn gain<N: Number>(&self, linked: OpSet, at: &Bounded<'_, N>) -> f32 {
+        match self.kind {
+            // 0, 1, or the slope, which is below 1; whatever the values are.
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::LeakyRelu => 1.0,
+            // The output is in ±1 or NaN.
+            ActivationKind::Sigmoid | ActivationKind::Tanh
+                if linked.has_kind(OpKind::Sigmoid) || linked.has_kind(OpKind::Tanh) =>
+            {
+                largest_magnitude(1.0, N::floats(at.y).unwrap_or_default())
+            }
+            ActivationKind::Sigmoid | ActivationKind::Tanh => f32::INFINITY,
+        }
     }
 
     #[inline(always)]

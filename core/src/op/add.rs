@@ -1,14 +1,16 @@
 //! `add`: the sum of two tensors, and the passing on of an error, which is its backward.
 
 use super::{Backward, Facts, Forward, OpError};
-use crate::graph::Shape;
 use crate::number::Number;
+use crate::shape::Shape;
 
 pub(super) const fn facts(x: Shape, x2: Shape) -> Result<Facts, OpError> {
     if !x.same(x2) {
         return Err(OpError::ShapesDiffer { first: x, second: x2 });
     }
-    Ok(Facts::plain(x))
+    let mut facts = Facts::plain(x);
+    facts.passes_error = true;
+    Ok(facts)
 }
 
 /// `y = x + x2`; fixed point aligns both to the finer of the two scales, then rounds once.

@@ -6,10 +6,10 @@
 //! is four filters and never a whole gradient.
 
 use super::conv_slide;
-use super::{Backward, Facts, Forward, Keep, OpError, ParameterGradient};
-use crate::graph::Shape;
+use super::{Backward, Bounded, Facts, Forward, Keep, OpError, ParameterGradient};
 use crate::kernel::{self, Geometry};
 use crate::number::{Format, Number, view_gradients_mut};
+use crate::shape::Shape;
 
 /// A convolution `[in, h, w] -> [out, oh, ow]` (or `[in, l] -> [out, ol]`), weight `[out, in/groups, kh, kw]`:
 /// `y[o, p] = b[o] + Σ_i Σ_ky Σ_kx W[o, i, ky, kx] x[i, p*stride + k - padding]`, summed in that order from the bias.
@@ -113,6 +113,19 @@ impl Conv {
         let together = if self.channels / self.groups >= 4 { 4 } else { 1 };
         facts.scratch_gradient = filter.saturating_mul(together);
         Ok(facts)
+    }
+
+    pub(super) fn weight_dims(&self, input: Shape) -> ([u32; 4], usize) {
+        let inputs = u32::from(input.planes().0).checked_div(u32::from(self.groups)).unwrap_or_default();
+        let (out, [kh, kw]) = (u32::from(self.channels), self.kernel.map(u32::from));
+        if self.rank == 1 { ([out, inputs, kw, 1], 3) } else { ([out, inputs, kh, kw], 4) }
+    }
+
+    /// An input element meets every filter of its group at most once for each element of the window.
+    #[inline(always)]
+    pub(super) fn gain<N: Number>(&self, at: &Bounded<'_, N>) -> f32 {
+        let filters = f32::from(self.channels / self.groups.max(1));
+        at.weight * filters * f32::from(self.kernel[0]) * f32::from(self.kernel[1])
     }
 
     fn sizes(&self, input: Shape, output: Shape) -> Sizes {

@@ -1,8 +1,8 @@
 //! `dropout`: zeroes elements at random while training, scales the rest so that the mean stays.
 
 use super::{Elementwise, Facts, Keep, OpError};
-use crate::graph::Shape;
 use crate::number::Number;
+use crate::shape::Shape;
 
 /// Inverted dropout: in training an element is kept with probability `1 - rate` and divided by it; else the identity.
 ///
@@ -20,6 +20,11 @@ impl Dropout {
             return Err(OpError::Attribute("rate must be in [0, 1)"));
         }
         Ok(Facts::elementwise(x, Keep::NOTHING))
+    }
+
+    #[inline(always)]
+    pub(super) fn gain(&self) -> f32 {
+        1.0 / (1.0 - self.rate)
     }
 
     /// Forward and backward are the same: multiply by the mask.

@@ -1,6 +1,6 @@
 //! Why an operation refuses its input or attributes.
 
-use crate::graph::Shape;
+use crate::shape::Shape;
 
 /// A mistake in one layer, with the numbers that explain it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! What the executor hands to an operation: slices cut from the arena, shapes and scales.
 
-use crate::graph::Shape;
 use crate::number::{Number, random::Key};
+use crate::shape::Shape;
 
 /// Fraction bits of the tensors around one node; f32 ignores them.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -100,6 +100,21 @@ pub struct Backward<'a, N: Number> {
     pub scales: NodeScales,
     /// Whether the forward pass took its statistics from the sample.
     pub training: bool,
+}
+
+/// What is known of a node once the error at its output is: enough to bound what its backward pass will compute. f32.
+#[derive(Debug)]
+pub struct Bounded<'a, N: Number> {
+    /// The largest magnitude of a weight or bias, or more.
+    pub weight: f32,
+    /// The first input where the weight's gradient needs it; else empty.
+    pub x: &'a [N::Value],
+    /// The output where the backward pass reads it; else empty.
+    pub y: &'a [N::Value],
+    /// As written by the forward pass.
+    pub saved: &'a [u32],
+    /// Shape of the output.
+    pub output: Shape,
 }
 
 /// Where parameter gradients go: into an accumulator, or straight into the weights.

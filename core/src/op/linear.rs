@@ -1,9 +1,9 @@
 //! `linear`: `y = W x + b`, with `W [out, in]` row-major as in PyTorch.
 
-use super::{Backward, Facts, Forward, Keep, OpError, ParameterGradient};
-use crate::graph::Shape;
+use super::{Backward, Bounded, Facts, Forward, Keep, OpError, ParameterGradient};
 use crate::kernel;
-use crate::number::Number;
+use crate::number::{Number, largest_magnitude};
+use crate::shape::Shape;
 
 /// A fully connected layer: `y[o] = b[o] + Σ_i W[o, i] x[i]`, i ascending. Input `[in]`, output `[out]`.
 ///
@@ -31,6 +31,19 @@ impl Linear {
         facts.keep = Keep { input_for_parameters: true, ..Keep::NOTHING };
         Ok(facts)
     }
+
+    /// Every output's error comes through one weight.
+    #[inline(always)]
+    pub(super) fn gain<N: Number>(&self, at: &Bounded<'_, N>) -> f32 {
+        at.weight * f32::from(self.outputs)
+    }
+}
+
+/// The bound on `Σ_p dy[p] x[p]` over the positions of the output (one here, more in a convolution); 1 stands for the
+/// "input" of the bias.
+#[inline(always)]
+pub(super) fn gradient_bound<N: Number>(at: &Bounded<'_, N>, error: f32) -> f32 {
+    at.output.positions() as f32 * error * largest_magnitude(1.0, N::floats(at.x).unwrap_or_default())
 }
 
 pub(super) fn forward<N: Number>(io: Forward<'_, N>) {

@@ -1,9 +1,9 @@
 //! `layer_norm` and `batch_norm`, f32 only.
 
-use super::{Backward, Facts, Forward, Keep, OpError, ParameterGradient};
-use crate::graph::Shape;
+use super::{Backward, Bounded, Facts, Forward, Keep, OpError, ParameterGradient};
 use crate::math;
 use crate::number::Number;
+use crate::shape::Shape;
 
 /// Gradient elements that are handed to the sink at a time.
 const CHUNK: usize = 16;
@@ -42,6 +42,25 @@ const fn check_epsilon(epsilon: f32) -> Result<(), OpError> {
     if epsilon > 0.0 && epsilon < 1.0 { Ok(()) } else { Err(OpError::Attribute("epsilon must be in (0, 1)")) }
 }
 
+/// A sample's shape as the dimensions of a parameter.
+pub(super) fn sample_dims(input: Shape) -> ([u32; 4], usize) {
+    let mut dims = [1; 4];
+    for (to, &from) in dims.iter_mut().zip(input.dims()) {
+        *to = u32::from(from);
+    }
+    (dims, input.rank() as usize)
+}
+
+/// How much the error grows in a norm of `n` elements: `|x̂|` is at most `sqrt(n)`, the deviation at least `sqrt(ε)`.
+fn gain(weight: f32, n: f32, epsilon: f32) -> f32 {
+    weight * (2.0 + math::sqrt(n)) / math::sqrt(epsilon)
+}
+
+/// The bound on a sum of `dy x̂` over the positions of a channel, in a norm of `n` elements.
+fn gradient_bound(positions: u32, error: f32, n: f32) -> f32 {
+    positions as f32 * error * math::sqrt(n)
+}
+
 impl LayerNorm {
     pub(super) const fn facts(&self, x: Shape) -> Result<Facts, OpError> {
         if let Err(e) = check_epsilon(self.epsilon) {
@@ -52,6 +71,20 @@ impl LayerNorm {
         facts.keep = Keep { input_for_parameters: true, input_for_error: true, words: 2, ..Keep::NOTHING };
         facts.scratch_gradient = CHUNK as u32;
         Ok(facts)
+    }
+
+    pub(super) fn gain<N: Number>(&self, at: &Bounded<'_, N>) -> f32 {
+        match at.saved {
+            // A deviation of 0 comes from a variance beyond f32, so one that isn't finite shows here.
+            &[mean, deviation] if f32::from_bits(mean).is_finite() && f32::from_bits(deviation) > 0.0 => {
+                gain(at.weight, at.output.elements() as f32, self.epsilon)
+            }
+            _ => f32::INFINITY,
+        }
+    }
+
+    pub(super) fn gradient_bound<N: Number>(&self, at: &Bounded<'_, N>, error: f32) -> f32 {
+        gradient_bound(at.output.positions(), error, at.output.elements() as f32)
     }
 
     pub(super) fn forward<N: Number>(&self, io: Forward<'_, N>) {
@@ -136,8 +169,23 @@ impl BatchNorm {
         let channels = x.planes().0 as u32;
         let mut facts = Facts::plain(x);
         facts.parameters = [channels; 4];
-        facts.keep = Keep { input_for_parameters: true, input_for_error: true, words: 3 * channels, ..Keep::NOTHING };
+        facts.keep = Keep {
+            input_for_parameters: true,
+            input_for_error: true,
+            words: 3 * channels,
+            words_until_end: true,
+            only_if_trained: true,
+            ..Keep::NOTHING
+        };
         Ok(facts)
+    }
+
+    pub(super) fn gain<N: Number>(&self, at: &Bounded<'_, N>) -> f32 {
+        gain(at.weight, at.output.positions() as f32, self.epsilon)
+    }
+
+    pub(super) fn gradient_bound<N: Number>(&self, at: &Bounded<'_, N>, error: f32) -> f32 {
+        gradient_bound(at.output.positions(), error, at.output.positions() as f32)
     }
 
     pub(super) fn forward<N: Number>(&self, io: Forward<'_, N>) {
@@ -222,7 +270,7 @@ impl BatchNorm {
     }
 
     /// Whether the statistics of a sample are so far from the end of f32 that running ones which follow them stay finite.
-    pub(crate) fn is_finite(saved: &[u32]) -> bool {
+    pub(super) fn is_finite(saved: &[u32]) -> bool {
         const LIMIT: f32 = 1.0e37;
         saved.chunks_exact(3).all(|saved| match saved {
             [mean, _, variance] => f32::from_bits(*mean).abs() < LIMIT && f32::from_bits(*variance) < LIMIT,
@@ -230,8 +278,8 @@ impl BatchNorm {
         })
     }
 
-    /// Moves the running mean and variance to those of the sample; called when the step is accepted.
-    pub(crate) fn commit<N: Number>(&self, running: [&mut [N::Value]; 2], saved: &[u32], input: Shape) {
+    /// Moves the running mean and variance to those of the sample.
+    pub(super) fn move_statistics<N: Number>(&self, running: [&mut [N::Value]; 2], saved: &[u32], input: Shape) {
         let [means, variances] = running.map(|r| N::floats_mut(r).unwrap_or_default());
         let n = input.positions() as f32;
         let unbiased = if n > 1.0 { n / (n - 1.0) } else { 1.0 };

@@ -2,9 +2,9 @@
 
 use super::conv::{geometry, window_count};
 use super::{Backward, Facts, Forward, Keep, OpError, OpKind, OpSet};
-use crate::graph::Shape;
 use crate::kernel::Geometry;
 use crate::number::Number;
+use crate::shape::Shape;
 
 /// Extra fraction bits while a fixed-point sum is divided, so that it is rounded once.
 const GUARD_BITS: i32 = 8;
@@ -85,8 +85,15 @@ impl Pool {
         let mut facts = Facts::plain(output);
         if let PoolKind::Max = self.kind {
             facts.keep = Keep { words: output.elements().div_ceil(4), ..Keep::NOTHING };
+            facts.same_scale = true;
         }
         Ok(facts)
+    }
+
+    /// No element is in more windows than a window has elements.
+    #[inline(always)]
+    pub(super) fn gain(&self) -> f32 {
+        f32::from(self.window[0]) * f32::from(self.window[1])
     }
 
     pub(super) fn forward<N: Number>(&self, linked: OpSet, io: Forward<'_, N>) {

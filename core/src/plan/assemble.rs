@@ -4,9 +4,11 @@ use super::arena::{Buffer, KINDS};
 use super::settings::Training;
 use super::step::{Dx, Errors, Parameter, Place, Plan, Region, Step, Summary};
 use super::value::{
-    BACKWARD, ERROR, FORWARD, INPUT, OUTPUT, SAVED, Value, last_reader, read, shape_of, trains, wants_input_error,
+    BACKWARD, ERROR, FORWARD, INPUT, OUTPUT, SAVED, Value, keeps_nothing, last_reader, read, shape_of, trains,
+    wants_input_error,
 };
-use crate::graph::{Graph, Shape};
+use crate::graph::Graph;
+use crate::shape::Shape;
 
 /// Hands out the words in front of the arena.
 struct Cursor(u32);
@@ -36,6 +38,7 @@ pub(super) const fn assemble<const N: usize>(
         in_place: false,
         elementwise: false,
         reads_output: false,
+        reads_input: false,
         saved: Region::NONE,
         scratch_forward: Region::NONE,
         scratch_backward: Region::NONE,
@@ -142,6 +145,7 @@ pub(super) const fn assemble<const N: usize>(
         step.in_place = value.in_place;
         step.elementwise = facts.elementwise;
         step.reads_output = value.reads_output;
+        step.reads_input = facts.keep.input_for_error && !keeps_nothing(node, &facts);
         step.y = place_of(values, buffers, persistent, i + 1);
         step.saved = region(&buffers[SAVED][i], persistent);
         step.scratch_forward = region(&buffers[FORWARD][i], persistent);

@@ -2,11 +2,9 @@
 
 use super::arena::{Buffer, KINDS};
 use super::value::{
-    BACKWARD, ERROR, FORWARD, INPUT, OUTPUT, SAVED, Value, last_reader, read, trains, uses_running_statistics,
-    wants_input_error,
+    BACKWARD, ERROR, FORWARD, INPUT, OUTPUT, SAVED, Value, keeps_nothing, last_reader, read, trains, wants_input_error,
 };
 use crate::graph::Graph;
-use crate::op::Op;
 
 const fn later(a: u32, b: u32) -> u32 {
     if a > b { a } else { b }
@@ -42,7 +40,7 @@ pub(super) const fn lifetimes<const N: usize>(
                 let wants_error = values[x - 1].needs_error;
                 let kept = backward
                     && ((facts.keep.input_for_parameters && trains(node.update, 0) && facts.parameters[0] > 0)
-                        || (facts.keep.input_for_error && wants_error && !uses_running_statistics(node, &facts)));
+                        || (facts.keep.input_for_error && wants_error && !keeps_nothing(node, &facts)));
                 let b = &mut buffers[OUTPUT][root];
                 b.death = later(b.death, if kept { end - i as u32 } else { i as u32 });
             }
@@ -64,7 +62,7 @@ pub(super) const fn lifetimes<const N: usize>(
         let root = values[i].root;
         let node = &graph.nodes[i];
         let mut words = 0;
-        if values[i].needs_error && training && !uses_running_statistics(node, &facts) {
+        if values[i].needs_error && training && !keeps_nothing(node, &facts) {
             words = facts.keep.words;
             if facts.keep.mask_or_output && wants_input_error(graph, values, i) {
                 let kept = root != INPUT && buffers[OUTPUT][root].death > n as u32;
@@ -76,8 +74,7 @@ pub(super) const fn lifetimes<const N: usize>(
                 }
             }
         }
-        // The statistics of a batch norm's sample move the running ones once the whole step is accepted.
-        let death = if matches!(node.op, Op::BatchNorm(_)) { end } else { end - i as u32 };
+        let death = if facts.keep.words_until_end { end } else { end - i as u32 };
         buffers[SAVED][i] = Buffer::new(words, i as u32, death);
         if values[i].needs_error {
             let t = end - i as u32;

@@ -3,8 +3,9 @@
 use super::error::{PlanError, PlanErrorKind};
 use super::settings::Training;
 use super::value::{INPUT, MAX_ELEMENTS, Value, has_trained, read, shape_of};
-use crate::graph::{Graph, Shape};
-use crate::op::{Facts, Op};
+use crate::graph::Graph;
+use crate::op::{Facts, OpError};
+use crate::shape::Shape;
 
 /// The most words of everything together: bytes stay inside `u32`.
 const MAX_WORDS: u64 = 1 << 29;
@@ -67,15 +68,14 @@ pub(super) const fn shapes<const N: usize>(
             || facts.parameters[0] > MAX_ELEMENTS
             || facts.scratch_backward_words() > MAX_ELEMENTS;
         if too_large {
-            return Err(PlanError::at(i, name, PlanErrorKind::Operation(crate::op::OpError::TooLarge)));
+            return Err(PlanError::at(i, name, PlanErrorKind::Operation(OpError::TooLarge)));
         }
         let has_trained = has_trained(node, &facts);
-        if let Op::BatchNorm(_) = node.op
-            && training.is_some()
+        if training.is_some()
             && has_trained
-            && x.positions() < 2
+            && let Err(e) = node.op.check_trained(x)
         {
-            return Err(PlanError::at(i, name, PlanErrorKind::Operation(crate::op::OpError::OnePosition { got: x })));
+            return Err(PlanError::at(i, name, PlanErrorKind::Operation(e)));
         }
         total += most_words(&facts);
         if total > MAX_WORDS {

@@ -2,7 +2,6 @@
 
 use super::value::{INPUT, Value, read};
 use crate::graph::Graph;
-use crate::op::Op;
 
 /// Decides which nodes work in place, forward and backward, and which scale every value has.
 pub(super) const fn share_memory<const N: usize>(graph: &Graph<'_>, values: &mut [Value; N]) {
@@ -13,8 +12,7 @@ pub(super) const fn share_memory<const N: usize>(graph: &Graph<'_>, values: &mut
         let facts = values[i].facts;
         values[i].root = i;
         values[i].scale = i as u8 + 1;
-        let same_scale = facts.elementwise || facts.alias || is_max_pool(&graph.nodes[i].op);
-        if same_scale {
+        if facts.same_scale {
             values[i].scale = if x == 0 { 0 } else { values[x - 1].scale };
         }
         if facts.alias {
@@ -43,15 +41,10 @@ pub(super) const fn share_memory<const N: usize>(graph: &Graph<'_>, values: &mut
             values[i].error_root = i;
         }
         let x = read(graph, i, 0);
-        let passes = values[i].facts.elementwise || values[i].facts.alias || matches!(graph.nodes[i].op, Op::Add);
-        if passes && x > 0 && values[x - 1].consumers == 1 && values[x - 1].needs_error {
+        if values[i].facts.passes_error && x > 0 && values[x - 1].consumers == 1 && values[x - 1].needs_error {
             values[x - 1].error_root = values[i].error_root;
         }
     }
-}
-
-const fn is_max_pool(op: &Op) -> bool {
-    matches!(op, Op::Pool(p) if matches!(p.kind, crate::op::PoolKind::Max))
 }
 
 /// Whether a node may write over value `v`: it is the only reader, of every alias too, and no backward needs it.

@@ -1,6 +1,6 @@
 //! The plan's data: where everything lies and what it costs.
 
-use crate::graph::Shape;
+use crate::shape::Shape;
 
 /// A piece of the arena, in 32-bit words. Length 0 means that there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -102,6 +102,8 @@ pub struct Step {
     pub elementwise: bool,
     /// The node's backward reads its output instead of a mask or besides.
     pub reads_output: bool,
+    /// The error at the input is computed from the input too, which was kept.
+    pub reads_input: bool,
     /// Mask bits, argmax bytes, or statistics for the backward pass.
     pub saved: Region,
     /// Scratch of the forward pass.

@@ -1,7 +1,8 @@
 //! What planning knows of each node's output, and the questions that every stage asks of the graph.
 
-use crate::graph::{Graph, Node, Shape, Update};
-use crate::op::{Facts, Op};
+use crate::graph::{Graph, Node, Update};
+use crate::op::Facts;
+use crate::shape::Shape;
 
 /// Elements beyond which a tensor is refused: word counts stay far inside `u32`.
 pub(super) const MAX_ELEMENTS: u32 = 1 << 24;
@@ -49,10 +50,10 @@ pub(super) const fn has_trained(node: &Node, facts: &Facts) -> bool {
     (facts.parameters[0] > 0 && trains(node.update, 0)) || (facts.parameters[1] > 0 && trains(node.update, 1))
 }
 
-/// A frozen batch norm scales and shifts by constants: its backward pass needs neither its input nor the sample's
-/// statistics.
-pub(super) const fn uses_running_statistics(node: &Node, facts: &Facts) -> bool {
-    matches!(node.op, Op::BatchNorm(_)) && !has_trained(node, facts)
+/// Whether the backward pass of a node does without its input and its words: of what a frozen batch norm is, scale and shift
+/// by constants.
+pub(super) const fn keeps_nothing(node: &Node, facts: &Facts) -> bool {
+    facts.keep.only_if_trained && !has_trained(node, facts)
 }
 
 /// The value that input `index` of node `i` reads: 0 = the graph's input, `k + 1` = node `k`'s output.
