@@ -1,0 +1,78 @@
+//! Nothing lies in a folder and isn't used: every file is a module of the one above it, and every operation of the core
+//! has its lowering, under the same name. The compiler holds the rest, since no `match` over operations has a wildcard.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What lies in a folder, sorted.
+fn list(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    entries.map(|entry| entry.expect("a readable entry").path()).collect()
+}
+
+/// Whether one of the files that may declare the modules of a folder declares this one.
+fn is_declared(folder: &Path, module: &str) -> bool {
+    let beside = folder.with_extension("rs");
+    let parents = ["mod.rs", "lib.rs", "main.rs"].map(|name| folder.join(name)).into_iter().chain([beside]);
+    let declaration = format!("mod {module};");
+    let declares = |parent: PathBuf| {
+        text(&parent).lines().any(|line| !line.trim_start().starts_with("//") && line.ends_with(&declaration))
+    };
+    parents.filter(|parent| parent.exists()).any(declares)
+}
+
+/// Files in a folder and below that no module declares; how many files there are is added to `seen`.
+fn forgotten(folder: &Path, seen: &mut usize) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in list(folder) {
+        let module = stem(&path);
+        if path.is_dir() {
+            found.extend(forgotten(&path, seen));
+        } else if path.extension().is_some_and(|e| e == "rs") && !matches!(&*module, "mod" | "lib" | "main") {
+            *seen += 1;
+            if !is_declared(folder, &module) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_is_a_module_of_the_one_above() {
+    let mut seen = 0;
+    for package in ["core", "host", "tests", "xtask"] {
+        let forgotten = forgotten(&root().join(package).join("src"), &mut seen);
+        assert!(forgotten.is_empty(), "no `mod` line names {forgotten:?}");
+    }
+    assert!(seen > 150, "only {seen} files: this looks in the wrong place");
+}
+
+#[test]
+fn every_operation_is_registered_and_has_its_lowering() {
+    let (op, lower) = (root().join("core/src/op"), root().join("host/src/lower"));
+    // A file with a shape rule is an operation's (or several operations'); the others help.
+    let is_operation = |path: &PathBuf| stem(path) != "mod" && text(path).contains("const fn facts(");
+    let operations: Vec<String> = list(&op).iter().filter(|path| is_operation(path)).map(|path| stem(path)).collect();
+    assert!(operations.len() >= 7, "only {operations:?}: this looks in the wrong place");
+    for name in operations {
+        let calls = |file: &Path| text(file).contains(&format!("{name}::"));
+        assert!(calls(&op.join("mod.rs")), "`Op` has no line for core/src/op/{name}.rs");
+        let there = lower.join(format!("{name}.rs")).exists() && is_declared(&lower, &name);
+        assert!(there, "core/src/op/{name}.rs has no host/src/lower/{name}.rs: the host can't train it");
+        assert!(calls(&lower.join("mod.rs")), "no line of `Lowered::forward` calls host/src/lower/{name}.rs");
+    }
+}
