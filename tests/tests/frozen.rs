@@ -186,3 +186,46 @@ fn a_skipped_sample_leaves_no_trace() {
         assert_eq!(run(Some(6)), run(None), "batch {batch}");
     }
 }
+
+/// A mini-batch is all or nothing, running statistics too: at whatever sample it is skipped, all is as before its first.
+#[test]
+fn a_skipped_mini_batch_leaves_no_trace() {
+    use emberlite::graph::{Graph, Shape, batch_norm, conv1d, flatten, linear, relu};
+    use emberlite::{loss::Loss, loss::Target, optimizer::Optimizer, plan::Training};
+    let nodes = [conv1d(3, 3), batch_norm(), relu(), conv1d(2, 2), batch_norm(), flatten(), linear(2)];
+    let graph = Graph::new(Format::F32, Shape::d2(2, 8), &nodes);
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.01)).batch(3);
+    let sample = |t: u32| -> Vec<f32> { (0..16).map(|j| Key::new(5, t, 0).uniform(j) * 4.0 - 2.0).collect() };
+    let good = Target::Values(&[0.5, -0.5]);
+    let run = |bad_at: Option<u32>| {
+        let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid model");
+        machine.engine().initialize(1).expect("nothing is frozen");
+        let mut t = 0;
+        while machine.engine().progress().updates < 2 {
+            machine.poison();
+            machine.engine().train_step(&sample(t), good).expect("a valid sample");
+            t += 1;
+        }
+        let before = machine.learnt();
+        if let Some(bad_at) = bad_at {
+            for t in 100..100 + bad_at {
+                let report = machine.engine().train_step(&sample(t), good).expect("a valid sample");
+                assert_eq!(report.outcome, Outcome::Accumulated);
+                assert_eq!(machine.learnt(), before, "an unfinished mini-batch has changed nothing yet");
+            }
+            let report = machine.engine().train_step(&sample(99), Target::Values(&[3e38, 0.0]));
+            assert_eq!(report.map(|r| r.outcome), Ok(Outcome::Skipped));
+            assert_eq!(machine.learnt(), before, "skipped at sample {bad_at} of 3");
+        }
+        for t in 6..12 {
+            machine.poison();
+            machine.engine().train_step(&sample(t), good).expect("a valid sample");
+        }
+        assert_ne!(machine.learnt(), before);
+        machine.learnt()
+    };
+    let never = run(None);
+    for bad_at in 0..3 {
+        assert_eq!(run(Some(bad_at)), never, "skipped at sample {bad_at} of 3");
+    }
+}

@@ -223,13 +223,14 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         }
         let context = self.context();
         let moment = Moment { error_frac, ..self.moment(true) };
+        let first = self.status.progress.pending == 0;
         let done = if training.needs_gradient_buffer() {
             executor::backward::<N, L>(&context, self.arena, input, &moment, Pass::Accumulate)
                 .ok_or(LearnError::Arena)?;
             self.status.progress.pending += 1;
             if self.status.progress.pending < training.batch {
                 self.status.progress.samples = self.status.progress.samples.wrapping_add(1);
-                self.commit_statistics();
+                self.commit_statistics(first, false);
                 return Ok(StepReport { loss, class, outcome: Outcome::Accumulated });
             }
             executor::apply::<N, L>(&context, self.arena, &moment).ok_or(LearnError::Arena)?
@@ -244,7 +245,7 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         if !done {
             return Ok(self.skip(loss, class));
         }
-        self.commit_statistics();
+        self.commit_statistics(first, true);
         let progress = &mut self.status.progress;
         progress.samples = progress.samples.wrapping_add(1);
         progress.updates = progress.updates.wrapping_add(1);
@@ -333,15 +334,30 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         StepReport { loss, class, outcome: Outcome::Skipped }
     }
 
-    /// Moves running statistics to those of an accepted sample.
-    fn commit_statistics(&mut self) {
+    /// Moves running statistics to those of a sample. Those of a mini-batch move on a copy, which its `first` sample makes
+    /// and its `last` one makes valid: where the mini-batch is lost, so are they.
+    fn commit_statistics(&mut self, first: bool, last: bool) {
         for (node, step) in self.graph.nodes.iter().zip(self.plan.steps) {
-            if L::OPS.has_statistics() && step.running[0].region.is_some() {
-                let ranges = [step.running[0].region.range(), step.running[1].region.range(), step.saved.range()];
-                if let Ok([mean, variance, saved]) = self.arena.get_disjoint_mut(ranges) {
-                    let running = [N::view_mut(mean), N::view_mut(variance)];
-                    node.op.move_statistics::<N>(L::OPS, running, saved, step.input);
-                }
+            if !L::OPS.has_statistics() || !step.running[0].region.is_some() {
+                continue;
+            }
+            let [m, v] = &step.running;
+            let regions = [m.region, v.region, m.gradient, v.gradient, step.saved];
+            let Ok([m, v, next_m, next_v, saved]) = self.arena.get_disjoint_mut(regions.map(Region::range)) else {
+                continue;
+            };
+            if next_m.is_empty() {
+                node.op.move_statistics::<N>(L::OPS, [N::view_mut(m), N::view_mut(v)], saved, step.input);
+                continue;
+            }
+            if first {
+                copy(next_m, m);
+                copy(next_v, v);
+            }
+            node.op.move_statistics::<N>(L::OPS, [N::view_mut(next_m), N::view_mut(next_v)], saved, step.input);
+            if last {
+                copy(m, next_m);
+                copy(v, next_v);
             }
         }
     }
@@ -352,6 +368,12 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
             Some(p) if p.region.is_some() => self.values(p.region, p.len),
             _ => &[],
         }
+    }
+}
+
+fn copy(to: &mut [u32], from: &[u32]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = from;
     }
 }
 

@@ -89,11 +89,10 @@ impl core::error::Error for LearnError {}
 pub enum Outcome {
     /// The parameters were updated.
     Updated,
-    /// The gradient was added to the mini-batch, which isn't full yet.
+    /// The gradient was added to the mini-batch, which isn't full yet; nothing that predictions depend on has changed.
     Accumulated,
-    /// The step would have made a parameter or optimizer state non-finite, or its loss was; no parameter and no state
-    /// was changed. Its mini-batch, if any, is lost; what earlier samples of it did to a batch norm's running
-    /// statistics stays.
+    /// The step would have made a parameter or optimizer state non-finite, or its loss was; no parameter, no state and no
+    /// running statistic was changed. Its mini-batch, if any, is lost, and all is as before its first sample.
     Skipped,
 }
 

@@ -19,8 +19,8 @@ pub struct LayerNorm {
 /// Normalises each channel over its positions: `y = (x - mean) / sqrt(var + epsilon) * weight + bias`.
 ///
 /// In training the statistics are those of the one sample at hand (PyTorch's at batch 1; a mini-batch is a sum of
-/// gradients, so its samples are normalised one by one), and the running statistics move by `momentum`, with the
-/// unbiased variance. In prediction, and in training where the node is frozen, the running statistics are used.
+/// gradients, so its samples are normalised one by one), and the running statistics move by `momentum` for every sample,
+/// with the unbiased variance, once the step is accepted. In prediction, and in training where the node is frozen, the running statistics are used.
 /// Keeps its input and three words per channel.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct BatchNorm {

@@ -99,9 +99,9 @@ pub(super) const fn assemble<const N: usize>(
         i += 1;
     }
     let parameter_words = cursor.0;
-    let (slots, buffered) = match training {
-        Some(t) => (t.optimizer.state_slots(), t.needs_gradient_buffer()),
-        None => (0, false),
+    let (slots, buffered, batched) = match training {
+        Some(t) => (t.optimizer.state_slots(), t.needs_gradient_buffer(), t.batch > 1),
+        None => (0, false, false),
     };
     let mut slot = 0;
     while slot < slots {
@@ -125,6 +125,9 @@ pub(super) const fn assemble<const N: usize>(
         while k < 2 {
             if steps[i].parameters[k].region.is_some() {
                 steps[i].parameters[k].gradient = cursor.take(steps[i].parameters[k].len);
+            }
+            if batched && steps[i].running[k].region.is_some() {
+                steps[i].running[k].gradient = cursor.take(steps[i].running[k].region.len);
             }
             k += 1;
         }

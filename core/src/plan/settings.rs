@@ -16,7 +16,8 @@ pub struct Training {
     pub penalty: Penalty,
     /// Gradient clipping.
     pub clip: Clip,
-    /// Samples per step; above 1, gradients are accumulated in a buffer of four bytes a parameter.
+    /// Samples per step; above 1, gradients are accumulated in a buffer of four bytes a parameter, and what a
+    /// batch norm learns of its running statistics in one of eight bytes a channel.
     pub batch: u32,
     /// The seed of dropout, of stochastic rounding and of initial weights.
     pub seed: u32,

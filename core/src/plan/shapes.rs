@@ -10,12 +10,13 @@ use crate::shape::Shape;
 /// The most words of everything together: bytes stay inside `u32`.
 const MAX_WORDS: u64 = 1 << 29;
 
-/// What a node can take at most: parameters with state and gradient, output and error, what is saved, scratch.
+/// What a node can take at most: parameters with state and gradient, running statistics twice, output and error, what is
+/// saved, scratch.
 const fn most_words(facts: &Facts) -> u64 {
     let [weight, bias, mean, variance] = facts.parameters;
     let parameters = weight as u64 + bias as u64;
     let scratch = facts.scratch_forward as u64 + facts.scratch_error as u64 + facts.scratch_gradient as u64;
-    let own = mean as u64 + variance as u64 + facts.keep.words as u64 + scratch;
+    let own = 2 * (mean as u64 + variance as u64) + facts.keep.words as u64 + scratch;
     4 * parameters + 3 * facts.output.elements() as u64 + own + 8
 }
 

@@ -48,7 +48,7 @@ pub struct Parameter {
     pub offset: Region,
     /// Optimizer state.
     pub state: [Region; 2],
-    /// The accumulated gradient.
+    /// The accumulated gradient; of a running statistic, what the unfinished mini-batch has made of it so far.
     pub gradient: Region,
 }
 
@@ -157,7 +157,7 @@ pub struct Summary {
     pub parameter_bytes: u32,
     /// Optimizer state in the arena.
     pub state_bytes: u32,
-    /// Accumulated gradients in the arena.
+    /// Accumulated gradients in the arena, and the running statistics of a mini-batch until it is accepted.
     pub gradient_bytes: u32,
     /// Activations, errors and scratch at the worst moment.
     pub working_bytes: u32,

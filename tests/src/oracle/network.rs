@@ -25,6 +25,8 @@ pub struct Network<'a, T> {
     /// State of weight and bias of every node, two slots each; empty where a parameter isn't trained.
     pub state: Vec<[[Vec<T>; 2]; 2]>,
     gradients: Vec<[Vec<T>; 2]>,
+    /// What the mini-batch makes of running mean and variance, of every node.
+    statistics: Vec<[Vec<T>; 2]>,
     samples: u32,
     updates: u32,
     pending: u32,
@@ -79,8 +81,9 @@ impl<'a, T: Real> Network<'a, T> {
         let nodes = 0..graph.nodes.len();
         let state = nodes.clone().map(|i| [0, 1].map(|k| [0, 1].map(|slot| zeros(i, k, slot < slots)))).collect();
         let gradients = nodes.map(|i| [0, 1].map(|k| zeros(i, k, true))).collect();
-        let shapes = shapes(&graph);
-        Network { graph, training, shapes, parameters, state, gradients, samples: 0, updates: 0, pending: 0 }
+        let (shapes, statistics) = (shapes(&graph), vec![[vec![], vec![]]; graph.nodes.len()]);
+        let [samples, updates, pending] = [0; 3];
+        Network { graph, training, shapes, parameters, state, gradients, statistics, samples, updates, pending }
     }
 
     fn trained(&self, i: usize) -> bool {
@@ -308,7 +311,9 @@ impl<'a, T: Real> Network<'a, T> {
         let stepped = next.try_step(input, goal);
         let finite = |values: &Vec<T>| values.iter().all(|v| v.wide().is_finite());
         let state = || next.state.iter().flatten().flatten();
-        if stepped.loss.wide().is_finite() && next.parameters.iter().flatten().chain(state()).all(finite) {
+        if stepped.loss.wide().is_finite()
+            && next.parameters.iter().flatten().chain(next.statistics.iter().flatten()).chain(state()).all(finite)
+        {
             *self = next;
             return stepped;
         }
@@ -325,6 +330,10 @@ impl<'a, T: Real> Network<'a, T> {
         let class = largest(output, &Vec::from_iter(0..output.len()));
         let (loss, dy) = loss(&self.training.loss, output, goal, batch);
         let gradients = self.backward(&values, dy);
+        if self.pending == 0 {
+            self.statistics =
+                self.parameters.iter().map(|[_, _, mean, variance]| [mean.clone(), variance.clone()]).collect();
+        }
         self.pending += 1;
         let full = self.pending == batch;
         if self.training.needs_gradient_buffer() {
@@ -348,6 +357,9 @@ impl<'a, T: Real> Network<'a, T> {
         if full {
             self.pending = 0;
             self.updates += 1;
+            for ([_, _, mean, variance], new) in self.parameters.iter_mut().zip(self.statistics.clone()) {
+                [*mean, *variance] = new;
+            }
         }
         Stepped { loss, class, outcome: if full { Outcome::Updated } else { Outcome::Accumulated } }
     }
@@ -373,7 +385,7 @@ impl<'a, T: Real> Network<'a, T> {
         }
     }
 
-    /// Moves the running statistics of batch norms that train to those of the sample.
+    /// Moves the mini-batch's statistics of batch norms that train to those of the sample.
     fn move_statistics(&mut self, values: &[Vec<T>]) {
         for (i, node) in self.graph.nodes.iter().enumerate() {
             let Op::BatchNorm(norm) = &node.op else { continue };
@@ -384,7 +396,7 @@ impl<'a, T: Real> Network<'a, T> {
             let unbiased = T::of(positions as f64) / T::of(positions as f64 - 1.0);
             for (c, x) in values[read(&self.graph, i, 0)].chunks(positions).enumerate() {
                 let (mean, variance) = statistics(x);
-                let [_, _, m, v] = &mut self.parameters[i];
+                let [m, v] = &mut self.statistics[i];
                 m[c] = (T::one() - momentum) * m[c] + momentum * mean;
                 v[c] = (T::one() - momentum) * v[c] + momentum * (variance * unbiased);
             }

@@ -123,3 +123,19 @@ fn a_bias_alone_keeps_no_input() {
     assert_eq!(full.working_bytes, bias.working_bytes, "neither keeps the first layer's output");
     assert!(bias.words < 63 + 8 + 2 * 63);
 }
+
+/// What a mini-batch makes of running statistics needs a place until it is accepted; one sample needs none.
+#[test]
+fn running_statistics_are_staged_only_for_a_mini_batch() {
+    let nodes = [conv1d(6, 3), batch_norm(), flatten(), linear(3)];
+    let frozen = [conv1d(6, 3), batch_norm().frozen(), flatten(), linear(3)];
+    let plain = Training::new(CROSS_ENTROPY, Optimizer::sgd(0.1));
+    let of = |nodes: &[Node], training: &Training| summary(nodes, Shape::d2(2, 10), Format::F32, training);
+    let weights = 6 * 2 * 3 + 6 + 6 * 8 * 3 + 3;
+    let norm = emberlite::optimizer::Clip::GlobalNorm(1.0);
+    assert_eq!(of(&nodes, &plain).gradient_bytes, 0);
+    assert_eq!(of(&nodes, &plain.clip(norm)).gradient_bytes, 4 * (weights + 2 * 6));
+    // Mean and variance of six channels.
+    assert_eq!(of(&nodes, &plain.batch(3)).gradient_bytes, 4 * (weights + 2 * 6 + 2 * 6));
+    assert_eq!(of(&frozen, &plain.batch(3)).gradient_bytes, 4 * weights);
+}
