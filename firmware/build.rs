@@ -40,7 +40,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     if env::var_os("CARGO_FEATURE_DEFMT").is_some() {
         println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
     }
+    stacks()?;
     cfgs(&board);
+    Ok(())
+}
+
+/// Hands the linker the stack of each program whose `.toml` asks for another one than the board's.
+fn stacks() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=src/bin");
+    for entry in fs::read_dir("src/bin")? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let path_text = path.display().to_string();
+        println!("cargo::rerun-if-changed={path_text}");
+        let table: toml::Table = fs::read_to_string(&path)?.parse().map_err(|e| format!("{path_text}: {e}"))?;
+        let (Some(bytes), Some(name)) = (table.get("stack_bytes"), path.file_stem()) else { continue };
+        let bytes = bytes.as_integer().ok_or_else(|| format!("{path_text}: stack_bytes must be a whole number"))?;
+        println!("cargo::rustc-link-arg-bin={}=--defsym=_program_stack_bytes={bytes}", name.display());
+    }
     Ok(())
 }
 
@@ -64,7 +83,8 @@ fn cfgs(board: &Board) {
 fn memory_x(board: &Board) -> String {
     let Board { flash, ram, .. } = board;
     format!(
-        "MEMORY\n{{\n  FLASH : ORIGIN = {:#010x}, LENGTH = {}K\n  RAM : ORIGIN = {:#010x}, LENGTH = {}K\n}}\n_stack_bytes = {};\n",
+        "MEMORY\n{{\n  FLASH : ORIGIN = {:#010x}, LENGTH = {}K\n  RAM : ORIGIN = {:#010x}, LENGTH = {}K\n}}\n\
+         _stack_bytes = DEFINED(_program_stack_bytes) ? _program_stack_bytes : {};\n",
         flash.origin,
         flash.kib - schema::PARTITION_KIB,
         ram.origin,

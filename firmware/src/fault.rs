@@ -1,6 +1,6 @@
 //! How a program ends: its verdict, a panic, a fault, a full stack.
 
-use crate::{board, println, semihosting};
+use crate::{board, println, semihosting, stack};
 
 /// The exit status of a program. The emulator itself uses 1, so none of ours is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,10 @@ pub(crate) fn stop(report: Report) -> ! {
     // The guard ends where RAM begins. On Arm the exception frame is what tips a push over the edge, so the pointer is below
     // even when the last store was above.
     if report.sp < board::RAM_ORIGIN || report.address.is_some_and(in_guard) {
-        println!("stack overflow: the stack of {} bytes (stack_bytes in the board file) is full", board::STACK_BYTES);
+        let bytes = stack::bytes();
+        println!(
+            "stack overflow: the stack of {bytes} bytes (stack_bytes in the board's file or the program's) is full"
+        );
         semihosting::exit(Exit::StackOverflow);
     }
     match report.address {

@@ -36,6 +36,7 @@ pub mod semihosting;
 pub mod stack;
 pub mod tuned;
 pub mod uart;
+pub mod watch;
 
 pub use count::count;
 pub use fault::Exit;

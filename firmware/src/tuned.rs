@@ -1,13 +1,13 @@
-//! A device that keeps learning while a host looks on: a learner behind the link.
+//! A device that keeps learning while a host looks on: a learner behind the link, in any number format.
 
 use emberlite::{
     Values,
     graph::layout_hash,
     learner::{LearnError, Learner, Model, Outcome},
     loss::Target,
-    number::F32,
+    number::{self, Format, Number},
 };
-use emberlite_link::{Device, Info, Receiver, Refusal, Server, VERSION, put_floats};
+use emberlite_link::{Device, Info, Numbers, Receiver, Refusal, Server, VERSION};
 
 use crate::{board, uart::Uart};
 
@@ -16,7 +16,7 @@ pub type Decode<M> = fn(&[u8], &mut Learner<'static, M>, &mut <M as Model>::Inpu
 
 /// A learner as the link's device.
 #[allow(missing_debug_implementations)]
-pub struct Tuned<M: Model<Number = F32> + 'static> {
+pub struct Tuned<M: Model + 'static> {
     learner: &'static mut Learner<'static, M>,
     decode: Decode<M>,
     finished: bool,
@@ -24,7 +24,7 @@ pub struct Tuned<M: Model<Number = F32> + 'static> {
 
 /// Answers the host on the serial port until it has finished. `N` is the bytes of the longest message; frames are written
 /// from a buffer of `FRAME` bytes, at least `N + 16`.
-pub fn serve<M: Model<Number = F32>, const N: usize, const FRAME: usize>(
+pub fn serve<M: Model, const N: usize, const FRAME: usize>(
     learner: &'static mut Learner<'static, M>,
     decode: Decode<M>,
     receiver: &mut Receiver<N>,
@@ -42,7 +42,10 @@ pub fn serve<M: Model<Number = F32>, const N: usize, const FRAME: usize>(
     }
 }
 
-impl<M: Model<Number = F32>> Tuned<M> {
+impl<M: Model> Tuned<M> {
+    /// Bytes of one number.
+    const BYTES: usize = M::Number::FORMAT.value_bytes() as usize;
+
     fn input(&mut self, bytes: &[u8]) -> Result<M::Input, Refusal> {
         let mut input = M::Input::default();
         (self.decode)(bytes, self.learner, &mut input)?;
@@ -50,9 +53,10 @@ impl<M: Model<Number = F32>> Tuned<M> {
     }
 
     /// All trained parameters: weight and bias of each node in turn.
-    fn tensors(&self) -> impl Iterator<Item = &[f32]> {
+    fn tensors(&self) -> impl Iterator<Item = &[u8]> {
         let nodes = 0..M::GRAPH.nodes.len();
-        nodes.flat_map(|node| [self.learner.parameter(node, 0), self.learner.parameter(node, 1)])
+        let tensors = nodes.flat_map(|node| [self.learner.parameter(node, 0), self.learner.parameter(node, 1)]);
+        tensors.map(number::bytes::<M::Number>)
     }
 }
 
@@ -70,7 +74,16 @@ fn refusal(error: LearnError) -> Refusal {
     }
 }
 
-impl<M: Model<Number = F32>> Device for Tuned<M> {
+/// Copies as many bytes as fit and returns how many.
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let len = from.len().min(to.len());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    len
+}
+
+impl<M: Model> Device for Tuned<M> {
     fn info(&self) -> Info<'static> {
         let summary = M::PLAN.summary;
         Info {
@@ -78,9 +91,13 @@ impl<M: Model<Number = F32>> Device for Tuned<M> {
             version: VERSION,
             board: board::NAME,
             layout_hash: layout_hash(&M::GRAPH),
+            numbers: match M::Number::FORMAT {
+                Format::F32 => Numbers::F32,
+                Format::Fixed16 => Numbers::Fixed16,
+            },
             input_len: summary.inputs,
             output_len: summary.outputs,
-            parameter_bytes: self.tensors().map(|tensor| tensor.len() as u32 * 4).sum(),
+            parameter_bytes: self.tensors().map(|tensor| tensor.len() as u32).sum(),
             step: self.learner.progress().updates,
         }
     }
@@ -88,36 +105,39 @@ impl<M: Model<Number = F32>> Device for Tuned<M> {
     fn predict(&mut self, bytes: &[u8], output: &mut [u8]) -> Result<usize, Refusal> {
         let input = self.input(bytes)?;
         let values = self.learner.predict(&input).map_err(refusal)?;
-        Ok(put_floats(values.values(), output))
+        Ok(copy(number::bytes::<M::Number>(values.values()), output))
     }
 
-    fn train(&mut self, bytes: &[u8], label: u32) -> Result<f32, Refusal> {
+    fn train(&mut self, bytes: &[u8], label: u32) -> Result<u32, Refusal> {
         let (input, label) = (self.input(bytes)?, class::<M>(label)?);
         let report = self.learner.train_step(&input, label).map_err(refusal)?;
         match report.outcome {
             Outcome::Skipped => Err(Refusal::NotFinite),
-            Outcome::Updated | Outcome::Accumulated => Ok(report.loss),
+            Outcome::Updated | Outcome::Accumulated => Ok(M::Number::loss_bits(report.loss)),
         }
     }
 
-    fn evaluate(&mut self, bytes: &[u8], label: u32) -> Result<(f32, bool), Refusal> {
+    fn evaluate(&mut self, bytes: &[u8], label: u32) -> Result<(u32, bool), Refusal> {
         let (input, label) = (self.input(bytes)?, class::<M>(label)?);
         let mut engine = self.learner.engine().map_err(refusal)?;
         let evaluation = engine.evaluate(input.values(), Target::Class(label)).map_err(refusal)?;
-        Ok((evaluation.loss, evaluation.class == label))
+        Ok((M::Number::loss_bits(evaluation.loss), evaluation.class == label))
     }
 
     fn read(&self, offset: u32, out: &mut [u8]) -> Result<usize, Refusal> {
         let len = self.info().parameter_bytes;
-        if offset > len || offset % 4 != 0 {
+        if offset > len || offset % Self::BYTES as u32 != 0 {
             return Err(Refusal::WrongOffset { len, got: offset });
         }
-        let mut skip = offset as usize / 4;
+        // Whole numbers, so that every reply can be read by itself.
+        let room = out.len() - out.len() % Self::BYTES;
+        let out = out.get_mut(..room).unwrap_or_default();
+        let mut skip = offset as usize;
         let mut written = 0;
         for tensor in self.tensors() {
             let rest = tensor.get(skip..).unwrap_or_default();
             skip = skip.saturating_sub(tensor.len());
-            written += put_floats(rest, out.get_mut(written..).unwrap_or_default());
+            written += copy(rest, out.get_mut(written..).unwrap_or_default());
         }
         Ok(written)
     }

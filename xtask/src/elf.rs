@@ -16,6 +16,8 @@ pub enum Trait {
     Allocator,
     /// Floating point in software: any where the board has an FPU; double precision where it has none.
     SoftFloat,
+    /// Any floating point in software, single precision too: for programs of integers alone.
+    FloatingPoint,
 }
 
 impl Trait {
@@ -25,6 +27,7 @@ impl Trait {
             Trait::Panic => "panic",
             Trait::Allocator => "allocator",
             Trait::SoftFloat => "soft_float",
+            Trait::FloatingPoint => "floating_point",
         }
     }
 
@@ -54,6 +57,7 @@ impl Trait {
                 let double = is_soft_double(symbol);
                 double || fpu && is_soft_single(symbol)
             }
+            Trait::FloatingPoint => is_soft_double(symbol) || is_soft_single(symbol),
         }
     }
 }
@@ -160,6 +164,7 @@ mod tests {
         ] {
             assert!(Trait::SoftFloat.matches(name, true), "{name}");
             assert!(!Trait::SoftFloat.matches(name, false), "{name}");
+            assert!(Trait::FloatingPoint.matches(name, false), "{name}");
         }
         for name in [
             "__aeabi_uidiv",
@@ -177,6 +182,7 @@ mod tests {
             "__ashldi3",
         ] {
             assert!(!Trait::SoftFloat.matches(name, true), "{name}");
+            assert!(!Trait::FloatingPoint.matches(name, false), "{name}");
         }
     }
 

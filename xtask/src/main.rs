@@ -26,7 +26,8 @@ cargo xtask COMMAND
   build [--board B] [--bin P]   build programs (default: all) for boards (default: all)
   run --board B --bin P         run one program in the emulator; its exit status is the verdict
   test [STEP...]                all checks, or the named steps; 'test --list' names them
-  demo [--quick]                train, flash, learn the other wrist on the device, compare every bit
+  demo [--quick] [--board B]    train, flash, learn the other wrist on the device, compare every bit
+                                (boards m4f, the default, in f32, and m0 in 16-bit integers)
   fine-tune [--board B]         a smaller one: handwritten digits, any board, no training on the host
   boards | programs             what there is
 
@@ -77,9 +78,9 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             fine_tune(options.value("--board").unwrap_or("m4f"))?;
         }
         "demo" => {
-            let options = Options::parse(rest, &[], &["--quick"])?;
+            let options = Options::parse(rest, &["--board"], &["--quick"])?;
             options.no_names()?;
-            demo::run(options.flag("--quick"))?;
+            demo::run(options.value("--board").unwrap_or(demo::BOARD), options.flag("--quick"))?;
         }
         "boards" => {
             for (name, board) in board::all()? {

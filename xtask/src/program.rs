@@ -41,6 +41,8 @@ pub struct Expect {
     /// False: built and checked, but not run by itself (a test drives it).
     #[serde(default = "default_run")]
     pub run: bool,
+    /// Bytes of its stack, where it needs another one than the board's; the firmware's build script reads it.
+    pub stack_bytes: Option<u32>,
     /// Features of the firmware that it is built with.
     #[serde(default)]
     pub features: Vec<String>,

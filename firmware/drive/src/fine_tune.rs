@@ -7,7 +7,7 @@ use emberlite::{
     graph::layout_hash,
     learner::{Learner, Model},
 };
-use emberlite_link::{Body, CallError, Refusal, Reply, VERSION, floats, put_floats};
+use emberlite_link::{Body, CallError, Numbers, Refusal, Reply, VERSION, floats, put_floats};
 use emberlite_models::Digits;
 
 use crate::{
@@ -99,6 +99,7 @@ fn hello(device: &mut Device, steps: u32) -> Result<()> {
     ensure!(info.version == VERSION, "the device speaks version {}, we {VERSION}", info.version);
     let ours = layout_hash(&Digits::GRAPH);
     ensure!(info.layout_hash == ours, "the device's model is {:#018x}, ours {ours:#018x}", info.layout_hash);
+    ensure!(info.numbers == Numbers::F32, "the device's numbers: {info:?}");
     ensure!((info.input_len, info.output_len) == (64, 10), "the device's tensors: {info:?}");
     ensure!(info.step == steps, "the device has made {} steps, we {steps}", info.step);
     Ok(())
@@ -113,7 +114,7 @@ fn input(digit: &Digit) -> [u8; 256] {
 fn train(device: &mut Device, digit: &Digit, step: u32) -> Result<f32> {
     let label = u32::from(digit.label);
     match device.call(Body::Train { input: &input(digit), label }) {
-        Ok(Reply::Trained { loss, step: made, .. }) if made == step => Ok(loss),
+        Ok(Reply::Trained { loss_bits, step: made, .. }) if made == step => Ok(f32::from_bits(loss_bits)),
         other => bail!("training step {step}: {other:?}"),
     }
 }

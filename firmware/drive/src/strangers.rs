@@ -1,5 +1,5 @@
 //! Files for the program that meets models it has never seen: sound ones of both formats, one that needs too much memory, one
-//! with too many nodes, and one with a wrong bit.
+//! that fills the heap to its last bytes, one with too many nodes, and one with a wrong bit.
 
 use std::{fs, path::Path};
 
@@ -49,6 +49,18 @@ model! {
 }
 
 model! {
+    /// Its arena leaves 8 bytes of the heap: no room for an input, and none for a text that says so.
+    pub struct Full {
+        format: F32,
+        input: [108],
+        layers: [linear(43), relu(), linear(9)],
+        output: [9],
+        training: LEARNING,
+        ram: 20728,
+    }
+}
+
+model! {
     /// More nodes than the program plans.
     pub struct Deep {
         format: F32,
@@ -94,6 +106,7 @@ pub fn write(folder: &Path) -> Result<()> {
         ("cnn_f32", file::<Cnn>()?),
         ("perceptron_fixed16", file::<Perceptron>()?),
         ("too_large", file::<Large>()?),
+        ("fills_heap", file::<Full>()?),
         ("too_deep", file::<Deep>()?),
         ("damaged", damaged),
     ];

@@ -10,7 +10,8 @@
 //! isn't understood gets a typed refusal. A request carries a number; a training step that is repeated because its reply was
 //! lost is answered again, not trained again.
 //!
-//! Nothing here allocates, panics or knows the library: tensors travel as little-endian `f32` bytes.
+//! Nothing here allocates, panics or knows the library: tensors travel as bytes, losses as bits, and [`Numbers`] says of which
+//! numbers.
 //!
 //! Tried and dropped: COBS in place by the crate `cobs` (needs the whole frame twice, and links panics into the device).
 #![no_std]
@@ -23,5 +24,5 @@ mod server;
 
 pub use client::{CallError, Client, Port};
 pub use frame::{FrameError, MAX_OVERHEAD, Receiver, encode};
-pub use message::{Body, Info, Refusal, Reply, Request, VERSION, floats, put_floats, reply};
+pub use message::{Body, Info, Numbers, Refusal, Reply, Request, VERSION, floats, put_floats, reply};
 pub use server::{Device, Server};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The protocol's version, in [`Info`]. A host that knows another one stops.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// From the host.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Request<'a> {
     pub body: Body<'a>,
 }
 
-/// What a host asks for. Tensors are little-endian `f32`.
+/// What a host asks for. A tensor's bytes are what the program of the device takes: its model's numbers, or raw ones of a sensor.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Body<'a> {
     /// Who is there? Also starts a new conversation: the device forgets which training step it answered last.
@@ -53,7 +53,7 @@ pub enum Body<'a> {
 pub enum Reply<'a> {
     /// To `Hello`.
     Info(Info<'a>),
-    /// To `Predict`: the output tensor.
+    /// To `Predict`: the output tensor in the model's numbers.
     Prediction {
         /// The request's number.
         sequence: u16,
@@ -64,8 +64,8 @@ pub enum Reply<'a> {
     Trained {
         /// The request's number.
         sequence: u16,
-        /// Loss before the step.
-        loss: f32,
+        /// Loss before the step, see [`Numbers`].
+        loss_bits: u32,
         /// Steps so far.
         step: u32,
     },
@@ -73,12 +73,12 @@ pub enum Reply<'a> {
     Evaluated {
         /// The request's number.
         sequence: u16,
-        /// The loss.
-        loss: f32,
+        /// The loss, see [`Numbers`].
+        loss_bits: u32,
         /// Whether the largest output is the label's.
         correct: bool,
     },
-    /// To `Read`: as much as one frame holds; empty at the end.
+    /// To `Read`: as much as one frame holds, in the model's numbers; empty at the end.
     Parameters {
         /// The request's number.
         sequence: u16,
@@ -116,6 +116,16 @@ impl Reply<'_> {
     }
 }
 
+/// What a model computes with: how outputs, parameters and losses are to be read. Losses are sent as bits, so that a device
+/// without floating point sends its own, and a comparison is one of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Numbers {
+    /// Little-endian `f32`; a loss has the bits of one.
+    F32,
+    /// Little-endian `i16`, with the fraction bits that the model's file gives; a loss is an `i32` with 16 fraction bits.
+    Fixed16,
+}
+
 /// The device and its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info<'a> {
@@ -127,6 +137,8 @@ pub struct Info<'a> {
     pub board: &'a str,
     /// The layout hash of the model's graph: whose parameters these are.
     pub layout_hash: u64,
+    /// What the model computes with.
+    pub numbers: Numbers,
     /// Elements of the input tensor.
     pub input_len: u32,
     /// Elements of the output tensor.

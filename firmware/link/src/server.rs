@@ -5,7 +5,7 @@ use crate::{
     message::{Body, Info, Refusal, Reply, Request},
 };
 
-/// What a program offers over the link. Tensors are little-endian `f32`, see [`floats`](crate::floats).
+/// What a program offers over the link. Outputs, parameters and losses are in the numbers that [`Info::numbers`] says.
 pub trait Device {
     /// Who this is; `sequence` is filled in by the server.
     fn info(&self) -> Info<'static>;
@@ -17,19 +17,19 @@ pub trait Device {
     /// `WrongLength`, `NotFinite`, `Failed`.
     fn predict(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, Refusal>;
 
-    /// One training step; returns the loss before it.
+    /// One training step; returns the bits of the loss before it.
     ///
     /// # Errors
     ///
     /// `WrongLength`, `WrongLabel`, `NotFinite`, `Failed`.
-    fn train(&mut self, input: &[u8], label: u32) -> Result<f32, Refusal>;
+    fn train(&mut self, input: &[u8], label: u32) -> Result<u32, Refusal>;
 
-    /// The loss of an example, and whether its class is the one predicted.
+    /// The bits of an example's loss, and whether its class is the one predicted.
     ///
     /// # Errors
     ///
     /// `WrongLength`, `WrongLabel`, `NotFinite`, `Failed`.
-    fn evaluate(&mut self, input: &[u8], label: u32) -> Result<(f32, bool), Refusal>;
+    fn evaluate(&mut self, input: &[u8], label: u32) -> Result<(u32, bool), Refusal>;
 
     /// Copies parameters from `offset` on and returns how many bytes; 0 at the end.
     ///
@@ -46,7 +46,7 @@ pub trait Device {
 #[derive(Debug, Clone, Copy)]
 struct LastTrained {
     sequence: u16,
-    loss: f32,
+    loss_bits: u32,
     step: u32,
 }
 
@@ -116,19 +116,19 @@ fn reply<'d, const N: usize>(
         },
         Body::Train { input, label } => {
             if let Some(last) = last.filter(|last| last.sequence == sequence) {
-                return Reply::Trained { sequence, loss: last.loss, step: last.step };
+                return Reply::Trained { sequence, loss_bits: last.loss_bits, step: last.step };
             }
             match device.train(input, label) {
-                Ok(loss) => {
+                Ok(loss_bits) => {
                     let step = device.info().step;
-                    *last = Some(LastTrained { sequence, loss, step });
-                    Reply::Trained { sequence, loss, step }
+                    *last = Some(LastTrained { sequence, loss_bits, step });
+                    Reply::Trained { sequence, loss_bits, step }
                 }
                 Err(refusal) => refused(sequence, refusal),
             }
         }
         Body::Evaluate { input, label } => match device.evaluate(input, label) {
-            Ok((loss, correct)) => Reply::Evaluated { sequence, loss, correct },
+            Ok((loss_bits, correct)) => Reply::Evaluated { sequence, loss_bits, correct },
             Err(refusal) => refused(sequence, refusal),
         },
         Body::Finish => {

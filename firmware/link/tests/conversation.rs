@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use emberlite_link::{
-    Body, CallError, Client, Device, Info, Port, Receiver, Refusal, Reply, Request, Server, VERSION, encode, floats,
-    put_floats,
+    Body, CallError, Client, Device, Info, Numbers, Port, Receiver, Refusal, Reply, Request, Server, VERSION, encode,
+    floats, put_floats,
 };
 
 const N: usize = 512;
@@ -40,6 +40,7 @@ impl Device for Toy {
             version: VERSION,
             board: "toy",
             layout_hash: 7,
+            numbers: Numbers::F32,
             input_len: 1,
             output_len: 3,
             parameter_bytes: 12,
@@ -52,15 +53,15 @@ impl Device for Toy {
         Ok(put_floats(&self.parameters.map(|p| p * value), output))
     }
 
-    fn train(&mut self, input: &[u8], label: u32) -> Result<f32, Refusal> {
+    fn train(&mut self, input: &[u8], label: u32) -> Result<u32, Refusal> {
         let loss = Self::check(input, label)?;
         self.parameters = self.parameters.map(|p| p + 1.0);
         self.step += 1;
-        Ok(loss)
+        Ok(loss.to_bits())
     }
 
-    fn evaluate(&mut self, input: &[u8], label: u32) -> Result<(f32, bool), Refusal> {
-        Ok((Self::check(input, label)?, label == 2))
+    fn evaluate(&mut self, input: &[u8], label: u32) -> Result<(u32, bool), Refusal> {
+        Ok((Self::check(input, label)?.to_bits(), label == 2))
     }
 
     fn read(&self, offset: u32, out: &mut [u8]) -> Result<usize, Refusal> {
@@ -145,7 +146,10 @@ fn a_conversation() {
     };
     assert_eq!(floats(output).collect::<Vec<_>>(), [2.0, 4.0, 6.0]);
     let trained = client.call(Body::Train { input: &input, label: 1 });
-    assert!(matches!(trained, Ok(Reply::Trained { loss, step: 1, .. }) if loss == 2.0), "{trained:?}");
+    assert!(
+        matches!(trained, Ok(Reply::Trained { loss_bits, step: 1, .. }) if loss_bits == 2.0f32.to_bits()),
+        "{trained:?}"
+    );
     let Ok(Reply::Parameters { bytes, offset, .. }) = client.call(Body::Read { offset: 4 }) else {
         panic!("no parameters");
     };

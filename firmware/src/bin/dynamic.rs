@@ -1,26 +1,23 @@
 //! A model that the program has never seen: its file lies in flash, its graph is read from the file, planned on the device,
-//! and trained in a heap with a fixed end. Whatever is wrong with the file is one line of text, and no crash.
+//! and trained in a heap with a fixed end. Whatever is wrong with the file is one line of text, and no crash: every
+//! allocation is asked for first, and refusing needs none.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
-use alloc::{
-    collections::TryReserveError,
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{collections::TryReserveError, vec::Vec};
+use core::fmt;
 
 use emberlite::{
     executor::Everything,
-    graph::{Graph, parse_graph},
-    image::Image,
-    learner::{Engine, Status},
+    graph::{Graph, TextError, parse_graph},
+    image::{Image, ImageError},
+    learner::{Engine, LearnError, LoadError, Status},
     loss::{Loss, Target},
     number::{F32, Fixed16, Format, Number},
     optimizer::Optimizer,
-    plan::{Plan, Training, plan},
+    plan::{Plan, PlanError, Training, plan},
 };
 use emberlite_firmware::{
     Exit,
@@ -47,29 +44,57 @@ fn main() -> Exit {
     }
 }
 
-fn meet(partition: &'static [u8]) -> Result<(), String> {
-    let len = Image::stored_len(partition).map_err(|e| e.to_string())?;
+/// Why a model isn't trained here. A value that prints itself: where the heap is full there is no room for a text.
+enum Refusal {
+    Image(ImageError),
+    Truncated { needed: u64, there: usize },
+    NoGraph,
+    Graph(TextError),
+    Plan(PlanError),
+    Arena { needed: usize, left: usize },
+    Heap { left: usize },
+    Load(LoadError),
+    Learn(LearnError),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Image(e) => write!(f, "{e}"),
+            Refusal::Truncated { needed, there } => {
+                write!(f, "the file has {needed} bytes, the partition {there}")
+            }
+            Refusal::NoGraph => f.write_str("the file carries no graph"),
+            Refusal::Graph(e) => write!(f, "{e}"),
+            Refusal::Plan(e) => write!(f, "{e}"),
+            Refusal::Arena { needed, left } => {
+                write!(f, "training needs {needed} bytes, the heap has {left} left")
+            }
+            Refusal::Heap { left } => write!(f, "the heap is full: {left} bytes are left"),
+            Refusal::Load(e) => write!(f, "{e}"),
+            Refusal::Learn(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+fn meet(partition: &'static [u8]) -> Result<(), Refusal> {
+    let len = Image::stored_len(partition).map_err(Refusal::Image)?;
     let bytes = usize::try_from(len).ok().and_then(|len| partition.get(..len));
-    let bytes = bytes.ok_or_else(|| format!("the file has {len} bytes, the partition {}", partition.len()))?;
-    let image = Image::open(bytes).map_err(|e| e.to_string())?;
-    let text = image.graph_text().ok_or("the file carries no graph")?;
+    let bytes = bytes.ok_or(Refusal::Truncated { needed: len, there: partition.len() })?;
+    let image = Image::open(bytes).map_err(Refusal::Image)?;
+    let text = image.graph_text().ok_or(Refusal::NoGraph)?;
     println!("{}", text.trim_ascii_end());
 
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(1).map_err(full)?;
-    buffer.push(parse_graph(text).map_err(|e| e.to_string())?);
+    let mut buffer = room(1).map_err(full)?;
+    buffer.push(parse_graph(text).map_err(Refusal::Graph)?);
     let graph = buffer[0].graph();
-    let mut plans: Vec<Plan<NODES>> = Vec::new();
-    plans.try_reserve_exact(1).map_err(full)?;
-    plans.push(plan(&graph, Some(&TRAINING)).map_err(|e| e.to_string())?);
+    let mut plans: Vec<Plan<NODES>> = room(1).map_err(full)?;
+    plans.push(plan(&graph, Some(&TRAINING)).map_err(Refusal::Plan)?);
     let plan = &plans[0];
 
     let words = plan.words();
-    let mut arena = Vec::new();
-    let room = HEAP_BYTES - heap::used_bytes();
-    arena
-        .try_reserve_exact(words)
-        .map_err(|_| format!("training needs {} bytes, the heap has {room} left", words * 4))?;
+    let left = left();
+    let mut arena = room(words).map_err(|_| Refusal::Arena { needed: words * 4, left })?;
     arena.resize(words, 0);
     println!("planned: {} bytes to train", plan.summary.arena_bytes());
 
@@ -79,8 +104,19 @@ fn meet(partition: &'static [u8]) -> Result<(), String> {
     }
 }
 
-fn full(_: TryReserveError) -> String {
-    "the heap is full".into()
+/// An empty vector with room for exactly `len` elements: nothing that is put there allocates again.
+fn room<T>(len: usize) -> Result<Vec<T>, TryReserveError> {
+    let mut vec = Vec::new();
+    vec.try_reserve_exact(len)?;
+    Ok(vec)
+}
+
+fn left() -> usize {
+    HEAP_BYTES - heap::used_bytes()
+}
+
+fn full(_: TryReserveError) -> Refusal {
+    Refusal::Heap { left: left() }
 }
 
 fn learn<N: Number>(
@@ -88,15 +124,14 @@ fn learn<N: Number>(
     plan: &Plan<NODES>,
     arena: &mut [u32],
     image: &'static [u8],
-) -> Result<(), String> {
+) -> Result<(), Refusal> {
     let mut status = Status::EMPTY;
     let mut engine = Engine::<N, Everything>::new(graph, plan.view(), Some(&TRAINING), arena, &mut status)
-        .map_err(|e| e.to_string())?;
-    engine.load(image).map_err(|e| e.to_string())?;
+        .map_err(Refusal::Learn)?;
+    engine.load(image).map_err(Refusal::Load)?;
 
-    let mut input = Vec::new();
     let inputs = plan.summary.inputs as usize;
-    input.try_reserve_exact(inputs).map_err(full)?;
+    let mut input = room(inputs).map_err(full)?;
     input.resize(inputs, N::Value::default());
     for step in 1..=STEPS {
         let label = step % plan.summary.outputs;
@@ -105,7 +140,7 @@ fn learn<N: Number>(
             let ramp = (index * 5 + label * 11) % 32;
             *value = N::from_f32(ramp as f32 / 16.0 - 1.0, engine.input_frac());
         }
-        let report = engine.train_step(&input, Target::Class(label as u16)).map_err(|e| e.to_string())?;
+        let report = engine.train_step(&input, Target::Class(label as u16)).map_err(Refusal::Learn)?;
         if step % 10 == 0 {
             println!("step {step}: loss bits {:08x}, {:?}", N::loss_bits(report.loss), report.outcome);
         }

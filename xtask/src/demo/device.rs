@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use emberlite_link::{Body, Client, Info, Port, Reply, VERSION, floats};
+use emberlite_link::{Body, Client, Info, Numbers, Port, Reply, VERSION};
 
 use super::data::{CHANNELS, EXERCISES, READINGS, Window};
 use crate::{
@@ -64,8 +64,8 @@ impl Device {
         }
     }
 
-    /// Asks who is there; returns the layout hash of the program's model.
-    pub fn hello(&mut self) -> Result<u64> {
+    /// Asks who is there; returns the layout hash of the program's model and what it computes with.
+    pub fn hello(&mut self) -> Result<(u64, Numbers)> {
         let info = match self.client.call(Body::Hello) {
             Ok(Reply::Info(info)) => info,
             other => {
@@ -75,21 +75,21 @@ impl Device {
                 bail!("the device doesn't answer ({problem}); {}", said.transpose()?.unwrap_or_default());
             }
         };
-        let Info { version, input_len, output_len, layout_hash, .. } = info;
+        let Info { version, input_len, output_len, layout_hash, numbers, .. } = info;
         ensure!(version == VERSION, "the device speaks version {version} of the link, this program {VERSION}");
         let expected = (READINGS * CHANNELS, EXERCISES.len());
         ensure!(
             (input_len as usize, output_len as usize) == expected,
             "the device's model has {input_len} inputs and {output_len} outputs, expected {expected:?}"
         );
-        Ok(layout_hash)
+        Ok((layout_hash, numbers))
     }
 
-    /// One training step; returns the loss before it.
-    pub fn train(&mut self, window: &Window, step: u32) -> Result<f32> {
+    /// One training step; returns the bits of the loss before it.
+    pub fn train(&mut self, window: &Window, step: u32) -> Result<u32> {
         let label = window.exercise as u32;
         match self.client.call(Body::Train { input: &bytes(window), label }) {
-            Ok(Reply::Trained { loss, step: made, .. }) if made == step => Ok(loss),
+            Ok(Reply::Trained { loss_bits, step: made, .. }) if made == step => Ok(loss_bits),
             other => bail!("training step {step}: {other:?}"),
         }
     }
@@ -103,14 +103,14 @@ impl Device {
         }
     }
 
-    /// All trained parameters, one after the other.
-    pub fn parameters(&mut self) -> Result<Vec<f32>> {
+    /// The bytes of all trained parameters, one after the other.
+    pub fn parameters(&mut self) -> Result<Vec<u8>> {
         let mut values = Vec::new();
         loop {
-            let offset = u32::try_from(values.len() * 4)?;
+            let offset = u32::try_from(values.len())?;
             match self.client.call(Body::Read { offset }) {
                 Ok(Reply::Parameters { bytes: [], .. }) => return Ok(values),
-                Ok(Reply::Parameters { offset: from, bytes, .. }) if from == offset => values.extend(floats(bytes)),
+                Ok(Reply::Parameters { offset: from, bytes, .. }) if from == offset => values.extend(bytes),
                 other => bail!("reading parameters at byte {offset}: {other:?}"),
             }
         }

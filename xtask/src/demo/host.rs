@@ -16,6 +16,17 @@ use crate::{firmware::run_to_success, paths, toolchain};
 #[derive(Debug, Clone)]
 pub struct Emberlite(PathBuf);
 
+/// What is simulated.
+#[derive(Debug, Clone, Copy)]
+pub struct Simulated<'a> {
+    /// Where the description lies, and what comes of it.
+    pub folder: &'a Path,
+    /// The model's description, a file in the folder.
+    pub description: &'a str,
+    /// The sealed file of weights.
+    pub weights: &'a Path,
+}
+
 /// What the demo reads of a simulation's figures.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Figures {
@@ -70,6 +81,19 @@ impl Emberlite {
         self.call(folder, &args)
     }
 
+    /// Makes of a trained file the one of a description in another number format.
+    pub fn quantize(&self, folder: &Path, description: &str, file: &Path, out: &Path) -> Result<()> {
+        let args: [&OsStr; 6] = [
+            "export".as_ref(),
+            file.as_ref(),
+            "--model".as_ref(),
+            description.as_ref(),
+            "--out".as_ref(),
+            out.as_ref(),
+        ];
+        self.call(folder, &args)
+    }
+
     /// Makes of a sealed file the one for flash: the same tensors without the JSON, which only other readers need.
     pub fn export(&self, folder: &Path, file: &Path, out: &Path) -> Result<()> {
         let args: [&OsStr; 6] =
@@ -78,25 +102,26 @@ impl Emberlite {
     }
 
     /// Trains as the device does: `steps` windows of `data`, from the first again after the last.
-    pub fn simulate(&self, folder: &Path, weights: &Path, data: &Path, steps: usize, out: &Path) -> Result<Figures> {
+    pub fn simulate(&self, of: &Simulated<'_>, data: &Path, steps: usize, out: &Path) -> Result<Figures> {
         let steps = steps.to_string();
         self.figures(
-            folder,
-            weights,
+            of,
             data,
             &["--steps".as_ref(), steps.as_ref(), "--trace".as_ref(), "--out".as_ref(), out.as_ref()],
         )
     }
 
     /// Judges every window of `data` as the device does.
-    pub fn evaluate(&self, folder: &Path, weights: &Path, data: &Path) -> Result<Figures> {
-        self.figures(folder, weights, data, &[])
+    pub fn evaluate(&self, of: &Simulated<'_>, data: &Path) -> Result<Figures> {
+        self.figures(of, data, &[])
     }
 
-    fn figures(&self, folder: &Path, weights: &Path, data: &Path, further: &[&OsStr]) -> Result<Figures> {
+    fn figures(&self, of: &Simulated<'_>, data: &Path, further: &[&OsStr]) -> Result<Figures> {
+        let Simulated { folder, description, weights } = of;
         let (name, part) = (weights.file_stem().unwrap_or_default(), data.file_stem().unwrap_or_default());
         let json = folder.join(format!("{}.{}.json", name.to_string_lossy(), part.to_string_lossy()));
-        let mut args: Vec<&OsStr> = vec!["simulate".as_ref(), "--weights".as_ref(), weights.as_ref()];
+        let mut args: Vec<&OsStr> = vec!["simulate".as_ref(), "--model".as_ref(), description.as_ref()];
+        args.extend::<[&OsStr; 2]>(["--weights".as_ref(), weights.as_ref()]);
         args.extend::<[&OsStr; 4]>(["--data".as_ref(), data.as_ref(), "--metrics".as_ref(), json.as_ref()]);
         args.extend(further);
         self.call(folder, &args)?;

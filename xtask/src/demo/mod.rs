@@ -10,7 +10,11 @@
 //!            └─────> emberlite simulate ──> the same bits? <───────┘
 //! ```
 //!
-//! Everything goes into `runs/demo`; `demo/model.toml` is the model, `firmware/src/bin/watch.rs` the device's program.
+//! On a part without an FPU (`--board m0`) the device computes in 16-bit integers: the same models are quantised, and the same
+//! steps in f32 are simulated beside it.
+//!
+//! Everything goes into `runs/demo`, or `runs/demo-BOARD` for another board than the usual one; `demo/model.toml` and
+//! `demo/fixed16.toml` are the models, `firmware/src/bin/watch.rs` and `watch_fixed.rs` the device's programs.
 
 mod data;
 mod device;
@@ -21,8 +25,8 @@ mod run;
 mod text;
 
 use std::{
-    fs,
-    path::PathBuf,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         Mutex,
@@ -33,10 +37,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use emberlite_link::Numbers;
 
 use self::{
-    host::Emberlite,
-    run::{Direction, FIRST, JUDGED, LEARN, OTHER, Outcome},
+    host::{Emberlite, Figures},
+    run::{Direction, FIRST, FIXED16, JUDGED, LEARN, MODEL, OTHER, Outcome},
     text::{percent, table, thousands},
 };
 use crate::{
@@ -45,10 +50,12 @@ use crate::{
     firmware, paths, program, toolchain,
 };
 
-/// The board that learns.
-const BOARD: &str = "m4f";
-/// Its program.
-const PROGRAM: &str = "watch";
+/// The board that learns, where none is named.
+pub const BOARD: &str = "m4f";
+/// The programs that can be it, and what they compute with.
+const PROGRAMS: [(&str, Numbers); 2] = [("watch", Numbers::F32), ("watch_fixed", Numbers::Fixed16)];
+/// Most that integers may lose against f32 on average, a share of the windows.
+const FIXED16_LOSES: f64 = 0.02;
 /// The steps that are printed.
 const STEPS: usize = 10;
 
@@ -79,11 +86,49 @@ const FULL: Plan = Plan {
 const QUICK: Plan =
     Plan { wrists: &[("right", "left")], seeds: &[1], epochs: Some(6), passes: 3, judge_every: 16, at_least: 0.7 };
 
+/// Where it happens.
+struct Place {
+    name: String,
+    board: Board,
+    program: program::Program,
+    numbers: Numbers,
+    folder: PathBuf,
+    /// Held while the demo runs: two of them would write the same files.
+    _lock: File,
+}
+
+impl Place {
+    fn new(name: &str) -> Result<Self> {
+        let board = board::select(Some(name))?.remove(name).with_context(|| format!("no board {name}"))?;
+        let programs = program::all()?;
+        let found = PROGRAMS.iter().find_map(|(wanted, numbers)| {
+            let program = programs.iter().find(|program| program.name == *wanted && program.is_for(name))?;
+            Some((program.clone(), *numbers))
+        });
+        let Some((program, numbers)) = found else {
+            let of = |(wanted, _): &(&str, Numbers)| programs.iter().find(|program| program.name == *wanted);
+            let boards: Vec<_> = PROGRAMS.iter().filter_map(of).flat_map(|program| &program.expect.boards).collect();
+            bail!("the demo has no program for board {name}, only for: {boards:?}");
+        };
+        let runs = paths::root().join("runs");
+        let folder = runs.join(if name == BOARD { "demo".into() } else { format!("demo-{name}") });
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let path = folder.join("lock");
+        let lock = File::create(&path).with_context(|| path.display().to_string())?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Place { name: name.into(), board, program, numbers, folder, _lock: lock }),
+            Err(TryLockError::WouldBlock) => bail!("another demo is at work in {}; wait for its end", folder.display()),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+}
+
 /// What the program takes of the board.
 struct Fit {
     flash: u64,
     model: u64,
     statics: u64,
+    stack: u64,
     ram: u64,
 }
 
@@ -93,11 +138,11 @@ struct Fit {
 ///
 /// Something is missing (the message says what to type), a step failed, device and simulation differ in a bit, the board is too
 /// small, or the other wrist wasn't learnt.
-pub fn run(quick: bool) -> Result<()> {
+pub fn run(board_name: &str, quick: bool) -> Result<()> {
     let plan = if quick { &QUICK } else { &FULL };
     let start = Instant::now();
-    let boards = board::select(Some(BOARD))?;
-    let board = &boards[BOARD];
+    let place = Place::new(board_name)?;
+    let Place { board, program, numbers, folder, .. } = &place;
 
     let mut steps = Progress::default();
     let versions = steps.step("prerequisites", || {
@@ -108,36 +153,44 @@ pub fn run(quick: bool) -> Result<()> {
         ))
     })?;
     let host = Emberlite::build().context("building the host's program `emberlite`")?;
-    let directions = steps.step("data", || slices(plan))?;
+    let directions = steps.step("data", || slices(plan, folder, *numbers))?;
     let runs: Vec<(&Direction, u32)> =
         directions.iter().flat_map(|direction| plan.seeds.iter().map(move |seed| (direction, *seed))).collect();
     steps.step("training", || {
         for (direction, seed) in &runs {
-            host.train(&direction.folder, *seed, plan.epochs, &direction.model(*seed))?;
+            host.train(&direction.folder, *seed, plan.epochs, &direction.trained(*seed))?;
         }
-        let wrists = plan.wrists.len();
-        Ok((format!("{} on the host: {wrists} wrist(s), {} seed(s)", models(runs.len()), plan.seeds.len()), ()))
+        let (wrists, seeds) = (plan.wrists.len(), plan.seeds.len());
+        Ok((
+            format!("{} on the host: {}, {}", count(runs.len(), "model"), count(wrists, "wrist"), count(seeds, "seed")),
+            (),
+        ))
     })?;
     let model_bytes = steps.step("export", || {
         let mut largest = 0;
         for (direction, seed) in &runs {
-            let (file, flash) = (direction.model(*seed), direction.flash(*seed));
+            let (trained, file, flash) = (direction.trained(*seed), direction.model(*seed), direction.flash(*seed));
+            if file != trained {
+                host.quantize(&direction.folder, direction.description(), &trained, &file)?;
+            }
             host.export(&direction.folder, &file, &flash)?;
             largest = largest.max(fs::metadata(&flash).with_context(|| flash.display().to_string())?.len());
         }
         let room = u64::from(PARTITION_KIB) * 1024;
         ensure!(largest <= room, "the model's file has {largest} bytes, its partition of flash {room}");
-        Ok((format!("{} bytes each, in a partition of {PARTITION_KIB} KiB", thousands(largest)), largest))
+        let quantised = if *numbers == Numbers::Fixed16 { "quantised to 16-bit integers, " } else { "" };
+        Ok((format!("{quantised}{} bytes each, in a partition of {PARTITION_KIB} KiB", thousands(largest)), largest))
     })?;
-    let elf = firmware::elf_path(BOARD, PROGRAM);
+    let elf = firmware::elf_path(board_name, &program.name);
     let fit = steps.step("firmware", || {
-        let programs = program::select(Some(PROGRAM))?;
-        firmware::build(BOARD, board, &[&programs[0]])?;
+        firmware::build(board_name, board, &[program])?;
         let sizes = Elf::read(&elf, board.ram.origin)?;
-        let statics = sizes.ram_bytes - u64::from(board.stack_bytes);
-        let fit = Fit { flash: sizes.flash_bytes, model: model_bytes, statics, ram: sizes.ram_bytes };
+        let stack = u64::from(program.expect.stack_bytes.unwrap_or(board.stack_bytes));
+        let statics = sizes.ram_bytes - stack;
+        let fit = Fit { flash: sizes.flash_bytes, model: model_bytes, statics, stack, ram: sizes.ram_bytes };
         fit.check(board)?;
-        Ok((format!("'{PROGRAM}' for {} (board {BOARD}), {} bytes", board.part, thousands(fit.flash)), fit))
+        let (name, bytes) = (&program.name, thousands(fit.flash));
+        Ok((format!("'{name}' for {} (board {board_name}), {bytes} bytes", board.part), fit))
     })?;
     let workers = thread::available_parallelism().map_or(1, usize::from).min(runs.len());
     steps.step("emulator", || Ok((format!("{}, {workers} at a time", board.qemu.args.join(" ")), ())))?;
@@ -155,26 +208,22 @@ pub fn run(quick: bool) -> Result<()> {
         Ok((format!("all {losses} losses and all {weights} weights have the bits of the host's simulation"), ()))
     })?;
     let page = steps.step("report", || {
-        let folder = folder();
         let json = folder.join("report.json");
-        let report = page::report(plan, board, &fit, &outcomes, &versions);
+        let report = page::report(plan, &place, &fit, &outcomes, &versions);
         fs::write(&json, serde_json::to_string_pretty(&report)?).with_context(|| json.display().to_string())?;
-        host.report(&folder, &json)?;
+        host.report(folder, &json)?;
         let page = json.with_extension("html");
         Ok((page.strip_prefix(paths::root()).unwrap_or(&page).display().to_string(), ()))
     });
     print!("\n{}", results(&outcomes));
+    print!("\n{}", judges(plan, &outcomes));
     print!("\n{}", fit.text(board, &outcomes));
     println!("\n{}", verdict(plan, &outcomes, start.elapsed())?);
     page
 }
 
-fn folder() -> PathBuf {
-    paths::root().join("runs/demo")
-}
-
-fn models(count: usize) -> String {
-    if count == 1 { "1 model".into() } else { format!("{count} models") }
+fn count(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
 /// Finds what is needed and names its version.
@@ -195,19 +244,21 @@ fn prerequisites(board: &Board) -> Result<Vec<(String, String)>> {
 }
 
 /// Cuts the data and writes what the host's program reads.
-fn slices(plan: &Plan) -> Result<(String, Vec<Direction>)> {
+fn slices(plan: &Plan, demo: &Path, numbers: Numbers) -> Result<(String, Vec<Direction>)> {
     let recordings = data::read()?;
     let mut directions = Vec::new();
     let mut sizes = Vec::new();
     for (from, to) in plan.wrists {
-        let folder = folder().join(from);
+        let folder = demo.join(from);
         // What an earlier run left would be taken for this one's.
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
         }
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let model = paths::root().join("demo/model.toml");
-        fs::copy(&model, folder.join("model.toml")).with_context(|| model.display().to_string())?;
+        for name in [MODEL, FIXED16] {
+            let model = paths::root().join("demo").join(name);
+            fs::copy(&model, folder.join(name)).with_context(|| model.display().to_string())?;
+        }
         let slices = data::slices(&recordings, from);
         let judged: Vec<_> = slices.other.iter().chain(&slices.first).step_by(plan.judge_every).cloned().collect();
         let order = data::order(slices.learn.len(), plan.passes);
@@ -217,7 +268,7 @@ fn slices(plan: &Plan) -> Result<(String, Vec<Direction>)> {
             data::write_windows(&folder.join(name), windows)?;
         }
         sizes.push(format!("{to} {} + {}", slices.learn.len(), thousands(slices.other.len() as u64)));
-        directions.push(Direction { from, to, folder, learn, judged });
+        directions.push(Direction { from, to, numbers, folder, learn, judged });
     }
     let text = format!("{} recordings; windows to learn + to judge: {}", recordings.len(), sizes.join(", "));
     Ok((text, directions))
@@ -277,37 +328,44 @@ fn mean(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
 
 /// The table that one wants to paste.
 fn results(outcomes: &[Outcome]) -> String {
-    let cells = |cells: [&str; 7]| cells.map(String::from).to_vec();
-    let mut rows = vec![
-        cells(["trained on", "seed", "other wrist", "after", "first wrist", "after", "weights equal"]),
-        Vec::new(),
+    type Of = fn(&Outcome) -> Option<&Figures>;
+    let columns: [(&str, Of); 5] = [
+        ("other wrist", |o| Some(&o.other.before)),
+        ("after", |o| Some(&o.other.after)),
+        ("after in f32", |o| o.float.as_ref()),
+        ("first wrist", |o| Some(&o.first.before)),
+        ("after", |o| Some(&o.first.after)),
     ];
+    let share = |figures: &Figures| percent(figures.accuracy);
+    // One that no run has is left out.
+    let columns: Vec<_> = columns.into_iter().filter(|(_, of)| outcomes.iter().any(|o| of(o).is_some())).collect();
+    let row = |first: [String; 2], figures: Vec<String>, last: String| [first.to_vec(), figures, vec![last]].concat();
+    let names = columns.iter().map(|(name, _)| (*name).into()).collect();
+    let mut rows = vec![row(["trained on".into(), "seed".into()], names, "weights equal".into()), Vec::new()];
     for o in outcomes {
-        let share = |figure: f64| percent(figure);
-        rows.push(vec![
-            format!("{} wrist", o.from),
-            o.seed.to_string(),
-            share(o.other.before.accuracy),
-            share(o.other.after.accuracy),
-            share(o.first.before.accuracy),
-            share(o.first.after.accuracy),
-            format!("{0} of {0}", thousands(o.parameters as u64)),
-        ]);
+        let figures = columns.iter().map(|(_, of)| of(o).map_or(String::new(), share)).collect();
+        let equal = format!("{0} of {0}", thousands(o.parameters as u64));
+        rows.push(row([format!("{} wrist", o.from), o.seed.to_string()], figures, equal));
     }
     if outcomes.len() > 1 {
-        let share = |of: fn(&Outcome) -> f64| percent(mean(outcomes, of));
+        let means = columns.iter().map(|(_, of)| percent(mean(outcomes, |o| of(o).map_or(0.0, |f| f.accuracy))));
         rows.push(Vec::new());
-        rows.push(vec![
-            "mean".into(),
-            String::new(),
-            share(|o| o.other.before.accuracy),
-            share(|o| o.other.after.accuracy),
-            share(|o| o.first.before.accuracy),
-            share(|o| o.first.after.accuracy),
-            String::new(),
-        ]);
+        rows.push(row(["mean".into(), String::new()], means.collect(), String::new()));
     }
     table(&rows)
+}
+
+/// Who says that these accuracies are so.
+fn judges(plan: &Plan, outcomes: &[Outcome]) -> String {
+    let sum = |of: fn(&Outcome) -> usize| thousands(outcomes.iter().map(of).sum::<usize>() as u64);
+    format!(
+        "accuracy over all windows that nobody learnt from, by the simulation; the device itself judged one window in {}\n\
+         and got as many right as the simulation: {} before and {} after, of {}\n",
+        plan.judge_every,
+        sum(|o| o.judged.1),
+        sum(|o| o.judged.2),
+        sum(|o| o.judged.0),
+    )
 }
 
 impl Fit {
@@ -329,7 +387,7 @@ impl Fit {
             thousands(board.ram.bytes().into()),
             thousands(arena),
             thousands(self.statics - arena),
-            thousands(board.stack_bytes.into()),
+            thousands(self.stack),
             thousands(stack),
             thousands(self.flash + self.model),
             thousands(board.flash.bytes().into()),
@@ -349,6 +407,16 @@ fn verdict(plan: &Plan, outcomes: &[Outcome], took: Duration) -> Result<String> 
         percent(after),
         percent(plan.at_least)
     );
+    if outcomes.iter().all(|o| o.float.is_some()) {
+        let float = mean(outcomes, |o| o.float.as_ref().map_or(0.0, |f| f.accuracy));
+        ensure!(
+            after >= float - FIXED16_LOSES,
+            "integers learnt {} of the other wrist, f32 {}: more than {} points lost",
+            percent(after),
+            percent(float),
+            FIXED16_LOSES * 100.0
+        );
+    }
     Ok(format!(
         "Learnt on the device: {} \u{2192} {}, bit for bit as simulated. Done in {} s.",
         percent(before),

@@ -2,11 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{Fit, Plan, data::EXERCISES, run::Outcome, text::thousands};
-use crate::board::Board;
+use emberlite_link::Numbers;
+
+use super::{
+    BOARD, Fit, Place, Plan,
+    data::EXERCISES,
+    run::Outcome,
+    text::{percent, thousands},
+};
 
 /// The report of a finished demo.
-pub fn report(plan: &Plan, board: &Board, fit: &Fit, outcomes: &[Outcome], versions: &[(String, String)]) -> Value {
+pub fn report(plan: &Plan, place: &Place, fit: &Fit, outcomes: &[Outcome], versions: &[(String, String)]) -> Value {
+    let board = &place.board;
     let first = outcomes.first();
     let most = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).max().unwrap_or_default();
     let of = first.map_or(String::new(), |o| format!("{} \u{2192} {}, seed {}", o.from, o.to, o.seed));
@@ -21,14 +28,14 @@ pub fn report(plan: &Plan, board: &Board, fit: &Fit, outcomes: &[Outcome], versi
             "{} ({} KiB RAM, {} KiB flash), emulated by QEMU ({})",
             board.part, board.ram.kib, board.flash.kib, board.qemu.args.join(" ")
         ),
-        "model": format!("conv1d, {} parameters, f32", thousands(parameters)),
+        "model": format!("conv1d, {} parameters, {}", thousands(parameters), numbers(place.numbers)),
         "chance": 1.0 / EXERCISES.len() as f64,
         "runs": outcomes.iter().map(|outcome| run(plan, outcome)).collect::<Vec<_>>(),
         "memory": {
             "arena_bytes": most(|o| o.memory.arena),
             "static_bytes": fit.statics,
             "stack_bytes": most(|o| o.memory.stack),
-            "stack_reserved_bytes": board.stack_bytes,
+            "stack_reserved_bytes": fit.stack,
             "ram_bytes": board.ram.bytes(),
             "flash_used_bytes": fit.flash + fit.model,
             "model_bytes": fit.model,
@@ -41,7 +48,7 @@ pub fn report(plan: &Plan, board: &Board, fit: &Fit, outcomes: &[Outcome], versi
             ["batch", "1"],
             ["passes", format!("{}, each in another order", plan.passes)],
         ],
-        "reproduce": ["cargo xtask demo"],
+        "reproduce": [if place.name == BOARD { "cargo xtask demo".into() } else { format!("cargo xtask demo --board {}", place.name) }],
         "notes": notes(plan, outcomes),
         "versions": versions,
     })
@@ -76,9 +83,22 @@ fn run(plan: &Plan, outcome: &Outcome) -> Value {
     })
 }
 
+fn numbers(numbers: Numbers) -> &'static str {
+    match numbers {
+        Numbers::F32 => "f32",
+        Numbers::Fixed16 => "fixed16",
+    }
+}
+
 fn notes(plan: &Plan, outcomes: &[Outcome]) -> Vec<String> {
     let judged = outcomes.first().map_or(0, |o| o.judged.0);
-    vec![
+    let float = super::mean(outcomes, |o| o.float.as_ref().map_or(0.0, |figures| figures.accuracy));
+    let integers = format!(
+        "The device computes in 16-bit integers alone, from the sensor to the update. The same steps from the same start in \
+         f32, simulated, end at {} of the new wrist on average.",
+        percent(float)
+    );
+    let mut notes = vec![
         "The host trains on the first 80 % of each recording of one wrist; the rest of them tells how well that wrist is \
          known. The device learns from the first 20 % of each recording of the other wrist and is judged on the rest. Rows \
          are cut before windows, so no window spans a cut. Both wrists are the same ten people's."
@@ -92,5 +112,9 @@ fn notes(plan: &Plan, outcomes: &[Outcome]) -> Vec<String> {
         "Plain fine-tuning forgets the first wrist. Seconds are those of this machine, with the emulator's and the serial \
          line's cost in them, not a chip's."
             .into(),
-    ]
+    ];
+    if outcomes.iter().any(|o| o.float.is_some()) {
+        notes.push(integers);
+    }
+    notes
 }

@@ -7,11 +7,13 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use emberlite_link::Numbers;
+
 use super::{
     data::Window,
     device::{Device, Memory},
-    host::{Emberlite, Figures},
-    parity::{self, Weights},
+    host::{Emberlite, Figures, Simulated},
+    parity::{self, Text, Weights},
 };
 use crate::board::Board;
 
@@ -22,7 +24,9 @@ pub struct Direction {
     pub from: &'static str,
     /// The wrist that the device learns.
     pub to: &'static str,
-    /// `model.toml`, the slices and what comes of them.
+    /// What the device computes with.
+    pub numbers: Numbers,
+    /// The descriptions, the slices and what comes of them.
     pub folder: PathBuf,
     /// Every step's window, in order.
     pub learn: Vec<Window>,
@@ -39,10 +43,31 @@ pub const FIRST: &str = "held_out.csv";
 /// A part of both, for the device.
 pub const JUDGED: &str = "judged.csv";
 
+/// The description that the host trains.
+pub const MODEL: &str = "model.toml";
+/// The same model in 16-bit integers.
+pub const FIXED16: &str = "fixed16.toml";
+
 impl Direction {
-    /// The sealed file of a seed's model.
-    pub fn model(&self, seed: u32) -> PathBuf {
+    /// The description of what the device runs.
+    pub fn description(&self) -> &'static str {
+        match self.numbers {
+            Numbers::F32 => MODEL,
+            Numbers::Fixed16 => FIXED16,
+        }
+    }
+
+    /// The sealed file that a seed's training on the host makes, in f32.
+    pub fn trained(&self, seed: u32) -> PathBuf {
         self.folder.join(format!("seed-{seed}.safetensors"))
+    }
+
+    /// The sealed file of a seed's model, in the device's numbers.
+    pub fn model(&self, seed: u32) -> PathBuf {
+        match self.numbers {
+            Numbers::F32 => self.trained(seed),
+            Numbers::Fixed16 => self.folder.join(format!("seed-{seed}.fixed16.safetensors")),
+        }
     }
 
     /// The same for the partition of flash.
@@ -68,6 +93,8 @@ pub struct Outcome {
     pub other: Pair,
     /// The wrist that was known.
     pub first: Pair,
+    /// For a device that computes in integers: how well the other wrist is known after the same steps in f32, simulated.
+    pub float: Option<Figures>,
     /// The loss before each step.
     pub losses: Vec<f32>,
     /// Steps that were skipped, because a number would have become infinite.
@@ -85,9 +112,11 @@ pub struct Outcome {
 /// What the device did, before it is compared.
 struct Session {
     before: usize,
-    losses: Vec<f32>,
+    /// As bits.
+    losses: Vec<u32>,
     after: usize,
-    parameters: Vec<f32>,
+    /// As bytes.
+    parameters: Vec<u8>,
     memory: Memory,
 }
 
@@ -97,23 +126,25 @@ struct Session {
 ///
 /// The device's or the host's program failed, or the two didn't compute the same bits; the message says where they part.
 pub fn run(host: &Emberlite, board: &Board, elf: &Path, direction: &Direction, seed: u32) -> Result<Outcome> {
-    let Direction { from, to, folder, .. } = direction;
+    let Direction { from, to, folder, numbers, .. } = direction;
     let name = || format!("{from} \u{2192} {to}, seed {seed}");
-    let factory = direction.model(seed);
     let start = Instant::now();
     let session = converse(board, elf, direction, seed).with_context(name)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    let learnt = folder.join(format!("seed-{seed}.learnt.safetensors"));
-    let simulated = host.simulate(folder, &factory, Path::new(LEARN), direction.learn.len(), &learnt)?;
+    let description = direction.description();
+    let (factory, learnt) = (direction.model(seed), direction.model(seed).with_extension("learnt.safetensors"));
+    let factory = Simulated { folder, description, weights: &factory };
+    let simulated = host.simulate(&factory, Path::new(LEARN), direction.learn.len(), &learnt)?;
     let trace = simulated.trace.as_ref().context("the simulation keeps no trace")?;
-    parity::losses(&session.losses, &trace.loss_bits).with_context(name)?;
+    parity::losses(*numbers, &session.losses, &trace.loss_bits).with_context(name)?;
     let weights = Weights::read(&learnt)?;
     weights.compare(&session.parameters).with_context(name)?;
 
+    let learnt = Simulated { weights: &learnt, ..factory };
     let judge = |data: &str| -> Result<Pair> {
-        let before = host.evaluate(folder, &factory, Path::new(data))?;
-        Ok(Pair { before, after: host.evaluate(folder, &learnt, Path::new(data))? })
+        let before = host.evaluate(&factory, Path::new(data))?;
+        Ok(Pair { before, after: host.evaluate(&learnt, Path::new(data))? })
     };
     let judged = judge(JUDGED)?;
     for (when, device, figures) in [("before", session.before, &judged.before), ("after", session.after, &judged.after)]
@@ -126,13 +157,24 @@ pub fn run(host: &Emberlite, board: &Board, elf: &Path, direction: &Direction, s
             figures.count
         );
     }
+    let float = match numbers {
+        Numbers::F32 => None,
+        Numbers::Fixed16 => {
+            let (factory, learnt) =
+                (direction.trained(seed), direction.trained(seed).with_extension("learnt.safetensors"));
+            let factory = Simulated { folder, description: MODEL, weights: &factory };
+            host.simulate(&factory, Path::new(LEARN), direction.learn.len(), &learnt)?;
+            Some(host.evaluate(&Simulated { weights: &learnt, ..factory }, Path::new(OTHER))?)
+        }
+    };
     Ok(Outcome {
         from,
         to,
         seed,
         other: judge(OTHER)?,
         first: judge(FIRST)?,
-        losses: session.losses,
+        float,
+        losses: session.losses.iter().map(|&bits| numbers.loss(bits)).collect(),
         skipped: simulated.skipped,
         judged: (direction.judged.len(), session.before, session.after),
         parameters: weights.len(),
@@ -143,11 +185,16 @@ pub fn run(host: &Emberlite, board: &Board, elf: &Path, direction: &Direction, s
 
 fn converse(board: &Board, elf: &Path, direction: &Direction, seed: u32) -> Result<Session> {
     let mut device = Device::start(board, elf, &direction.flash(seed))?;
-    let (theirs, ours) = (device.hello()?, Weights::read(&direction.model(seed))?.layout);
+    let (theirs, ours) = (device.hello()?, Weights::read(&direction.model(seed))?);
     ensure!(
-        theirs == ours,
-        "the program's model has layout {theirs:016x}, the file's {ours:016x}: make demo/model.toml and \
-         firmware/src/bin/watch.rs say the same"
+        theirs == (ours.layout, ours.numbers),
+        "the program's model has layout {:016x} in {:?}, the file's {:016x} in {:?}: make demo/{} and {} say the same",
+        theirs.0,
+        theirs.1,
+        ours.layout,
+        ours.numbers,
+        direction.description(),
+        elf.file_name().map_or_else(String::new, |name| format!("firmware/src/bin/{}.rs", name.display()))
     );
     let before = right(&mut device, &direction.judged)?;
     let mut losses = Vec::with_capacity(direction.learn.len());
