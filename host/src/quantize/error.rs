@@ -100,6 +100,21 @@ pub enum QuantizeError {
     },
 }
 
+impl QuantizeError {
+    /// The same about nodes as they were numbered before some were taken out: node `i` was `kept[i]`.
+    pub(crate) fn renumbered(mut self, kept: &[u8]) -> Self {
+        match &mut self {
+            Self::Missing { node, .. }
+            | Self::Length { node, .. }
+            | Self::NotFinite { node, .. }
+            | Self::Overflow { node, .. }
+            | Self::Fold { node, .. } => *node = kept.get(usize::from(*node)).copied().unwrap_or(*node),
+            Self::Plan(_) | Self::Data { .. } | Self::Setting { .. } | Self::Normalisation { .. } => {}
+        }
+        self
+    }
+}
+
 impl From<PlanError> for QuantizeError {
     fn from(error: PlanError) -> Self {
         Self::Plan(error)

@@ -19,15 +19,19 @@ use emberlite::op::{BatchNorm, Op};
 /// [`QuantizeError::Fold`] if a batch norm follows something else, or if others read the layer before it too; missing or
 /// damaged parameters.
 pub fn fold_batch_norm(nodes: &[Node], parameters: &Parameters) -> Result<(Vec<Node>, Parameters), QuantizeError> {
+    // Errors name the nodes that were given.
+    let mut kept: Vec<u8> = (0u8..=u8::MAX).take(nodes.len()).collect();
     let mut nodes = nodes.to_vec();
     let mut parameters = parameters.clone();
     while let Some((index, norm)) = nodes.iter().enumerate().find_map(|(index, node)| match node.op {
         Op::BatchNorm(norm) => Some((index, norm)),
         _ => None,
     }) {
-        let layer = layer_before(&nodes, index)?;
-        fold(&mut nodes[layer], &mut parameters, layer as u8, index as u8, norm)?;
+        layer_before(&nodes, index)
+            .and_then(|layer| fold(&mut nodes[layer], &mut parameters, layer as u8, index as u8, norm))
+            .map_err(|error| error.renumbered(&kept))?;
         (nodes, parameters) = without(&nodes, &parameters, index);
+        kept.remove(index);
     }
     Ok((nodes, parameters))
 }
@@ -201,6 +205,13 @@ mod tests {
             text(&[batch_norm(), linear(2)]).contains("layer 0 (batch_norm) can't be folded: it reads the model's")
         );
         assert!(text(&[linear(2), relu(), batch_norm()]).contains("layer 2"));
+        // Numbers are those of the nodes given, also when a norm was folded before.
+        let entries =
+            [Kind::Weight, Kind::Bias, Kind::RunningMean, Kind::RunningVariance].map(|kind| (1, kind, 2)).to_vec();
+        let entries = [entries, vec![(0, Kind::Weight, 4), (0, Kind::Bias, 2)]].concat();
+        let nodes = [linear(2), batch_norm(), relu(), batch_norm()];
+        let error = fold_batch_norm(&nodes, &filled(&entries)).unwrap_err();
+        assert!(error.to_string().starts_with("layer 3 (batch_norm) can't be folded"), "{error}");
         assert!(text(&[linear(2), batch_norm(), add(0)]).contains("others read the layer before it too"));
         assert!(text(&[linear(2), batch_norm()]).contains("there is no tensor 1.weight"));
     }

@@ -35,13 +35,16 @@ pub(super) fn device_nodes(model: &ModelSpec) -> Result<(Vec<Node>, Vec<usize>),
     Ok((nodes, kept.collect()))
 }
 
-/// Takes batch norm and dropout out of a model that is to be quantised, and folds the former into its layer.
+/// Takes dropout and batch norm out of a model that is to be quantised, and folds the latter into its layer. Dropout goes
+/// first: it does nothing in a prediction, and must not stand between a layer and its norm.
 ///
 /// # Errors
-/// [`QuantizeError::Fold`] where a batch norm has no layer of its own before it.
+/// [`QuantizeError::Fold`] where a batch norm has no layer of its own before it; errors name the nodes that were given.
 pub fn for_device(nodes: &[Node], parameters: &Parameters) -> Result<(Vec<Node>, Parameters), QuantizeError> {
-    let (nodes, parameters) = fold_batch_norm(nodes, parameters)?;
-    Ok(without_dropout(&nodes, &parameters))
+    let stays = |(_, node): &(u8, &Node)| !matches!(node.op, Op::Dropout(_));
+    let kept: Vec<u8> = (0u8..=u8::MAX).zip(nodes).filter(stays).map(|(index, _)| index).collect();
+    let (nodes, parameters) = without_dropout(nodes, parameters);
+    fold_batch_norm(&nodes, &parameters).map_err(|error| error.renumbered(&kept))
 }
 
 /// Parameters of the right sizes: folding changes graph and numbers in one go, and here only the graph matters.
@@ -54,4 +57,34 @@ fn blank(plan: &Plan<MAX_NODES>) -> Parameters {
         }
     }
     parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use emberlite::graph::{batch_norm, dropout, linear};
+
+    #[test]
+    fn a_norm_behind_dropout_folds_as_if_that_were_not_there() {
+        let parameters = |norm: u8| {
+            let mut parameters = Parameters::new();
+            parameters.set(0, Kind::Weight, vec![1.0, 2.0, 3.0, 4.0]);
+            parameters.set(0, Kind::Bias, vec![0.5, -0.5]);
+            for (kind, values) in [
+                (Kind::Weight, [3.0, 1.0]),
+                (Kind::Bias, [0.5, -0.5]),
+                (Kind::RunningMean, [1.0, 2.0]),
+                (Kind::RunningVariance, [2.0, 0.75]),
+            ] {
+                parameters.set(norm, kind, values.to_vec());
+            }
+            parameters
+        };
+        let direct = for_device(&[linear(2), batch_norm()], &parameters(1)).unwrap();
+        assert_eq!(direct.0, [linear(2)]);
+        assert_eq!(for_device(&[linear(2), dropout(0.5), batch_norm()], &parameters(2)).unwrap(), direct);
+        // What is wrong is named by the numbers that were given.
+        let error = for_device(&[linear(2), dropout(0.5), batch_norm()], &parameters(1)).unwrap_err();
+        assert_eq!(error, QuantizeError::Missing { node: 2, kind: Kind::Weight });
+    }
 }

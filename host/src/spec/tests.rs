@@ -121,6 +121,33 @@ fn the_devices_graph_has_neither_batch_norm_nor_dropout_in_fixed_point() {
 }
 
 #[test]
+fn dropout_may_stand_between_a_layer_and_its_norm() {
+    let layers = |last: &str| {
+        format!(
+            r#"
+        [model]
+        input = [2, 8]
+        format = "fixed16"
+        layers = [
+            {{ op = "conv1d", channels = 3, kernel = 3 }},
+            {{ op = "dropout", rate = 0.5 }},
+            {{ op = "batch_norm" }},
+            {{ op = "relu" }},
+            {{ op = "flatten" }},
+            {last}
+        ]
+        "#
+        )
+    };
+    let spec = parse(&layers("{ op = \"linear\", outputs = 2 },"));
+    assert_eq!(spec.graph().nodes, [conv1d(3, 3), relu(), flatten(), linear(2)]);
+    // A norm without a layer is refused at its own line, whatever went before it.
+    let error = Spec::parse("model.toml", &layers("{ op = \"batch_norm\" },"), Path::new("")).unwrap_err();
+    assert_eq!(error.line, 11, "{error}");
+    assert!(error.message.starts_with("layer 5 (batch_norm) can't be folded: it doesn't follow"), "{error}");
+}
+
+#[test]
 fn settings_are_those_of_core() {
     let optimizers = [
         ("{ name = \"sgd\", learning_rate = 0.1 }", Optimizer::sgd(0.1)),
