@@ -78,7 +78,7 @@ fn inspect_shows_what_is_in_a_file() {
         "metadata    name = small",
         "  0 linear outputs=4 bias=1 update=full from=previous",
         "0.weight               I16             4x2",
-        "~normalisation_fixed   I32             3x2",
+        "~normalisation_fixed   I32             4x2",
         "  layer 2      value ",
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");

@@ -32,7 +32,8 @@ pub enum Kind {
     BiasState1 = 9,
     /// Normalisation of the input, f32 `[2, channels]`: mean, and one over the standard deviation.
     Normalisation = 16,
-    /// The same for integer arithmetic, i32 `[3, channels]`: offset, multiplier, shift.
+    /// The same for integer arithmetic, i32 `[4, channels]`: low and high half of a 64-bit offset, multiplier, shift, for
+    /// `(raw * multiplier + offset) >> shift`.
     NormalisationFixed = 17,
     /// Fraction bits of a fixed-point model, i8 `[values, 4]`: value, weight, bias, error of the graph's input and of
     /// each node.

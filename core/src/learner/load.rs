@@ -157,7 +157,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         }
         let (kind, rows) = match N::FORMAT {
             Format::F32 => (Kind::Normalisation, 2),
-            Format::Fixed16 => (Kind::NormalisationFixed, 3),
+            Format::Fixed16 => (Kind::NormalisationFixed, 4),
         };
         let Some(tensor) = file.tensor(MODEL, kind) else { return Ok((0, 0)) };
         let channels = tensor.elements() as u32 / rows;

@@ -5,7 +5,8 @@ use crate::number::{F32, Fixed16, Format, Number, round_shift, saturate16};
 /// Per-channel constants as they lie in the file.
 ///
 /// f32: `(raw - mean) * inverse_deviation`, one subtraction and one product, in that order. Fixed16: raw values are
-/// integers; `((raw - offset) * multiplier) >> shift`, rounded half up and saturated, in 64 bits.
+/// integers; `(raw * multiplier + offset) >> shift`, rounded half up and saturated, in 64 bits. The offset carries the mean's
+/// fraction, so with the host's constants the result is the real formula's, rounded once, for every raw value.
 #[derive(Clone, Copy, Debug)]
 pub struct Normalisation<'w, N: Number> {
     words: &'w [i32],
@@ -14,14 +15,20 @@ pub struct Normalisation<'w, N: Number> {
 }
 
 impl<'w, N: Number> Normalisation<'w, N> {
+    /// Rows of the table, one word a channel in each. f32: mean, 1 / deviation. Fixed16: low and high half of the offset,
+    /// multiplier, shift.
+    pub const ROWS: usize = if matches!(N::FORMAT, Format::F32) { 2 } else { 4 };
+
+    /// The table `[ROWS, channels]`, f32 as its bits; none if `words` isn't one of `channels` channels. Any word will do:
+    /// what constants of a damaged or hostile file make of a value is wrong, but nothing panics.
+    pub fn new(words: &'w [i32], channels: usize) -> Option<Self> {
+        let right = channels > 0 && channels.checked_mul(Self::ROWS) == Some(words.len());
+        right.then_some(Normalisation { words, channels, format: core::marker::PhantomData })
+    }
+
     pub(super) fn from_bytes(image: &'w [u8], at: u32, channels: u32) -> Option<Self> {
-        if channels == 0 {
-            return None;
-        }
-        let rows = if N::FORMAT == Format::F32 { 2 } else { 3 };
-        let bytes = image.get(at as usize..)?.get(..channels as usize * rows * 4)?;
-        let words = bytemuck::try_cast_slice(bytes).ok()?;
-        Some(Normalisation { words, channels: channels as usize, format: core::marker::PhantomData })
+        let bytes = image.get(at as usize..)?.get(..channels as usize * Self::ROWS * 4)?;
+        Self::new(bytemuck::try_cast_slice(bytes).ok()?, channels as usize)
     }
 
     /// How many channels there are; an input `[channels, positions]` is normalised plane by plane.
@@ -51,12 +58,78 @@ impl Normalisation<'_, Fixed16> {
     /// Normalises integer raw `values` (`[channels, positions]`) in place, to the input's fraction bits.
     pub fn apply(&self, values: &mut [i16]) {
         let positions = values.len().checked_div(self.channels).unwrap_or_default().max(1);
-        let constants = self.row(0).iter().zip(self.row(1)).zip(self.row(2));
-        for (plane, ((&offset, &multiplier), &shift)) in values.chunks_mut(positions).zip(constants) {
+        let offsets = self.row(0).iter().zip(self.row(1));
+        let constants = offsets.zip(self.row(2)).zip(self.row(3));
+        for (plane, (((&low, &high), &multiplier), &shift)) in values.chunks_mut(positions).zip(constants) {
+            let offset = i64::from(high) << 32 | i64::from(low as u32);
             for x in plane {
-                let centred = i64::from(*x) - i64::from(offset);
-                *x = saturate16(round_shift(centred * i64::from(multiplier), shift));
+                // 16 by 32 bits can't overflow. The sum can, where a file is hostile: then it wraps.
+                let product = i64::from(*x) * i64::from(multiplier);
+                *x = saturate16(round_shift(product.wrapping_add(offset), shift));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Constants `(offset, multiplier, shift)` of one channel as words.
+    fn words(offset: i64, multiplier: i32, shift: i32) -> [i32; 4] {
+        [offset as i32, (offset >> 32) as i32, multiplier, shift]
+    }
+
+    fn apply(words: &[i32], raw: i16) -> i16 {
+        let mut values = [raw];
+        Normalisation::<Fixed16>::new(words, 1).unwrap().apply(&mut values);
+        values[0]
+    }
+
+    #[test]
+    fn integers_by_hand() {
+        // (raw * 3 - 10) / 4: 7 -> 2.75, 4 -> 0.5, 2 -> -1, 0 -> -2.5; halves go up.
+        let table = words(-10, 3, 2);
+        assert_eq!([7, 4, 2, 0].map(|raw| apply(&table, raw)), [3, 1, -1, -2]);
+        // An offset of more than 32 bits: 1000 * 2^23 - 999.5 * 2^23, times 2^-13.
+        let table = words(-(1999 << 22), 1 << 23, 13);
+        assert_eq!([1000, 999].map(|raw| apply(&table, raw)), [512, -512]);
+        assert_eq!([i16::MAX, i16::MIN].map(|raw| apply(&table, raw)), [i16::MAX, i16::MIN]);
+    }
+
+    #[test]
+    fn channels_are_planes() {
+        let table = [[0, 1], [0, 0], [2, 4], [0, 1]].concat();
+        let mut values = [1, 2, 3, 4];
+        Normalisation::<Fixed16>::new(&table, 2).unwrap().apply(&mut values);
+        // 2 raw, then (4 raw + 1) / 2 = 6.5 and 8.5.
+        assert_eq!(values, [2, 4, 7, 9]);
+    }
+
+    #[test]
+    fn no_table_makes_it_panic() {
+        const EXTREMES: [i32; 9] = [i32::MIN, i32::MIN + 1, -64, -1, 0, 1, 63, 64, i32::MAX];
+        let mut tried = 0;
+        for low in EXTREMES {
+            for high in EXTREMES {
+                for multiplier in EXTREMES {
+                    for shift in EXTREMES {
+                        for raw in [i16::MIN, -1, 0, 1, i16::MAX] {
+                            apply(&[low, high, multiplier, shift], raw);
+                            tried += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(tried, 9 * 9 * 9 * 9 * 5);
+    }
+
+    #[test]
+    fn what_is_no_table_is_none() {
+        for (len, channels) in [(0, 0), (4, 0), (3, 1), (5, 1), (4, 2), (4, usize::MAX)] {
+            assert!(Normalisation::<Fixed16>::new(&[0; 8][..len], channels).is_none(), "{len} {channels}");
+        }
+        assert!(Normalisation::<F32>::new(&[0; 4], 2).is_some());
     }
 }

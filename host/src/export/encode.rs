@@ -100,7 +100,7 @@ pub fn encode(export: &Export<'_>) -> Result<Bytes, ExportError> {
             let mut tensors = of_fixed(&graph, &plan, quantised)?;
             if let Some(standardise) = export.standardise {
                 let numbers = normalisation_fixed(standardise, quantised.input_frac())?;
-                let dims = [3, standardise.channels() as u32];
+                let dims = [4, standardise.channels() as u32];
                 tensors.push(Owned::new(MODEL, Kind::NormalisationFixed, &dims, &numbers));
             }
             finish::<Fixed16>(export, graph, &plan, tensors)

@@ -131,7 +131,7 @@ impl Spec {
         }
         let channels = usize::from(self.model.input.planes().0);
         if format == Format::Fixed16 {
-            parts.push((MODEL, Kind::NormalisationFixed, DType::I32, channels * 12));
+            parts.push((MODEL, Kind::NormalisationFixed, DType::I32, channels * 16));
             parts.push((MODEL, Kind::Scales, DType::I8, plan.summary.scales.len as usize * 4));
         } else {
             parts.push((MODEL, Kind::Normalisation, DType::F32, channels * 8));
