@@ -3,6 +3,7 @@
 mod cli_common;
 
 use cli_common::{Folder, ROWS, emberlite, small, trained};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 /// A line of the small model's description, what is written instead, and the message of `plan`.
 const DESCRIPTIONS: [(&str, &str, &str); 33] = [
@@ -340,7 +341,8 @@ fn an_imported_tensor_of_another_shape_is_named() {
         (
             "outputs = 4 }",
             "outputs = 4, bias = false }",
-            "plain.safetensors: no layer takes tensor `0.bias`; the model takes: 0.weight, 2.weight, 2.bias",
+            "plain.safetensors: nothing takes tensor `0.bias`; the model takes: 0.weight, 2.weight, 2.bias, ~normalisation; \
+             take it out, or rename it to the one that it is",
         ),
     ] {
         let model = folder.write("other.toml", small("f32").replacen(line, instead, 1));
@@ -349,6 +351,44 @@ fn an_imported_tensor_of_another_shape_is_named() {
     }
     cli_common::done(&["import", &plain, "--model", &model, "--out", &folder.path("again.safetensors")]);
     assert_eq!(folder.read("again.safetensors"), folder.read("model.safetensors"));
+}
+
+#[test]
+fn an_imported_tensor_that_nothing_takes_is_named() {
+    let folder = trained("f32");
+    let (model, out) = (folder.path("model.toml"), folder.path("out.safetensors"));
+    cli_common::done(&[
+        "export",
+        &folder.path("model.safetensors"),
+        "--profile",
+        "plain",
+        "--out",
+        &folder.path("plain"),
+    ]);
+    let plain = folder.read("plain");
+    let with = |name: &str, shape: Vec<usize>| {
+        let file = SafeTensors::deserialize(&plain).unwrap();
+        let ones: Vec<u8> = [1f32; 4].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let further = TensorView::new(Dtype::F32, shape, &ones).unwrap();
+        let all = file.tensors().into_iter().chain([(name.to_string(), further)]);
+        let path = folder.write("with.safetensors", serialize(all, None).unwrap());
+        emberlite(&["import", &path, "--model", &model, "--out", &out])
+    };
+    for name in
+        ["~normalization", "~normalisation ", "~padding", "~state.0.weight.2", "~state.0.gamma", "~", "3.weight"]
+    {
+        let answer = with(name, vec![2, 2]);
+        let takes = "the model takes: 0.weight, 0.bias, 2.weight, 2.bias, ~normalisation;";
+        assert_eq!(answer.status, 1, "{name}");
+        assert!(answer.error.contains(&format!("nothing takes tensor `{name}`; {takes}")), "{}", answer.error);
+    }
+    for name in ["~normalisation", "~pad3", "~state.0.weight.1", "~golden_input", "1.num_batches_tracked"] {
+        assert_eq!(with(name, vec![2, 2]).error, "", "{name}");
+    }
+    // A sealed file has all that there can be besides.
+    let sealed = folder.path("model.safetensors");
+    cli_common::done(&["import", &sealed, "--model", &model, "--out", &out]);
+    assert_eq!(folder.read("out.safetensors"), folder.read("model.safetensors"));
 }
 
 #[test]

@@ -53,11 +53,11 @@ pub enum ImportError {
         value: f32,
     },
     /// The file has tensors that no layer takes.
-    #[error("no layer takes tensor `{name}`; the model takes: {known}")]
+    #[error("nothing takes tensor `{name}`; the model takes: {known}; take it out, or rename it to the one that it is")]
     Unused {
         /// The tensor.
         name: String,
-        /// The names that layers take.
+        /// The names that the model takes.
         known: String,
     },
 }
@@ -74,7 +74,9 @@ pub struct Imported {
 /// Reads parameters for the model of `spec`: tensors `0.weight`, `0.bias`, … where the number is the layer's index, as in
 /// a PyTorch `Sequential` with the same layers, or the layer's name in `model.toml`.
 ///
-/// Every tensor must have its layer's shape exactly. `num_batches_tracked` and tensors that start with `~` are passed over.
+/// Every tensor must have its layer's shape exactly, and no other may be there: a misspelt `~normalisation` that is silently
+/// left out costs a model its accuracy. Passed over are PyTorch's `num_batches_tracked`, and what only a sealed file of ours
+/// has besides parameters: graph, table and seal, scales, self-check, optimizer state.
 ///
 /// # Errors
 /// [`ImportError`] naming the tensor, what was expected and what was found; never a panic, whatever the bytes.
@@ -105,13 +107,24 @@ pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
             known.push(used.to_string());
         }
     }
-    let passed = |name: &str| name.starts_with('~') || name.ends_with("num_batches_tracked");
+    known.push(Name { node: MODEL, kind: Kind::Normalisation }.to_string());
     let mut names = file.names();
     names.sort_unstable();
-    if let Some(name) = names.into_iter().find(|name| !passed(name) && !known.iter().any(|known| known == name)) {
+    if let Some(name) = names.into_iter().find(|name| !known.iter().any(|known| known == name) && !passed(name)) {
         return Err(ImportError::Unused { name: name.to_string(), known: known.join(", ") });
     }
     Ok(Imported { parameters, standardise: standardise(&file, spec)? })
+}
+
+/// Tensors that have no part in a model of real numbers, ours and PyTorch's.
+fn passed(name: &str) -> bool {
+    let pad = name.strip_prefix("~pad").is_some_and(|number| number.parse::<u32>().is_ok());
+    let frame = pad || matches!(name, "~toc" | "~seal") || name.ends_with("num_batches_tracked");
+    let global = |kind: &Kind| kind.is_global() && *kind != Kind::Normalisation;
+    let states = [Kind::WeightState0, Kind::WeightState1, Kind::BiasState0, Kind::BiasState1];
+    let is_state = |kind| (0..MODEL).any(|node| Name { node, kind }.to_string() == name);
+    let named = |kind| Name { node: MODEL, kind }.to_string() == name;
+    frame || Kind::ALL.into_iter().filter(global).any(named) || states.into_iter().any(is_state)
 }
 
 /// The normalisation, which must be `[2, channels]` of the model's input.
