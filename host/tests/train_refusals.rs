@@ -50,6 +50,13 @@ fn data_that_do_not_fit_the_model() {
     let squared = Training { loss: Loss::MeanSquaredError, ..TRAINING };
     let text = refused(&model, &squared, &values, same);
     assert!(text.contains("expected 2 values a sample, found 1 value; end the model with one output"), "{text}");
+    let text = refused(&model, &squared, &classes(&[2], &[0, 1]), same);
+    let expected = "expected an output a class for mean_squared_error, found 3 classes and 2 outputs; \
+                    give the last layer as many outputs as there are classes, or one for two classes";
+    assert!(text.contains(expected), "{text}");
+    let none = Dataset::new(vec![0.0; 4], vec![2], Labels::None).unwrap();
+    let text = refused(&model, &squared, &none, same);
+    assert!(text.contains("expected class labels or values for mean_squared_error, found no labels"), "{text}");
     let set = classes(&[2], &[0, 1]);
     let other = classes(&[3], &[0, 1]);
     let text = refused(&model, &TRAINING, &set, |job| job.validation = Some(&other));
@@ -78,6 +85,12 @@ fn settings_that_do_not_fit() {
     assert!(stopping(Metric::TrainLoss, 0, 0.0).contains("patience"));
     assert!(stopping(Metric::TrainLoss, 1, f64::NAN).contains("min_delta"));
     assert!(refused(&model, &TRAINING, &set, |job| job.resume = true).contains("checkpoint folder"));
+    let values = Dataset::new(vec![0.5; 4], vec![2], Labels::Value(vec![1.0, 2.0])).unwrap();
+    let squared = Training { loss: Loss::MeanSquaredError, ..TRAINING };
+    let text = refused(&[linear(1)], &squared, &values, |job| {
+        job.early_stopping = Some(EarlyStopping { monitor: Metric::TrainAccuracy, patience: 1, min_delta: 0.0 });
+    });
+    assert!(text.contains("early stopping on train_accuracy needs samples with classes"), "{text}");
 }
 
 #[test]

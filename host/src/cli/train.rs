@@ -69,6 +69,8 @@ pub(super) struct Tested<'a> {
     pub(super) device_loss: f64,
     pub(super) device_accuracy: Option<f64>,
     file: &'a Path,
+    /// The share of samples that both put in the same class.
+    pub(super) agreement: Option<f64>,
     #[serde(skip)]
     pub(super) classes: Vec<String>,
     #[serde(skip)]
@@ -185,7 +187,7 @@ impl Run<'_> {
             if let Some(standardise) = standardise {
                 standardise.apply(&mut set)?;
             }
-            Ok(spec.for_trainer(set))
+            Ok(set)
         };
         let train_set = normalised(&raw.train)?;
         let validation = raw.validation.as_ref().map(normalised).transpose()?;
@@ -272,8 +274,11 @@ fn test<'a>(
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
-    let host = train::evaluate(graph, loss, parameters, &spec.for_trainer(normalised), DeviceChoice::Cpu)?;
-    let device = simulate::run(spec, sealed, set, &Options::default())?.report;
+    let host = train::evaluate(graph, loss, parameters, &normalised, DeviceChoice::Cpu)?;
+    let simulation = simulate::run(spec, sealed, set, &Options::default())?;
+    let same = host.predicted.iter().zip(&simulation.predicted).filter(|(host, device)| host == device).count();
+    let agreement = host.accuracy.map(|_| same as f64 / set.len().max(1) as f64);
+    let device = simulation.report;
     Ok(Tested {
         event: "tested",
         part,
@@ -282,6 +287,7 @@ fn test<'a>(
         host_accuracy: host.accuracy,
         device_loss: device.loss,
         device_accuracy: device.accuracy,
+        agreement,
         file,
         classes: device.classes,
         confusion: device.confusion,

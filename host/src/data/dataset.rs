@@ -169,6 +169,22 @@ impl Labels {
         }
     }
 
+    /// The number that one of `outputs` outputs should have for a sample, for losses that compare outputs with numbers.
+    ///
+    /// A value is itself, for a model of one output. Classes are 1 at the class's output and 0 elsewhere ("one-hot") where each
+    /// has an output; of two classes one output is enough, which is the class then, 0 or 1. `None` where labels and outputs
+    /// don't go together so, and beyond the end.
+    pub fn number(&self, sample: usize, output: usize, outputs: usize) -> Option<f32> {
+        match self {
+            Self::Class { ids, names } if outputs == 1 && names.len() == 2 => ids.get(sample).map(|&id| id as f32),
+            Self::Class { ids, names } if names.len() == outputs => {
+                ids.get(sample).map(|&id| f32::from(id as usize == output))
+            }
+            Self::Value(values) if outputs == 1 => values.get(sample).copied(),
+            _ => None,
+        }
+    }
+
     /// Whether there are no labels.
     pub fn is_empty(&self) -> bool {
         self.len().unwrap_or(0) == 0
@@ -210,6 +226,26 @@ mod tests {
         for shape in [vec![], vec![0], vec![4], vec![usize::MAX, 2]] {
             assert!(Dataset::new(vec![0.0; 6], shape, Labels::None).is_err());
         }
+    }
+
+    #[test]
+    fn classes_as_numbers() {
+        let classes = |names: &[&str]| Labels::Class {
+            ids: (0..names.len() as u32).collect(),
+            names: names.iter().map(|name| name.to_string()).collect(),
+        };
+        let numbers = |labels: &Labels, sample, outputs| -> Option<Vec<f32>> {
+            (0..outputs).map(|output| labels.number(sample, output, outputs)).collect()
+        };
+        let (two, three) = (classes(&["a", "b"]), classes(&["a", "b", "c"]));
+        assert_eq!(numbers(&two, 1, 1), Some(vec![1.0]));
+        assert_eq!(numbers(&two, 0, 1), Some(vec![0.0]));
+        assert_eq!(numbers(&two, 1, 2), Some(vec![0.0, 1.0]));
+        assert_eq!(numbers(&three, 1, 3), Some(vec![0.0, 1.0, 0.0]));
+        assert_eq!((numbers(&three, 0, 1), numbers(&three, 0, 2), numbers(&three, 3, 3)), (None, None, None));
+        let values = Labels::Value(vec![0.25, 7.0]);
+        assert_eq!((numbers(&values, 1, 1), numbers(&values, 0, 2)), (Some(vec![7.0]), None));
+        assert_eq!(numbers(&Labels::None, 0, 1), None);
     }
 
     #[test]

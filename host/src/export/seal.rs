@@ -69,7 +69,6 @@ pub fn seal(spec: &Spec, trained: &Trained<'_>, profile: Profile) -> Result<Byte
                     help: "give the data that the model was trained on",
                 })?;
             }
-            let normalised = spec.for_trainer(normalised);
             let (nodes, parameters) = for_device(&spec.model.nodes, parameters)?;
             let graph = Graph::new(Format::F32, spec.model.input, &nodes);
             let training = &spec.device.training;

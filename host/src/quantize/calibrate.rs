@@ -153,6 +153,8 @@ fn measure(
     let empty = || vec![Magnitudes::default(); n + 1];
     let mut seen = Seen { values: empty(), errors: empty() };
     let used = samples.min(data.len());
+    let outputs = probe.plan().summary.outputs as usize;
+    let mut numbers = vec![0.0; outputs];
     for k in 0..used {
         let sample = k * data.len() / used;
         let input = data.sample(sample);
@@ -173,15 +175,14 @@ fn measure(
             values.iter().for_each(|&v| seen.values[roots[node]].add(v.max(least)));
             Ok(())
         })?;
-        if training.is_some() {
-            let value;
+        if let Some(training) = training {
             let target = match &data.labels {
-                Labels::Class { ids, .. } => Target::Class(ids[sample] as u16),
-                Labels::Value(values) => {
-                    value = [values[sample]];
-                    Target::Values(&value)
+                Labels::Class { ids, .. } if training.loss.takes_class() => Target::Class(ids[sample] as u16),
+                labels => {
+                    let number = |output| labels.number(sample, output, outputs).unwrap_or_default();
+                    numbers.iter_mut().enumerate().for_each(|(output, to)| *to = number(output));
+                    Target::Values(&numbers)
                 }
-                Labels::None => continue,
             };
             let mut largest = 0.0f32;
             probe.backward(input, target, |node, errors| {
@@ -247,17 +248,17 @@ fn check(
             }
             Ok(())
         }
+        Labels::Class { names, .. } => match data.labels.number(0, 0, outputs) {
+            Some(_) => Ok(()),
+            None => refuse(format!("{outputs} classes"), names.len().to_string(), "give the model one output a class"),
+        },
         Labels::Value(_) if !training.loss.takes_class() => match outputs {
             1 => Ok(()),
             n => refuse(format!("{n} target values a sample"), "1".into(), "give the model one output"),
         },
         labels => {
-            let kind = if training.loss.takes_class() { "class labels" } else { "values as labels" };
-            let found = match labels {
-                Labels::None => "none",
-                Labels::Class { .. } => "classes",
-                Labels::Value(_) => "values",
-            };
+            let kind = if training.loss.takes_class() { "class labels" } else { "class labels or values" };
+            let found = if *labels == Labels::None { "none" } else { "values" };
             refuse(kind.into(), found.into(), help)
         }
     }

@@ -69,6 +69,8 @@ pub struct Options {
 pub struct Simulation {
     /// The figures.
     pub report: Report,
+    /// The class that each sample was taken for when all were evaluated; without classes they say nothing.
+    pub predicted: Vec<u32>,
     /// The file that the device would save after the steps; `None` where there were none.
     pub file: Option<Vec<u8>>,
 }
@@ -182,7 +184,7 @@ fn run_as<N: Device>(
     let mut file = None;
     if let Some(steps) = options.steps {
         let before = engine.progress();
-        // One output says its class by its sign, which a step's report doesn't.
+        // One output says its class by its size, which a step's report doesn't.
         let mut tally = Tally::new(if outputs > 1 { classes.len() } else { 0 });
         let mut trace = options.trace.then(Trace::default);
         for sample in (0..rows.len()).cycle().take(steps as usize) {
@@ -210,16 +212,18 @@ fn run_as<N: Device>(
         file = Some(save(&engine, image.sequence().wrapping_add(1), steps)?);
     }
     let mut tally = Tally::new(classes.len());
+    let mut predicted = Vec::with_capacity(inputs.len());
     for (sample, input) in inputs.iter().enumerate() {
         let output = engine.predict(input).map_err(|error| SimulateError::Sample { sample, error })?;
         let loss = training.loss.value::<N>(LossSet::ALL, output, targets.of::<N>(sample, outputs), output_frac);
-        let class = class_of::<N>(output);
+        let class = class_of::<N>(&training.loss, output, output_frac);
         tally.add(N::loss_to_f32(loss), label(sample), class);
+        predicted.push(class as u32);
     }
     let running = tally.running();
     (report.count, report.accuracy, report.loss) = (running.count, running.accuracy, running.loss);
     report.confusion = tally.confusion;
-    Ok(Simulation { report, file })
+    Ok(Simulation { report, predicted, file })
 }
 
 /// Takes a file into memory.

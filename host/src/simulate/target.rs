@@ -5,6 +5,7 @@ use emberlite::number::Number;
 
 use super::SimulateError;
 use crate::data::{Dataset, Labels};
+use crate::train::middle;
 
 /// The labels of a set as targets of a loss.
 pub(super) enum Targets<V> {
@@ -22,8 +23,7 @@ fn mismatch(expected: String, found: String) -> SimulateError {
 impl<V: Copy> Targets<V> {
     /// The targets of a set for a model of `outputs` outputs with `frac` fraction bits.
     ///
-    /// Classes become the index for softmax, and for losses of values: 0 or 1 where there is one output and two classes,
-    /// else 1 at the class's output and 0 elsewhere.
+    /// Classes become the index for softmax, and numbers for losses of values, as [`Labels::number`] says.
     pub(super) fn new<N: Number<Value = V>>(
         set: &Dataset,
         loss: &Loss,
@@ -42,26 +42,19 @@ impl<V: Copy> Targets<V> {
                 }
                 Ok(Targets::Classes(ids.iter().map(|&id| id as u16).collect()))
             }
-            Labels::Class { ids, names } if outputs == 1 && names.len() == 2 => {
-                Ok(Targets::Values(ids.iter().map(|&id| real(id as f32)).collect()))
-            }
-            Labels::Class { ids, names } if names.len() == outputs => {
-                let mut values = vec![real(0.0); ids.len() * outputs];
-                for (row, &id) in values.chunks_mut(outputs).zip(ids) {
-                    if let Some(value) = row.get_mut(id as usize) {
-                        *value = real(1.0);
-                    }
-                }
-                Ok(Targets::Values(values))
-            }
-            Labels::Class { names, .. } => {
-                Err(mismatch(format!("{outputs} classes, one an output"), format!("{} classes", names.len())))
-            }
             Labels::Value(_) if loss.takes_class() => {
                 Err(mismatch(format!("classes, as {} needs", loss.name()), "a number a sample".into()))
             }
-            Labels::Value(values) if outputs == 1 => Ok(Targets::Values(values.iter().map(|&x| real(x)).collect())),
-            Labels::Value(_) => Err(mismatch(format!("{outputs} numbers a sample"), "1".into())),
+            labels => {
+                let all = (0..set.len()).flat_map(|sample| (0..outputs).map(move |output| (sample, output)));
+                let numbers = all.map(|(sample, output)| labels.number(sample, output, outputs).map(real));
+                numbers.collect::<Option<_>>().map(Targets::Values).ok_or_else(|| match labels {
+                    Labels::Class { names, .. } => {
+                        mismatch(format!("{outputs} classes, one an output"), format!("{} classes", names.len()))
+                    }
+                    _ => mismatch(format!("{outputs} numbers a sample"), "1".into()),
+                })
+            }
         }
     }
 
@@ -76,10 +69,11 @@ impl<V: Copy> Targets<V> {
     }
 }
 
-/// The class that an output says: the first of the largest, or for one output whether it is above 0.
-pub(super) fn class_of<N: Number>(output: &[N::Value]) -> usize {
+/// The class that an output says: the first of the largest; for one output the likelier of two, which is the sign of a
+/// logit, and for other losses the nearer of the numbers 0 and 1.
+pub(super) fn class_of<N: Number>(loss: &Loss, output: &[N::Value], frac: i32) -> usize {
     if let [one] = output {
-        return usize::from(*one > N::from_f32(0.0, 0));
+        return usize::from(*one > N::from_f32(middle(loss), frac));
     }
     let mut best: Option<(usize, N::Value)> = None;
     for (index, &value) in output.iter().enumerate() {

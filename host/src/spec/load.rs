@@ -70,17 +70,6 @@ impl Spec {
         self.finish(data, read(&files, data.scale)?)
     }
 
-    /// The samples as the host's trainer takes them: for a loss of values, two classes become the numbers 0 and 1.
-    pub fn for_trainer(&self, mut set: Dataset) -> Dataset {
-        if let Labels::Class { ids, names } = &set.labels
-            && names.len() == 2
-            && !self.training.settings.loss.takes_class()
-        {
-            set.labels = Labels::Value(ids.iter().map(|&id| id as f32).collect());
-        }
-        set
-    }
-
     /// `[data]`, or the error that it is needed.
     pub fn need_data(&self) -> Result<&DataSpec, SpecError> {
         self.data.as_ref().ok_or_else(|| {

@@ -12,11 +12,15 @@ use std::iter::once;
 pub(crate) struct Samples<'a> {
     set: &'a Dataset,
     labels: SampleLabels<'a>,
+    outputs: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum SampleLabels<'a> {
+    /// For a loss that takes classes.
     Class(&'a [u32]),
+    /// The same for one that compares outputs with numbers.
+    Marks(&'a [u32]),
     Value(&'a [f32]),
 }
 
@@ -27,6 +31,8 @@ pub(crate) enum Target {
     Class(Tensor<2, Int>),
     /// `[batch, 1]`.
     Values(Tensor<2>),
+    /// Classes as numbers `[batch, outputs]`, see [`Labels::number`], and as such `[batch, 1]`.
+    Marks(Tensor<2>, Tensor<2, Int>),
 }
 
 /// Some samples on a device.
@@ -50,10 +56,10 @@ impl<'a> Samples<'a> {
         if set.is_empty() {
             return Err(error("at least one sample".into(), "none".into(), "check the split"));
         }
-        let outputs = lowered.output().elements();
+        let outputs = lowered.output().elements() as usize;
         let labels = match (&set.labels, loss.takes_class()) {
             (Labels::Class { ids, .. }, true) => {
-                if let Some(id) = ids.iter().find(|&&id| id >= outputs) {
+                if let Some(id) = ids.iter().find(|&&id| id as usize >= outputs) {
                     let found = format!("class {id}");
                     let help = "give the last layer as many outputs as there are classes";
                     return Err(error(format!("classes below the model's {outputs} outputs"), found, help));
@@ -67,19 +73,23 @@ impl<'a> Samples<'a> {
                 }
                 SampleLabels::Value(values)
             }
+            (Labels::Class { ids, names }, false) => {
+                if set.labels.number(0, 0, outputs).is_none() {
+                    let found = format!("{} classes and {outputs} outputs", names.len());
+                    let help = "give the last layer as many outputs as there are classes, or one for two classes";
+                    return Err(error(format!("an output a class for {}", loss.name()), found, help));
+                }
+                SampleLabels::Marks(ids)
+            }
             (labels, classes) => {
-                let found = match labels {
-                    Labels::None => "no labels",
-                    Labels::Class { .. } => "classes",
-                    Labels::Value(_) => "values",
-                };
-                let expected = if classes { "class labels" } else { "values" };
+                let found = if *labels == Labels::None { "no labels" } else { "values" };
+                let expected = if classes { "class labels" } else { "class labels or values" };
                 let help =
-                    "use softmax cross-entropy with classes; squared error, Huber or binary cross-entropy with values";
+                    "use softmax cross-entropy with classes; squared error, Huber or binary cross-entropy with either";
                 return Err(error(format!("{expected} for {}", loss.name()), found.into(), help));
             }
         };
-        Ok(Samples { set, labels })
+        Ok(Samples { set, labels, outputs })
     }
 
     /// The number of samples.
@@ -93,10 +103,17 @@ impl<'a> Samples<'a> {
         let mut x = Vec::with_capacity(count * size);
         indices.iter().for_each(|&i| x.extend_from_slice(self.set.sample(i)));
         let x = Tensor::from_data(TensorData::new(x, [count, size]), device);
+        let classes = |ids: &[u32]| {
+            let ids: Vec<i32> = indices.iter().map(|&i| ids[i] as i32).collect();
+            Tensor::from_data(TensorData::new(ids, [count, 1]), device)
+        };
         let target = match self.labels {
-            SampleLabels::Class(ids) => {
-                let ids: Vec<i32> = indices.iter().map(|&i| ids[i] as i32).collect();
-                Target::Class(Tensor::from_data(TensorData::new(ids, [count, 1]), device))
+            SampleLabels::Class(ids) => Target::Class(classes(ids)),
+            SampleLabels::Marks(ids) => {
+                let all = indices.iter().flat_map(|&i| (0..self.outputs).map(move |output| (i, output)));
+                let number = |(i, output)| self.set.labels.number(i, output, self.outputs).unwrap_or_default();
+                let marks: Vec<f32> = all.map(number).collect();
+                Target::Marks(Tensor::from_data(TensorData::new(marks, [count, self.outputs]), device), classes(ids))
             }
             SampleLabels::Value(values) => {
                 let values: Vec<f32> = indices.iter().map(|&i| values[i]).collect();
@@ -109,7 +126,7 @@ impl<'a> Samples<'a> {
     /// The class of a sample, or for values whether it is above one half.
     pub fn class(&self, index: usize) -> u32 {
         match self.labels {
-            SampleLabels::Class(ids) => ids[index],
+            SampleLabels::Class(ids) | SampleLabels::Marks(ids) => ids[index],
             SampleLabels::Value(values) => (values[index] > 0.5).into(),
         }
     }
@@ -117,7 +134,7 @@ impl<'a> Samples<'a> {
     /// The set's identity: a checkpoint continues on the same samples only.
     pub fn fingerprint(&self) -> u64 {
         let labels: Box<dyn Iterator<Item = u32>> = match self.labels {
-            SampleLabels::Class(ids) => Box::new(ids.iter().copied()),
+            SampleLabels::Class(ids) | SampleLabels::Marks(ids) => Box::new(ids.iter().copied()),
             SampleLabels::Value(values) => Box::new(values.iter().map(|v| v.to_bits())),
         };
         let bits = self.set.features.iter().map(|v| v.to_bits()).chain(labels);

@@ -19,10 +19,12 @@ const BATCH: usize = 256;
 pub struct Evaluation {
     /// The mean loss.
     pub loss: f64,
-    /// The share of right classes; `None` for a loss without classes.
+    /// The share of right classes; `None` without classes.
     pub accuracy: Option<f64>,
-    /// `[right class][predicted class]`, counts; empty for a loss without classes.
+    /// `[right class][predicted class]`, counts; empty without classes.
     pub confusion: Vec<Vec<u32>>,
+    /// The class that each sample is taken for; empty without classes.
+    pub predicted: Vec<u32>,
 }
 
 /// Evaluates parameters on a set, in batches; see [`Evaluation`].
@@ -59,7 +61,7 @@ pub(crate) fn measure(
         let batch = samples.batch(indices, device);
         let (output, _) = lowered.forward(tensors, batch.x, Mode::Predict);
         has_classes = loss::correct(loss, &output, &batch.target).is_some();
-        classes.push(loss::classes(&output));
+        classes.push(loss::classes(loss, &output));
         losses.push(loss::mean(loss, output, &batch.target));
     }
     // Read only now, so that the device never waits.
@@ -67,14 +69,15 @@ pub(crate) fn measure(
     let sum: f64 = losses.iter::<f32>().zip(all.chunks(BATCH)).map(|(l, c)| f64::from(l) * c.len() as f64).sum();
     let loss = sum / samples.len() as f64;
     if !has_classes {
-        return Ok(Evaluation { loss, accuracy: None, confusion: Vec::new() });
+        return Ok(Evaluation { loss, accuracy: None, confusion: Vec::new(), predicted: Vec::new() });
     }
     let count = lowered.output().elements().max(2) as usize;
     let mut confusion = vec![vec![0; count]; count];
     let predicted = Tensor::cat(classes, 0).try_into_data()?;
-    for (i, class) in predicted.iter::<f32>().enumerate() {
+    let predicted: Vec<u32> = predicted.iter::<f32>().map(|class| class as u32).collect();
+    for (i, &class) in predicted.iter().enumerate() {
         confusion[samples.class(i) as usize][class as usize] += 1;
     }
     let right: u32 = confusion.iter().enumerate().map(|(i, row)| row[i]).sum();
-    Ok(Evaluation { loss, accuracy: Some(f64::from(right) / samples.len() as f64), confusion })
+    Ok(Evaluation { loss, accuracy: Some(f64::from(right) / samples.len() as f64), confusion, predicted })
 }

@@ -9,39 +9,46 @@ pub(crate) fn mean(loss: &Loss, output: Tensor<2>, target: &Target) -> Tensor<1>
     match (loss, target) {
         (_, Target::Class(ids)) => activation::log_softmax(output, 1).gather(1, ids.clone()).mean().neg(),
         // max(x, 0) + ln(1 + exp(-|x|)) = -ln sigmoid(-x).
-        (Loss::BinaryCrossEntropy, Target::Values(t)) => {
+        (Loss::BinaryCrossEntropy, Target::Values(t) | Target::Marks(t, _)) => {
             (activation::log_sigmoid(output.clone().neg()).neg() - output * t.clone()).mean()
         }
-        (Loss::Huber { delta }, Target::Values(t)) => {
+        (Loss::Huber { delta }, Target::Values(t) | Target::Marks(t, _)) => {
             // With q = min(|d|, delta): q²/2 + delta (|d| - q).
             let d = (output - t.clone()).abs();
             let q = d.clone().clamp_max(*delta);
             (q.clone() * q.clone() * 0.5 + (d - q) * *delta).mean()
         }
-        (_, Target::Values(t)) => {
+        (_, Target::Values(t) | Target::Marks(t, _)) => {
             let d = output - t.clone();
             (d.clone() * d).mean()
         }
     }
 }
 
-/// The classes that outputs stand for, `[batch]`: the largest of several; of a single logit, whether it is positive.
-pub(crate) fn classes(output: &Tensor<2>) -> Tensor<1> {
+/// Above what a single output says the second of two classes: a logit is as likely as not at 0, other losses pull it to the
+/// numbers 0 and 1.
+pub(crate) fn middle(loss: &Loss) -> f32 {
+    if *loss == Loss::BinaryCrossEntropy { 0.0 } else { 0.5 }
+}
+
+/// The classes that outputs stand for, `[batch]`: the largest of several; of a single one, whether it is above the
+/// [`middle`].
+pub(crate) fn classes(loss: &Loss, output: &Tensor<2>) -> Tensor<1> {
     let output = output.clone().without_autodiff();
     match output.dims()[1] {
-        1 => output.greater_elem(0.0).float().flatten(0, 1),
+        1 => output.greater_elem(middle(loss)).float().flatten(0, 1),
         _ => output.argmax(1).float().flatten(0, 1),
     }
 }
 
-/// How many outputs stand for the right class, `[1]`; `None` for a loss without classes.
+/// How many outputs stand for the right class, `[1]`; `None` without classes.
 pub(crate) fn correct(loss: &Loss, output: &Tensor<2>, target: &Target) -> Option<Tensor<1>> {
     let right = match (loss, target) {
-        (_, Target::Class(ids)) => ids.clone().float(),
+        (_, Target::Class(ids) | Target::Marks(_, ids)) => ids.clone().float(),
         (Loss::BinaryCrossEntropy, Target::Values(t)) => t.clone().greater_elem(0.5).float(),
         _ => return None,
     };
-    Some(classes(output).equal(right.flatten(0, 1)).float().sum())
+    Some(classes(loss, output).equal(right.flatten(0, 1)).float().sum())
 }
 
 #[cfg(test)]
@@ -99,5 +106,11 @@ mod tests {
         let right: f32 = correct(&Loss::BinaryCrossEntropy, &output, &target).unwrap().into_scalar();
         assert_eq!(right, 2.0);
         assert!(correct(&Loss::MeanSquaredError, &output, &target).is_none());
+        // As numbers, 0.1 and 0.6 are nearer to 0 and to 1.
+        let ids = Tensor::from_data([[0], [1]], &device);
+        let marks = Target::Marks(Tensor::from_data([[0.0], [1.0]], &device), ids);
+        let output = Tensor::<2>::from_data([[0.1], [0.6]], &device);
+        let right: f32 = correct(&Loss::MeanSquaredError, &output, &marks).unwrap().into_scalar();
+        assert_eq!(right, 2.0);
     }
 }

@@ -57,4 +57,6 @@ pub use observer::{Event, JsonLines, Observer, Silent};
 pub use progress::Progress;
 pub use run::train;
 
+pub(crate) use loss::middle;
+
 pub use crate::lower::ParameterError;

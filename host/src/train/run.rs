@@ -12,7 +12,7 @@ use super::loss;
 use super::observer::{Event, Observer};
 use super::optimizer::Stepper;
 use crate::Parameters;
-use crate::data::random;
+use crate::data::{Labels, random};
 use crate::lower::{Lowered, Mode, Tensors, download, upload};
 use burn_tensor::{ExecutionError, Tensor};
 use emberlite::graph::write_graph;
@@ -336,9 +336,9 @@ fn check_settings(job: &Job<'_>, lowered: &Lowered<'_>) -> Result<(), TrainError
         if stopping.monitor.needs_validation() && job.validation.is_none() {
             return setting(&format!("early stopping on {} needs a validation set", stopping.monitor));
         }
-        let has_classes = t.loss.takes_class() || t.loss == Loss::BinaryCrossEntropy;
-        if stopping.monitor.needs_classes() && !has_classes {
-            return setting(&format!("early stopping on {} needs a loss with classes", stopping.monitor));
+        let labelled = matches!(job.train.labels, Labels::Class { .. });
+        if stopping.monitor.needs_classes() && !labelled && t.loss != Loss::BinaryCrossEntropy {
+            return setting(&format!("early stopping on {} needs samples with classes", stopping.monitor));
         }
     }
     Ok(())
