@@ -115,3 +115,82 @@ fn numbers_and_signs_are_learnt_by_one_output() {
         done(&["simulate", "--model", &model, "--weights", &weights, "--data", &rows, "--steps", "7", "--out", &out]);
     }
 }
+
+/// Losses that compare outputs with numbers take classes too: an output a class, or one output for two.
+#[test]
+fn classes_are_learnt_as_numbers() {
+    let folder = Folder::new();
+    let mut rows = "a,b,sign,kind\n".to_string();
+    for i in 0..100 {
+        let (a, b) = (i % 10 * 20 - 90, i / 10 * 20 - 90);
+        let kind = if a.max(b) < -a - b { "neither" } else { if a >= b { "a" } else { "b" } };
+        rows += &format!("{a},{b},{},{kind}\n", if 2 * a - b > 5 { "up" } else { "down" });
+    }
+    let rows = folder.write("rows.csv", rows);
+    for (label, outputs, loss, format) in [
+        ("sign", 1, "mean_squared_error", "f32"),
+        ("sign", 1, "mean_squared_error", "fixed16"),
+        ("sign", 2, "huber", "f32"),
+        ("kind", 3, "mean_squared_error", "f32"),
+        ("kind", 3, "mean_squared_error", "fixed16"),
+        ("kind", 3, "binary_cross_entropy", "f32"),
+    ] {
+        let text = format!(
+            "[data]\nfile = \"rows.csv\"\nfeatures = [\"a\", \"b\"]\nlabel = {{ class = \"{label}\" }}\n\
+             [model]\ninput = [2]\nformat = \"{format}\"\nlayers = [{{ op = \"linear\", outputs = {outputs} }}]\n\
+             [training]\nloss = \"{loss}\"\noptimizer = {{ name = \"adam\", learning_rate = 0.05 }}\nepochs = 60\n\
+             [device.training]\noptimizer = {{ name = \"sgd\", learning_rate = 0.01 }}\n"
+        );
+        let case = format!("{label} {outputs} {loss} {format}");
+        let model = folder.write("model.toml", text);
+        let (run, weights) = (folder.path("run"), folder.path("model.safetensors"));
+        done(&["train", "--quiet", "--model", &model, "--run", &run, "--out", &weights, "--device", "cpu"]);
+        let tested = tested(&folder, "run");
+        let number = |key: &str| tested[key].as_f64().unwrap();
+        // Every third sample a class: what a model that learnt nothing says is right for half of them at most.
+        assert!(number("host_accuracy") >= 0.85, "{case}: {tested}");
+        // In 16 bits a sample in a hundred may lie on the other side.
+        let most = if format == "f32" { 0.0 } else { 0.021 };
+        assert!((number("host_accuracy") - number("device_accuracy")).abs() <= most, "{case}: {tested}");
+        assert!((number("host_loss") - number("device_loss")).abs() <= 0.01 * number("host_loss"), "{case}: {tested}");
+        // `simulate` sees the same samples, and makes the same of them.
+        let metrics = folder.path("metrics.json");
+        done(&["simulate", "--model", &model, "--weights", &weights, "--data", &rows, "--metrics", &metrics]);
+        let simulated: serde_json::Value = serde_json::from_slice(&folder.read("metrics.json")).unwrap();
+        assert_eq!(
+            (simulated["accuracy"].as_f64(), simulated["loss"].as_f64()),
+            (Some(number("device_accuracy")), Some(number("device_loss"))),
+            "{case}"
+        );
+        let out = folder.path("out.safetensors");
+        done(&["simulate", "--model", &model, "--weights", &weights, "--data", &rows, "--steps", "50", "--out", &out]);
+    }
+}
+
+#[test]
+fn the_page_of_a_run_says_everything_in_words() {
+    for format in ["f32", "fixed16"] {
+        let folder = cli_common::trained(format);
+        let report: Value = serde_json::from_slice(&folder.read("run/report.json")).unwrap();
+        assert_eq!(report["description"], "Tells a and b apart from samples of 2 numbers.");
+        let tested = tested(&folder, "run");
+        // Eight samples: the shares of right ones can't differ by more than the share that is judged differently.
+        let number = |key: &str| tested[key].as_f64().unwrap();
+        let agreement = report["agreement"].as_f64().unwrap();
+        assert!((number("host_accuracy") - number("device_accuracy")).abs() <= 1.0 - agreement, "{tested}");
+        assert!(agreement >= 7.0 / 8.0, "{tested}");
+        let words = |key: &str, name: &str| {
+            let pairs = report[key].as_array().unwrap();
+            pairs.iter().find(|pair| pair[0] == name).unwrap_or_else(|| panic!("no {name} in {report}"))[1].clone()
+        };
+        assert_eq!(words("settings", "optimizer"), "Adam");
+        assert_eq!(words("settings", "learning rate"), "0.01");
+        assert_eq!(words("settings", "on the device: learning rate"), "0.05");
+        assert!(words("data", "files").as_str().unwrap().ends_with("rows.csv"));
+        // Rust's own way to print a value has these.
+        for key in ["settings", "data", "seeds", "versions"] {
+            let text = report[key].to_string();
+            assert!(!["{", "Some", "None", "("].iter().any(|mark| text.contains(mark)), "{text}");
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod plan;
 mod report;
 mod simulate;
 mod train;
+mod words;
 
 pub use error::CliError;
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use emberlite::image::Image;
 use emberlite::plan::Training;
 
-use super::CliError;
 use super::train::Tested;
-use crate::data::{Dataset, Labels};
+use super::{CliError, words};
+use crate::data::{Dataset, Label, Labels};
 use crate::export;
 use crate::report::{self, Confusion, FileFacts, ModelFacts, Pairs, PartFacts, Score, TrainingReport};
 use crate::spec::{Budget, Costs, Parts, Spec};
@@ -54,6 +54,8 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
     let seed = |what: &str, seed: u32| (what.to_string(), seed.to_string());
     TrainingReport {
         name: spec.name.clone(),
+        description: description(spec, &tested.classes),
+        agreement: tested.agreement,
         scores: vec![
             score("host (f32)".into(), tested.host_accuracy, tested.host_loss),
             score(device.clone(), tested.device_accuracy, tested.device_loss),
@@ -69,14 +71,14 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
             classes: tested.classes.clone(),
         },
         parts: parts.iter().filter_map(|(name, set)| Some(part(name, (*set)?))).collect(),
-        data: pairs(&[("sample", spec.model.input.to_string())]),
+        data: spec.data.as_ref().map(words::data).unwrap_or_default(),
         model: ModelFacts {
             ram_budget_bytes: budget.ram.map(u64::from),
             flash_budget_bytes: budget.flash.map(u64::from),
             board: spec.device.board.clone().unwrap_or_default(),
             ..ModelFacts::from(*costs)
         },
-        settings: settings_of(settings, facts.epochs, &spec.device.training),
+        settings: words::settings(settings, facts.epochs, spec.training.early_stopping.as_ref(), &spec.device.training),
         command: facts.command.into(),
         seeds: vec![
             seed("initial weights, order of samples, dropout", settings.seed),
@@ -87,22 +89,23 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
             ("emberlite", env!("CARGO_PKG_VERSION").into()),
             ("system", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         ]),
-        ..TrainingReport::default()
     }
 }
 
-fn settings_of(host: &Training, epochs: u32, device: &Training) -> Pairs {
-    pairs(&[
-        ("loss", host.loss.name().into()),
-        ("optimizer", format!("{:?}", host.optimizer)),
-        ("schedule", format!("{:?}", host.schedule.decay)),
-        ("batch", host.batch.to_string()),
-        ("epochs", epochs.to_string()),
-        ("clipping", format!("{:?}", host.clip)),
-        ("penalties", format!("l1 {}, l2 {}", host.penalty.l1, host.penalty.l2)),
-        ("on the device: optimizer", format!("{:?}", device.optimizer)),
-        ("on the device: batch", device.batch.to_string()),
-    ])
+/// What the model does, in a sentence.
+fn description(spec: &Spec, classes: &[String]) -> String {
+    /// More are counted.
+    const MOST: usize = 8;
+    let input = &spec.model.input;
+    let sample = format!("from samples of {input} number{}", if input.elements() == 1 { "" } else { "s" });
+    match classes {
+        [] => match spec.data.as_ref().map(|data| data.files.label()) {
+            Some(Label::Value(name)) if !name.is_empty() => format!("Predicts the number {name} {sample}."),
+            _ => format!("Predicts a number {sample}."),
+        },
+        [all @ .., last] if classes.len() <= MOST => format!("Tells {} and {last} apart {sample}.", all.join(", ")),
+        _ => format!("Tells {} classes apart {sample}.", classes.len()),
+    }
 }
 
 fn part(name: &str, set: &Dataset) -> PartFacts {

@@ -66,7 +66,7 @@ pub struct Trained {
     /// Every epoch, those before a resumption included.
     pub history: Vec<EpochRecord>,
     /// `[right class][predicted class]`, counts over the validation set, or over the training set without one, with the
-    /// best parameters; empty for a loss without classes.
+    /// best parameters; empty without classes.
     pub confusion: Vec<Vec<u32>>,
     /// The epoch whose parameters these are, from 1; 0 if there was none.
     pub best_epoch: u32,
