@@ -29,9 +29,10 @@ enum Template {
 /// A file's name and content.
 type Content = (&'static str, &'static [u8]);
 
-const DIGITS: Content = ("digits.csv", include_bytes!("../../../data/digits.csv"));
-const WATCH: Content = ("watch.csv.gz", include_bytes!("../../../data/watch/watch.csv.gz"));
-const NOTICE: Content = ("NOTICE", include_bytes!("../../../data/NOTICE"));
+// Links to the repository's data, whose content is packed with this package.
+const DIGITS: Content = ("digits.csv", include_bytes!("../../embedded/digits.csv"));
+const WATCH: Content = ("watch.csv.gz", include_bytes!("../../embedded/watch.csv.gz"));
+const NOTICE: Content = ("NOTICE", include_bytes!("../../embedded/NOTICE"));
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let (toml, data): (&str, Content) = match arguments.template {

@@ -28,15 +28,15 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// The boards that the firmware knows.
+/// The boards that the firmware knows; links to its files, whose content is packed with this package.
 const BOARDS: [(&str, &str); 7] = [
-    ("m0", include_str!("../../../firmware/boards/m0.toml")),
-    ("m3", include_str!("../../../firmware/boards/m3.toml")),
-    ("m4f", include_str!("../../../firmware/boards/m4f.toml")),
-    ("m4f-large", include_str!("../../../firmware/boards/m4f-large.toml")),
-    ("m7", include_str!("../../../firmware/boards/m7.toml")),
-    ("rv32imac", include_str!("../../../firmware/boards/rv32imac.toml")),
-    ("rv32imafc", include_str!("../../../firmware/boards/rv32imafc.toml")),
+    ("m0", include_str!("../../embedded/boards/m0.toml")),
+    ("m3", include_str!("../../embedded/boards/m3.toml")),
+    ("m4f", include_str!("../../embedded/boards/m4f.toml")),
+    ("m4f-large", include_str!("../../embedded/boards/m4f-large.toml")),
+    ("m7", include_str!("../../embedded/boards/m7.toml")),
+    ("rv32imac", include_str!("../../embedded/boards/rv32imac.toml")),
+    ("rv32imafc", include_str!("../../embedded/boards/rv32imafc.toml")),
 ];
 
 /// A board and whether the model fits it; RAM is arena and stack, flash the model's file, without the program.
