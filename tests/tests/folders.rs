@@ -1,5 +1,6 @@
 //! Nothing lies in a folder and isn't used: every file is a module of the one above it, and every operation of the core
-//! has its lowering, under the same name. The compiler holds the rest, since no `match` over operations has a wildcard.
+//! has its lowering, under the same name; and no room of the core names a higher one. The compiler holds the rest, since no
+//! `match` over operations has a wildcard.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -75,4 +76,44 @@ fn every_operation_is_registered_and_has_its_lowering() {
         assert!(there, "core/src/op/{name}.rs has no host/src/lower/{name}.rs: the host can't train it");
         assert!(calls(&lower.join("mod.rs")), "no line of `Lowered::forward` calls host/src/lower/{name}.rs");
     }
+}
+
+/// The rooms of the core from below; those of one line don't know each other.
+const ROOMS: [&[&str]; 9] = [
+    &["number", "math", "shape"],
+    &["kernel"],
+    &["op", "loss", "optimizer"],
+    &["graph"],
+    &["plan"],
+    &["image"],
+    &["executor"],
+    &["tensor"],
+    &["learner"],
+];
+
+/// The core's source in a room: a folder, or one file.
+fn source(path: &Path) -> String {
+    if path.is_dir() { list(path).iter().map(|path| source(path)).collect() } else { text(path) }
+}
+
+#[test]
+fn no_room_names_a_higher_one() {
+    let folder = root().join("core/src");
+    let room = |name: &str| ["", "rs"].map(|e| folder.join(name).with_extension(e)).into_iter().find(|p| p.exists());
+    let all: BTreeSet<String> = list(&folder).iter().map(|path| stem(path)).filter(|name| name != "lib").collect();
+    assert_eq!(all, ROOMS.iter().flat_map(|row| row.iter().map(|name| name.to_string())).collect());
+    let mut named = 0;
+    for (height, row) in ROOMS.iter().enumerate() {
+        for name in *row {
+            let source = source(&room(name).expect("listed above"));
+            let names = |other: &str| {
+                source.contains(&format!("crate::{other}::")) || source.contains(&format!("crate::{other};"))
+            };
+            let above = ROOMS[height..].iter().flat_map(|row| row.iter()).filter(|other| *other != name);
+            let wrong: Vec<_> = above.filter(|other| names(other)).collect();
+            assert!(wrong.is_empty(), "{name} names {wrong:?}, which lies beside or above it");
+            named += ROOMS[..height].iter().flat_map(|row| row.iter()).filter(|other| names(other)).count();
+        }
+    }
+    assert!(named > 25, "only {named} names of lower rooms: this looks in the wrong place");
 }
