@@ -185,10 +185,10 @@ fn the_page_of_a_run_says_everything_in_words() {
         };
         assert_eq!(words("settings", "optimizer"), "Adam");
         assert_eq!(words("settings", "learning rate"), "0.01");
-        assert_eq!(words("settings", "on the device: learning rate"), "0.05");
+        assert_eq!(words("device_settings", "learning rate"), "0.05");
         assert!(words("data", "files").as_str().unwrap().ends_with("rows.csv"));
         // Rust's own way to print a value has these.
-        for key in ["settings", "data", "seeds", "versions"] {
+        for key in ["settings", "device_settings", "data", "seeds", "versions"] {
             let text = report[key].to_string();
             assert!(!["{", "Some", "None", "("].iter().any(|mark| text.contains(mark)), "{text}");
         }

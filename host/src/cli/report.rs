@@ -78,7 +78,8 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
             board: spec.device.board.clone().unwrap_or_default(),
             ..ModelFacts::from(*costs)
         },
-        settings: words::settings(settings, facts.epochs, spec.training.early_stopping.as_ref(), &spec.device.training),
+        settings: words::host(settings, facts.epochs, spec.training.early_stopping.as_ref()),
+        device_settings: words::device(&spec.device.training),
         command: facts.command.into(),
         seeds: vec![
             seed("initial weights, order of samples, dropout", settings.seed),

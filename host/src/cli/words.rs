@@ -9,13 +9,9 @@ use crate::report::Pairs;
 use crate::spec::{DataSpec, EarlyStopping, Files, Part};
 
 /// The settings of a run; what is switched off is left out.
-pub(super) fn settings(host: &Training, epochs: u32, stopping: Option<&EarlyStopping>, device: &Training) -> Pairs {
-    let mut pairs = vec![("epochs", epochs.to_string())];
-    pairs.extend(stopping.map(|stopping| ("early stopping", early_stopping(stopping))));
-    pairs.extend(of(host));
-    let here = |(name, value): (&str, String)| (name.to_string(), value);
-    let there = |(name, value): (&str, String)| (format!("on the device: {name}"), value);
-    pairs.into_iter().map(here).chain(of(device).into_iter().map(there)).collect()
+pub(super) fn host(training: &Training, epochs: u32, stopping: Option<&EarlyStopping>) -> Pairs {
+    let stopping = stopping.map(|stopping| ("early stopping".into(), early_stopping(stopping)));
+    device(training).into_iter().chain([("epochs".into(), epochs.to_string())]).chain(stopping).collect()
 }
 
 /// Where samples come from and how they are divided.
@@ -34,7 +30,8 @@ pub(super) fn data(data: &DataSpec) -> Pairs {
     pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
-fn of(training: &Training) -> Vec<(&'static str, String)> {
+/// The settings of learning itself, on the host or on the device; what is switched off is left out.
+pub(super) fn device(training: &Training) -> Pairs {
     let Training { loss, optimizer, schedule, penalty, clip, batch, seed: _ } = training;
     let mut pairs = vec![
         ("loss", self::loss(loss)),
@@ -52,7 +49,7 @@ fn of(training: &Training) -> Vec<(&'static str, String)> {
         Clip::Value(limit) => pairs.push(("gradients", format!("each within ±{}", number(*limit)))),
         Clip::GlobalNorm(limit) => pairs.push(("gradients", format!("together no longer than {}", number(*limit)))),
     }
-    pairs
+    pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
 fn loss(loss: &Loss) -> String {
@@ -188,22 +185,20 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_is_left_out() {
-        let host = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.001)).batch(32);
-        let device = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.05));
-        let expected = "epochs: 20\nloss: softmax cross-entropy\noptimizer: Adam\nlearning rate: 0.001\nbatch: 32\n\
-                        on the device: loss: softmax cross-entropy\non the device: optimizer: SGD\n\
-                        on the device: learning rate: 0.05\non the device: batch: 1\n";
-        assert_eq!(text(&settings(&host, 20, None, &device)), expected);
+        let adam = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.001)).batch(32);
+        let expected = "loss: softmax cross-entropy\noptimizer: Adam\nlearning rate: 0.001\nbatch: 32\n";
+        assert_eq!(text(&device(&adam)), expected);
+        assert_eq!(text(&host(&adam, 20, None)), format!("{expected}epochs: 20\n"));
     }
 
     #[test]
     fn what_is_set_is_said() {
         let optimizer = Optimizer::Sgd { learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 1e-5 };
-        let mut host = Training::new(Loss::Huber { delta: 0.5 }, optimizer).clip(Clip::GlobalNorm(2.0)).batch(8);
-        host.schedule = Schedule::new(Decay::Cosine { steps: 500, minimum: 0.0 }).warmed_up(20, 0.1);
-        host.penalty = Penalty { l1: 0.0, l2: 1e-3 };
+        let mut training = Training::new(Loss::Huber { delta: 0.5 }, optimizer).clip(Clip::GlobalNorm(2.0)).batch(8);
+        training.schedule = Schedule::new(Decay::Cosine { steps: 500, minimum: 0.0 }).warmed_up(20, 0.1);
+        training.penalty = Penalty { l1: 0.0, l2: 1e-3 };
         let stopping = EarlyStopping { monitor: Some("validation_loss"), patience: 5, minimum_gain: 0.01 };
-        let said = text(&settings(&host, 7, Some(&stopping), &host));
+        let said = "\n".to_string() + &text(&host(&training, 7, Some(&stopping)));
         for expected in [
             "early stopping: after 5 epochs without a gain of 0.01 in validation loss\n",
             "loss: Huber, delta 0.5\n",

@@ -30,7 +30,7 @@ impl Usage {
         }
     }
 
-    /// `63.0 % of 64.0 KiB`; nothing without a budget.
+    /// `63.0 % of 64 KiB`; nothing without a budget.
     pub(super) fn share(&self) -> String {
         let of = |budget: u64| format!("{} of {}", percent(self.total() as f64 / budget as f64), bytes(budget));
         self.budget.map(of).unwrap_or_default()

@@ -51,11 +51,14 @@ pub(super) fn points(difference: f64) -> String {
 
 /// `41.3 KiB`, or bytes where they are few.
 pub(super) fn bytes(n: u64) -> String {
-    match n {
-        0..10_000 => format!("{} B", grouped(n)),
-        10_000..10_485_760 => format!("{:.1} KiB", n as f64 / 1024.0),
-        _ => format!("{:.1} MiB", n as f64 / 1_048_576.0),
-    }
+    let (unit, name) = match n {
+        0..10_000 => return format!("{} B", grouped(n)),
+        10_000..10_485_760 => (1024, "KiB"),
+        _ => (1_048_576, "MiB"),
+    };
+    // A whole number is one.
+    let places = if n.is_multiple_of(unit) { 0 } else { 1 };
+    format!("{:.places$} {name}", n as f64 / unit as f64)
 }
 
 /// About three significant digits, without an exponent where that reads well.
@@ -114,7 +117,7 @@ mod tests {
             ["91.3 %", "99.98 %", "99.999 %", "100.0 %", "0.0 %", "0.01 %", "0.0 %", "–"]
         );
         assert_eq!([0.537, -0.02, 0.0, -1e-9].map(points), ["+53.7", "−2.0", "±0.0", "±0.0"]);
-        assert_eq!([512, 42_268, 20 << 20].map(bytes), ["512 B", "41.3 KiB", "20.0 MiB"]);
+        assert_eq!([512, 42_268, 20 << 20].map(bytes), ["512 B", "41.3 KiB", "20 MiB"]);
         assert_eq!([3.21, 250.0, 7500.0, -1.0].map(duration), ["3.2 s", "4 min 10 s", "2 h 5 min", "–"]);
         assert!(mean([f64::NAN].into_iter()).is_nan());
     }

@@ -78,7 +78,11 @@ pub(crate) fn open(choice: DeviceChoice) -> Result<Open, TrainError> {
 
 fn cpu() -> Open {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    Open { device: Device::flex(), name: format!("cpu ({threads} threads)"), hardware: false }
+    Open {
+        device: Device::flex(),
+        name: format!("CPU, {threads} thread{}", if threads == 1 { "" } else { "s" }),
+        hardware: false,
+    }
 }
 
 #[cfg(test)]

@@ -128,8 +128,8 @@ pub fn training() -> TrainingReport {
             ("schedule", "cosine over 40 epochs"),
             ("batch", "32"),
             ("early stopping", "validation_loss, patience 12"),
-            ("device learns with", "sgd, learning rate 0.01, batch 1"),
         ]),
+        device_settings: pairs(&[("optimizer", "SGD"), ("learning rate", "0.01"), ("batch", "1")]),
         command: "emberlite train --model watch/model.toml --out watch.safetensors --report watch.html --seed 1".into(),
         seeds: pairs(&[("run", "1"), ("split", "7")]),
         files: vec![FileFacts {

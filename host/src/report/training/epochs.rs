@@ -13,8 +13,11 @@ pub(super) fn few(report: &TrainingReport) -> String {
     let (Some(first), Some(last)) = (report.history.first(), report.history.last()) else { return String::new() };
     let best = report.history.iter().find(|e| e.epoch == report.best_epoch);
     let mut shown: Vec<(&str, &EpochRecord)> = vec![("first", first)];
-    shown.extend(best.map(|best| ("best", best)));
-    shown.push(("last", last));
+    match best.filter(|best| best.epoch != last.epoch) {
+        Some(best) => shown.extend([("best", best), ("last", last)]),
+        None if best.is_some() => shown.push(("last, and best", last)),
+        None => shown.push(("last", last)),
+    }
     let line = |name: &str, value: &dyn Fn(&EpochRecord) -> Option<String>| -> Option<Row> {
         let values: Vec<Option<String>> = shown.iter().map(|(_, epoch)| value(epoch)).collect();
         let known = values.iter().any(Option::is_some);

@@ -39,6 +39,8 @@ pub struct TrainingReport {
     pub model: ModelFacts,
     /// The settings of the run.
     pub settings: Pairs,
+    /// The settings that the device learns with.
+    pub device_settings: Pairs,
     /// The line that ran it.
     pub command: String,
     /// Seeds, each with what it decides.

@@ -30,7 +30,9 @@ pub fn training(report: &TrainingReport) -> String {
     body += &section("Model", &model::summary(&report.model), &model::layers(&report.model));
     body += &section("On the device", &model::fits(&report.model), &model::memory(&report.model));
     body += &section("Data", "", &data::html(report));
-    body += &section("Settings", "", &pairs(&report.settings));
+    let learns =
+        [part("On this machine", &pairs(&report.settings)), part("On the device", &pairs(&report.device_settings))];
+    body += &section("Settings", "", &columns(&learns));
     let facts = [part("Seeds", &pairs(&report.seeds)), part("Versions", &pairs(&report.versions))];
     let again = command(&report.command) + &part("Files", &files(&report.files)) + &columns(&facts);
     body += &section("How to repeat it", "", &again);
@@ -60,8 +62,10 @@ fn verdict(report: &TrainingReport) -> String {
         }
     };
     let lines = report.scores.iter().map(line).collect();
-    let agreement =
-        report.agreement.map(|a| format!("Host and device arithmetic agree on {} of the samples.", percent(a)));
+    let agreement = report.agreement.map(|share| match share {
+        1.0 => "Host and device arithmetic agree on every sample.".into(),
+        share => format!("Host and device arithmetic agree on {} of the samples.", percent(share)),
+    });
     Verdict { value, text, lines, note: agreement.unwrap_or_default(), badge: None }.html()
 }
 
