@@ -1,8 +1,8 @@
 //! Models that are trained on a host and **keep learning on the microcontroller**.
 //!
-//! `no_std`, no allocator, no panics, no `unsafe`. A model is data, planned by rustc: shapes, memory and costs are known
-//! before anything is flashed, and a mistake is a compile error that names the layer. Training on the device is the same
-//! code as its simulation on a host, bit for bit.
+//! `no_std`, no allocator, no panics, no `unsafe` but in the kernels of one instruction set. A model is data, planned by
+//! rustc: shapes, memory and costs are known before anything is flashed, and a mistake is a compile error that names the
+//! layer. Training on the device has the bits of its simulation on a host.
 //!
 //! # Learn something
 //!
@@ -64,7 +64,7 @@
 //! - `defmt`: every public error and report implements `defmt::Format`.
 //! - `micromath`: takes the square root from micromath instead of libm; see [`math`].
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;

@@ -1,12 +1,20 @@
 //! Innermost loops on slices.
 //!
 //! `portable` is the reference: plain Rust, always compiled, generic over the number format. Instruction-set kernels
-//! will stand beside it in folders of their own with the same function names; this file selects. Every kernel states
-//! the order of its sums, which is part of its contract: a replacement must give the same bits.
+//! stand beside it in folders of their own with the same function names, and this file selects; `build.rs` says what the
+//! target has. Every kernel states the order of its sums, which is part of its contract: a replacement gives the same bits.
 
+#[cfg(kernel_arm_vfp)]
+#[allow(unsafe_code)]
+mod arm_vfp;
 pub mod portable;
 
-pub use portable::{
-    Geometry, correlate_row, gather, gather_products, gather_transposed, mac, mac4, matrix_vector,
-    matrix_vector_transposed, slide1, slide4,
+#[cfg(kernel_arm_vfp)]
+use arm_vfp as selected;
+#[cfg(not(kernel_arm_vfp))]
+use portable as selected;
+
+pub use portable::{Geometry, gather, gather_products, gather_transposed, mac, mac4, slide1};
+pub use selected::{
+    correlate_rows, descend, descend_rows, matrix_vector, matrix_vector_transposed, slide4, square_root,
 };

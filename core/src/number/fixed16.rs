@@ -181,6 +181,10 @@ impl Number for Fixed16 {
         None
     }
     #[inline(always)]
+    fn sum_floats_mut(_sums: &mut [i64]) -> Option<&mut [f32]> {
+        None
+    }
+    #[inline(always)]
     fn view(words: &[u32]) -> &[i16] {
         bytemuck::must_cast_slice(words)
     }

@@ -101,6 +101,10 @@ impl Number for F32 {
         Some(values)
     }
     #[inline(always)]
+    fn sum_floats_mut(sums: &mut [f32]) -> Option<&mut [f32]> {
+        Some(sums)
+    }
+    #[inline(always)]
     fn view(words: &[u32]) -> &[f32] {
         bytemuck::must_cast_slice(words)
     }

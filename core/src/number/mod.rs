@@ -121,6 +121,9 @@ pub trait Number: Copy + Default + core::fmt::Debug + 'static {
     /// See [`Number::floats`], for gradients and optimizer state.
     fn gradient_floats_mut(values: &mut [Self::Gradient]) -> Option<&mut [f32]>;
 
+    /// See [`Number::floats`], for sums.
+    fn sum_floats_mut(sums: &mut [Self::Accumulator]) -> Option<&mut [f32]>;
+
     /// Views words as values.
     fn view(words: &[u32]) -> &[Self::Value];
     /// Views words as values.

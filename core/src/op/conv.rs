@@ -266,7 +266,7 @@ impl Conv {
                         }
                     };
                     // Fixed point has no registers for that many sums of 64 bits.
-                    let slide = together == 4 && s.g.stride[1] == 1 && N::FORMAT == Format::F32;
+                    let slide = together == 4 && s.g.stride == [1, 1] && N::FORMAT == Format::F32;
                     match s.g.window[1] {
                         3 if slide => put(&correlate_rows::<N, 3>(x, errors, &s.g, ky)),
                         5 if slide => put(&correlate_rows::<N, 5>(x, errors, &s.g, ky)),
@@ -310,7 +310,7 @@ fn error_sums<N: Number>(w: &[N::Value], s: &Sizes, patch: &[N::Value], four: bo
     sums
 }
 
-/// The sums over all positions for every column of one window row, stride 1, four error planes.
+/// The sums over all positions for every column of one window row, stride 1 in both directions, four error planes.
 #[inline]
 fn correlate_rows<N: Number, const K: usize>(
     x: &[N::Value],
@@ -318,15 +318,13 @@ fn correlate_rows<N: Number, const K: usize>(
     g: &Geometry,
     ky: usize,
 ) -> [[N::Accumulator; 4]; K] {
-    let mut sums = [[N::ZERO; 4]; K];
-    let [height, width] = g.input;
-    for oy in 0..g.output[0] {
-        let Some(iy) = (oy * g.stride[0] + ky).checked_sub(g.padding[0]).filter(|&iy| iy < height) else { continue };
-        let x = x.get(iy * width..(iy + 1) * width).unwrap_or_default();
-        let errors = errors.map(|e| e.get(oy * g.output[1]..(oy + 1) * g.output[1]).unwrap_or_default());
-        sums = kernel::correlate_row::<N, K>(sums, x, g.padding[1], errors);
-    }
-    sums
+    let sums = [[N::ZERO; 4]; K];
+    // Error row r meets input row r + ky - padding.
+    let (skip, x_skip) = (g.padding[0].saturating_sub(ky), ky.saturating_sub(g.padding[0]));
+    let (width, x_width) = (g.output[1], g.input[1]);
+    let errors = errors.map(|e| e.get(skip * width..).unwrap_or_default());
+    let x = x.get(x_skip * x_width..).unwrap_or_default();
+    kernel::correlate_rows::<N, K>(sums, x, x_width, g.padding[1], errors, width)
 }
 
 /// The sums over all positions of error times shifted input, for one window element and up to four error planes.

@@ -75,22 +75,19 @@ fn pass<const K: usize, const REVERSED: bool>(
     left: usize,
 ) {
     let weights = |r: usize| w.get(r * stride..).and_then(|w| w.first_chunk::<K>()).copied().unwrap_or([0.0; K]);
-    let x = x.get(source.start()..).unwrap_or_default().chunks_exact(source.width.max(1));
-    let width = rows.width.max(1);
+    let x = x.get(source.start()..).unwrap_or_default();
     let mut each = planes.chunks_exact_mut(plane);
     match (each.next(), each.next(), each.next(), each.next()) {
         (Some(a), Some(b), Some(c), Some(d)) => {
             let w = [weights(0), weights(1), weights(2), weights(3)];
-            let skip = |plane| from::<f32>(plane, rows.start()).chunks_exact_mut(width);
-            let [a, b, c, d] = [a, b, c, d].map(skip);
-            for ((((x, a), b), c), d) in x.zip(a).zip(b).zip(c).zip(d) {
-                kernel::slide4::<K, REVERSED>([a, b, c, d], &w, x, left);
-            }
+            let planes = [a, b, c, d].map(|plane| from(plane, rows.start()));
+            kernel::slide4::<K, REVERSED>(planes, rows.width, &w, x, source.width, left);
         }
         (a, b, c, _) => {
             for (r, plane) in [a, b, c].into_iter().flatten().enumerate() {
                 let w = weights(r);
-                for (x, y) in x.clone().zip(from(plane, rows.start()).chunks_exact_mut(width)) {
+                let y = from(plane, rows.start()).chunks_exact_mut(rows.width.max(1));
+                for (x, y) in x.chunks_exact(source.width.max(1)).zip(y) {
                     kernel::slide1::<K, REVERSED>(y, &w, x, left);
                 }
             }

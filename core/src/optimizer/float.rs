@@ -2,12 +2,11 @@
 //!
 //! A rule sees one element: weight, state, gradient. The two loops around it read the gradient as `x[i] * factor` (a
 //! buffered gradient has the factor 1, which changes no bit) and work on four elements at once, so that
-//! loads may be grouped. Plain descent without decay has a loop of its own: on Cortex-M4 4.4 instructions an element (two
-//! loads, VMLS, a store and a share of the loop; compilers don't form multiple-register loads here).
+//! loads may be grouped. Plain descent without decay is a kernel of its own.
 
 use super::range::{is_infinite, is_zero};
 use super::{Corrections, Optimizer, OptimizerSet, StepSettings};
-use crate::math;
+use crate::{kernel, math};
 use core::array::from_mut;
 
 /// One row's step. `state` slots are as long as `w` or empty.
@@ -32,7 +31,7 @@ pub(super) fn step(
                     *w -= rate * g;
                 }
             } else {
-                descend(w, x, rate * gradient.factor);
+                kernel::descend(w, x, rate * gradient.factor);
             }
         }
         Optimizer::Sgd { momentum, .. } if linked.has_kind(1) && optimizer.kind() == 1 => {
@@ -71,24 +70,6 @@ pub(super) fn plain_rate(optimizer: &Optimizer, linked: OptimizerSet, step: &Ste
     let gradient = Gradient::new(1.0, optimizer.weight_decay(), step);
     let plain = linked.has_kind(0) && optimizer.kind() == 0 && !gradient.adjusted;
     if plain { Some(step.rate.real() * gradient.factor) } else { None }
-}
-
-/// `w -= c * x`, eight at a time.
-#[inline(never)]
-pub(super) fn descend(w: &mut [f32], x: &[f32], c: f32) {
-    // Nothing changes; a whole row of zero errors, as ReLU makes them, is passed over.
-    if c == 0.0 {
-        return;
-    }
-    let (w8, w1) = w.as_chunks_mut::<8>();
-    let (x8, x1) = x.as_chunks::<8>();
-    for (w, &[x0, x1, x2, x3, x4, x5, x6, x7]) in w8.iter_mut().zip(x8) {
-        let [w0, w1, w2, w3, w4, w5, w6, w7] = *w;
-        *w = [w0 - c * x0, w1 - c * x1, w2 - c * x2, w3 - c * x3, w4 - c * x4, w5 - c * x5, w6 - c * x6, w7 - c * x7];
-    }
-    for (w, &x) in w1.iter_mut().zip(x1) {
-        *w -= c * x;
-    }
 }
 
 /// How a gradient comes out of `x`, before the rule.

@@ -1,6 +1,7 @@
 //! All rows of an outer product: the update of a linear layer.
 
 use super::{Optimizer, OptimizerSet, StepSettings, float};
+use crate::kernel;
 use crate::number::Number;
 
 impl Optimizer {
@@ -24,9 +25,7 @@ impl Optimizer {
         if let Some(rate) = float::plain_rate(self, linked, step)
             && let (Some(w), Some(x), Some(factors)) = (N::floats_mut(weights), N::floats(values), N::floats(factors))
         {
-            for (w, &factor) in w.chunks_exact_mut(len).zip(factors) {
-                float::descend(w, x, rate * factor);
-            }
+            kernel::descend_rows(w, x, factors, rate);
             return;
         }
         let mut step = *step;

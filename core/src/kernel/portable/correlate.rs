@@ -6,13 +6,31 @@
 use super::slide::{first, next};
 use crate::number::Number;
 
-/// One row of a weight gradient, for four error rows and `K` neighbouring window columns at once:
-/// `sums[k][r] += Σ_i errors[r][i] * x[i + k - left]`, i ascending, with zeros beyond both ends of `x`.
+/// Part of a weight gradient, for four error planes and `K` neighbouring window columns at once:
+/// `sums[k][r] += Σ_j Σ_i errors[r][j][i] * x[j][i + k - left]`, rows j and then columns i ascending, with zeros beyond both
+/// ends of a row of `x`.
 ///
-/// The window slides along `x`, so that every input is loaded once for `4 K` products. Adding the product of a zero
-/// changes no bit of a finite sum, so the result is that of leaving those elements out.
-#[inline]
-pub fn correlate_row<N: Number, const K: usize>(
+/// Rows are `width` and `x_width` elements long and follow each other; there are as many as every plane has. The window
+/// slides along `x`, so that every input is loaded once for `4 K` products. Adding the product of a zero changes no bit of
+/// a finite sum, so the result is that of leaving those elements out.
+#[inline(never)]
+pub fn correlate_rows<N: Number, const K: usize>(
+    mut sums: [[N::Accumulator; 4]; K],
+    x: &[N::Value],
+    x_width: usize,
+    left: usize,
+    errors: [&[N::Value]; 4],
+    width: usize,
+) -> [[N::Accumulator; 4]; K] {
+    let [a, b, c, d] = errors.map(|errors| errors.chunks_exact(width.max(1)));
+    for ((((x, a), b), c), d) in x.chunks_exact(x_width.max(1)).zip(a).zip(b).zip(c).zip(d) {
+        sums = row::<N, K>(sums, x, left, [a, b, c, d]);
+    }
+    sums
+}
+
+#[inline(always)]
+fn row<N: Number, const K: usize>(
     mut sums: [[N::Accumulator; 4]; K],
     x: &[N::Value],
     left: usize,

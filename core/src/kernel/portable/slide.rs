@@ -4,14 +4,29 @@
 //! results, and no neighbourhood is gathered first, which costs as much again. The order of every sum is that of the
 //! gathering path: channel, window row, window column. Loops zip plain slice iterators, so that one counter serves.
 
-/// `y[r][i] += Σ_k w[r][k] * x[i + k - left]` for four rows `r`, k ascending, with zeros beyond both ends of `x`; with
-/// `REVERSED` the window's elements meet the weights backwards, `x[i + K - 1 - k - left]`, as the error of a
-/// convolution needs it.
+/// `y[r][j][i] += Σ_k w[r][k] * x[j][i + k - left]` for four planes `r` of rows `j`, k ascending, with zeros beyond both
+/// ends of a row of `x`; with `REVERSED` the window's elements meet the weights backwards, `x[j][i + K - 1 - k - left]`, as
+/// the error of a convolution needs it.
 ///
-/// Four rows share the loads of `x`; they end with the shortest. Adding the product of a zero changes no bit of a
-/// finite sum but the sign of a zero.
+/// Rows are `width` and `x_width` elements long and follow each other; there are as many as every plane has. Four planes
+/// share the loads of `x`. Adding the product of a zero changes no bit of a finite sum but the sign of a zero.
+#[inline(never)]
+pub fn slide4<const K: usize, const REVERSED: bool>(
+    y: [&mut [f32]; 4],
+    width: usize,
+    w: &[[f32; K]; 4],
+    x: &[f32],
+    x_width: usize,
+    left: usize,
+) {
+    let [a, b, c, d] = y.map(|y| y.chunks_exact_mut(width.max(1)));
+    for ((((x, a), b), c), d) in x.chunks_exact(x_width.max(1)).zip(a).zip(b).zip(c).zip(d) {
+        row4::<K, REVERSED>([a, b, c, d], w, x, left);
+    }
+}
+
 #[inline(always)]
-pub fn slide4<const K: usize, const REVERSED: bool>(y: [&mut [f32]; 4], w: &[[f32; K]; 4], x: &[f32], left: usize) {
+fn row4<const K: usize, const REVERSED: bool>(y: [&mut [f32]; 4], w: &[[f32; K]; 4], x: &[f32], left: usize) {
     let mut x = x.iter();
     let mut window = first(&mut x, left);
     let [a, b, c, d] = y;
@@ -24,7 +39,7 @@ pub fn slide4<const K: usize, const REVERSED: bool>(y: [&mut [f32]; 4], w: &[[f3
     }
 }
 
-/// [`slide4`] for one row.
+/// [`slide4`] for one row of one plane.
 #[inline(always)]
 pub fn slide1<const K: usize, const REVERSED: bool>(y: &mut [f32], w: &[f32; K], x: &[f32], left: usize) {
     let mut x = x.iter();
