@@ -5,8 +5,8 @@ use crate::number::{F32, Fixed16, Format, Number, round_shift, saturate16};
 /// Per-channel constants as they lie in the file.
 ///
 /// f32: `(raw - mean) * inverse_deviation`, one subtraction and one product, in that order. Fixed16: raw values are
-/// integers; `(raw * multiplier + offset) >> shift`, rounded half up and saturated, in 64 bits. The offset carries the mean's
-/// fraction, so with the host's constants the result is the real formula's, rounded once, for every raw value.
+/// integers; `(raw * multiplier + offset) >> shift`, rounded half up and saturated, in 64 bits. The offset carries the
+/// mean's fraction, so with the host's constants the result is the real formula's, rounded once, for every raw value.
 #[derive(Clone, Copy, Debug)]
 pub struct Normalisation<'w, N: Number> {
     words: &'w [i32],
@@ -15,12 +15,12 @@ pub struct Normalisation<'w, N: Number> {
 }
 
 impl<'w, N: Number> Normalisation<'w, N> {
-    /// Rows of the table, one word a channel in each. f32: mean, 1 / deviation. Fixed16: low and high half of the offset,
-    /// multiplier, shift.
+    /// Rows of the table, one word a channel in each. f32: mean, 1 / deviation. Fixed16: low and high half of the
+    /// offset, multiplier, shift.
     pub const ROWS: usize = if matches!(N::FORMAT, Format::F32) { 2 } else { 4 };
 
-    /// The table `[ROWS, channels]`, f32 as its bits; none if `words` isn't one of `channels` channels. Any word will do:
-    /// what constants of a damaged or hostile file make of a value is wrong, but nothing panics.
+    /// The table `[ROWS, channels]`, f32 as its bits; none if `words` isn't one of `channels` channels. Any word will
+    /// do: what constants of a damaged or hostile file make of a value is wrong, but nothing panics.
     pub fn new(words: &'w [i32], channels: usize) -> Option<Self> {
         let right = channels > 0 && channels.checked_mul(Self::ROWS) == Some(words.len());
         right.then_some(Normalisation { words, channels, format: core::marker::PhantomData })

@@ -171,9 +171,9 @@ impl Labels {
 
     /// The number that one of `outputs` outputs should have for a sample, for losses that compare outputs with numbers.
     ///
-    /// A value is itself, for a model of one output. Classes are 1 at the class's output and 0 elsewhere ("one-hot") where each
-    /// has an output; of two classes one output is enough, which is the class then, 0 or 1. `None` where labels and outputs
-    /// don't go together so, and beyond the end.
+    /// A value is itself, for a model of one output. Classes are 1 at the class's output and 0 elsewhere ("one-hot")
+    /// where each has an output; of two classes one output is enough, which is the class then, 0 or 1. `None` where
+    /// labels and outputs don't go together so, and beyond the end.
     pub fn number(&self, sample: usize, output: usize, outputs: usize) -> Option<f32> {
         match self {
             Self::Class { ids, names } if outputs == 1 && names.len() == 2 => ids.get(sample).map(|&id| id as f32),

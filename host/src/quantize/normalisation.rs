@@ -6,20 +6,21 @@ use crate::data::Standardise;
 /// Bits of an f32's significand, and so of a multiplier.
 const BITS: i32 = 24;
 
-/// `[4, channels]` as in [`Kind::NormalisationFixed`](emberlite::image::Kind::NormalisationFixed): low and high halves of the
-/// offsets, multipliers, shifts, so that `(raw * multiplier + offset) >> shift` is `(raw - mean) * inverse_std` with `input_frac`
-/// fraction bits.
+/// `[4, channels]` as in [`Kind::NormalisationFixed`](emberlite::image::Kind::NormalisationFixed): low and high halves
+/// of the offsets, multipliers, shifts, so that `(raw * multiplier + offset) >> shift` is `(raw - mean) * inverse_std`
+/// with `input_frac` fraction bits.
 ///
-/// Exactly that, rounded once, halves up: `inverse_std * 2^input_frac` is the multiplier (the 24 bits of the significand)
-/// over `2^shift` without a rest. `raw * multiplier` is a whole number, so cutting the offset `-mean * multiplier` down to one
-/// changes no result either: for a whole `n` and a real `r`, `floor((n + r) / 2^k) = floor((n + floor(r)) / 2^k)`. Whatever
-/// mean and deviation are in raw units, the result is within half a unit of the input's last place.
+/// Exactly that, rounded once, halves up: `inverse_std * 2^input_frac` is the multiplier (the 24 bits of the
+/// significand) over `2^shift` without a rest. `raw * multiplier` is a whole number, so cutting the offset `-mean *
+/// multiplier` down to one changes no result either: for a whole `n` and a real `r`, `floor((n + r) / 2^k) = floor((n +
+/// floor(r)) / 2^k)`. Whatever mean and deviation are in raw units, the result is within half a unit of the input's
+/// last place.
 ///
 /// Products stay below `2^15 * 2^24` and so do offsets, far from the ends of 64 bits.
 ///
 /// # Errors
-/// [`QuantizeError::Normalisation`] for constants that aren't finite, a mean beyond 16 bits, or a factor that no shift of 8 to
-/// 62 can express.
+/// [`QuantizeError::Normalisation`] for constants that aren't finite, a mean beyond 16 bits, or a factor that no shift
+/// of 8 to 62 can express.
 pub fn normalisation_fixed(standardise: &Standardise, input_frac: i8) -> Result<Vec<i32>, QuantizeError> {
     let channels = standardise.channels();
     let mut table = vec![0; 4 * channels];
