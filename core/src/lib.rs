@@ -49,8 +49,8 @@
 //! | module | what is there |
 //! |---|---|
 //! | [`number`] | the formats [`F32`](number::F32) and [`Fixed16`](number::Fixed16), their sums and roundings; counter-based randomness |
-//! | [`math`] | the elementary functions, one choice for host and device |
 //! | [`kernel`] | innermost loops on slices |
+//! | [`math`] | the elementary functions, one choice for host and device |
 //! | [`op`] | operations: shape rule, cost, forward, backward |
 //! | [`loss`], [`optimizer`] | as PyTorch defines them |
 //! | [`graph`] | a model as data; its text form and layout hash |

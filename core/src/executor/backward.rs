@@ -2,12 +2,12 @@
 
 use super::apply::{Row, stays_finite};
 use super::cut::{from_file, parameter, values, values_mut};
-use super::forward::shift;
+use super::forward::{running, shift};
 use super::{Context, Linked, Moment, scales};
-use crate::number::{Format, Number, random::Key, view_gradients_mut};
+use crate::number::{Format, Number, random::Key, view_gradients, view_gradients_mut};
 use crate::op::{Backward, Elementwise, NodeScales, Op, ParameterGradient, Parameters};
 use crate::optimizer::{OptimizerSet, StepSettings};
-use crate::plan::{Dx, Place, Region, Step, Training};
+use crate::plan::{Dx, Parameter, Place, Region, Step, Training};
 
 /// What a backward pass does with the gradients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,14 +122,13 @@ fn to_input<N: Number, L: Linked>(
     moment: &Moment,
 ) -> Option<()> {
     let (persistent, work) = arena.split_at_mut_checked(context.plan.summary.persistent_words as usize)?;
+    let persistent: &[u32] = persistent;
     let base = persistent.len();
     let at = |region: Region| shift(region, base);
     let [w, _] = &step.parameters;
     let weight_file = from_file::<N>(context.image, persistent, w);
-    let [rm, rv] = &step.running;
-    let running_file = [from_file::<N>(context.image, persistent, rm), from_file::<N>(context.image, persistent, rv)];
-    let ranges = [w.region.range(), rm.region.range(), rv.region.range()];
-    let [weight, mean, variance] = persistent.get_disjoint_mut(ranges).ok()?;
+    let weight = persistent.get(w.region.range())?;
+    let running = running::<N, L>(context, persistent, step)?;
     // Where the operation doesn't read its input here, the input's memory may be gone, or be this very error's.
     let needs_x = step.reads_input;
     let x_region = match step.x[0] {
@@ -144,7 +143,7 @@ fn to_input<N: Number, L: Linked>(
         Backward::<N> {
             x: if step.x[0] == Place::Input { input } else { values::<N>(x, if needs_x { input_len } else { 0 }) },
             parameters: Parameters { weight: parameter::<N>(weight, weight_file, w), bias: &[] },
-            running: [parameter::<N>(mean, running_file[0], rm), parameter::<N>(variance, running_file[1], rv)],
+            running,
             dy: values::<N>(dy, step.output.elements()),
             dx: values_mut::<N>(dx, input_len),
             accumulate,
@@ -175,10 +174,12 @@ fn to_parameters<N: Number, L: Linked>(
     let (persistent, work) = arena.split_at_mut_checked(context.plan.summary.persistent_words as usize)?;
     let base = persistent.len();
     let at = |region: Region| shift(region, base);
-    let [rm, rv] = &step.running;
+    // What the linked operations and optimizers can't have is a constant here, so that no code looks for it.
+    let [rm, rv] = if L::OPS.has_statistics() { &step.running } else { &[Parameter::NONE; 2] };
     let running_file = [from_file::<N>(context.image, persistent, rm), from_file::<N>(context.image, persistent, rv)];
     let [w, b] = &step.parameters;
-    let (ws, bs, wg, bg) = (w.state, b.state, w.gradient, b.gradient);
+    let [ws, bs] = if L::OPTIMIZERS.has_state() { [w.state, b.state] } else { [[Region::NONE; 2]; 2] };
+    let (wg, bg) = (w.gradient, b.gradient);
     let regions = [w.region, b.region, ws[0], ws[1], bs[0], bs[1], wg, bg, rm.region, rv.region];
     let [weight, bias, ws0, ws1, bs0, bs1, wg, bg, mean, variance] =
         persistent.get_disjoint_mut(regions.map(Region::range)).ok()?;
@@ -188,7 +189,7 @@ fn to_parameters<N: Number, L: Linked>(
     };
     let ranges = [at(x_region), at(step.errors.dy), at(step.saved), at(step.scratch_backward)];
     let [x, dy, saved, scratch] = work.get_disjoint_mut(ranges).ok()?;
-    let target = |values, state, gradient, parameter: &crate::plan::Parameter, frac| Target::<N> {
+    let target = |values, state, gradient, parameter: &Parameter, frac| Target::<N> {
         values: if parameter.region.is_some() { values_mut::<N>(values, parameter.len) } else { &mut [] },
         state,
         gradient: view_gradients_mut::<N>(gradient),
@@ -339,6 +340,10 @@ impl<N: Number, L: Linked> ParameterGradient<N> for Sink<'_, N, L> {
     }
 
     fn value_row(&mut self, parameter: usize, at: usize, row: &[N::Value], frac: i32) {
+        // In f32 a value is a gradient already.
+        if let Some(floats) = N::floats(row) {
+            return self.row(parameter, at, view_gradients::<N>(bytemuck::must_cast_slice(floats)));
+        }
         self.by_element(parameter, at, row.len(), &|i| {
             row.get(i).map_or(N::Gradient::default(), |&v| N::gradient(N::start(v, 0), frac))
         });

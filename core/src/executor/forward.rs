@@ -3,8 +3,8 @@
 use super::cut::{from_file, parameter, values, values_mut};
 use super::{Context, Linked, Moment, scales};
 use crate::number::{Number, random::Key};
-use crate::op::{Elementwise, Forward, Parameters};
-use crate::plan::{Place, Region};
+use crate::op::{Elementwise, Forward, OpKind, Parameters};
+use crate::plan::{Parameter, Place, Region, Step};
 
 /// Runs every node forward; the output lies at `plan.summary.output`. `None` if the arena doesn't fit the plan.
 pub fn forward<N: Number, L: Linked>(
@@ -22,6 +22,7 @@ pub fn forward<N: Number, L: Linked>(
             _ => Region::NONE,
         });
         let (persistent, work) = arena.split_at_mut_checked(context.plan.summary.persistent_words as usize)?;
+        let persistent: &[u32] = persistent;
         let base = persistent.len();
         let at = |region: Region| shift(region, base);
         if step.elementwise || step.in_place {
@@ -36,17 +37,15 @@ pub fn forward<N: Number, L: Linked>(
         }
         let input_len = step.input.elements();
         let same = x_region == x2_region;
-        if same {
+        // Only additions have a second input; elsewhere no code is to look for one.
+        if same || !L::OPS.has_kind(OpKind::Add) {
             x2_region = Region::NONE;
         }
         let [w, b] = &step.parameters;
         let weight_file = from_file::<N>(context.image, persistent, w);
         let bias_file = from_file::<N>(context.image, persistent, b);
-        let [rm, rv] = &step.running;
-        let running_file =
-            [from_file::<N>(context.image, persistent, rm), from_file::<N>(context.image, persistent, rv)];
-        let ranges = [w.region.range(), b.region.range(), rm.region.range(), rv.region.range()];
-        let [weight, bias, mean, variance] = persistent.get_disjoint_mut(ranges).ok()?;
+        let (weight, bias) = (persistent.get(w.region.range())?, persistent.get(b.region.range())?);
+        let running = running::<N, L>(context, persistent, step)?;
         let ranges = [at(x_region), at(x2_region), at(y_region), at(step.saved), at(step.scratch_forward)];
         let [x, x2, y, saved, scratch] = work.get_disjoint_mut(ranges).ok()?;
         let x: &[N::Value] = if step.x[0] == Place::Input { input } else { values::<N>(x, input_len) };
@@ -65,7 +64,7 @@ pub fn forward<N: Number, L: Linked>(
                     weight: parameter::<N>(weight, weight_file, w),
                     bias: parameter::<N>(bias, bias_file, b),
                 },
-                running: [parameter::<N>(mean, running_file[0], rm), parameter::<N>(variance, running_file[1], rv)],
+                running,
                 y: values_mut::<N>(y, output_len),
                 saved,
                 scratch: N::view_mut(scratch),
@@ -77,6 +76,23 @@ pub fn forward<N: Number, L: Linked>(
         );
     }
     Some(())
+}
+
+/// The running mean and variance of a node that has them, in RAM or in the file.
+#[inline(always)]
+pub(super) fn running<'a, N: Number, L: Linked>(
+    context: &Context<'a>,
+    persistent: &'a [u32],
+    step: &Step,
+) -> Option<[&'a [N::Value]; 2]> {
+    if !L::OPS.has_statistics() {
+        return Some([&[]; 2]);
+    }
+    let [mean, variance] = &step.running;
+    let of = |p: &Parameter| {
+        Some(parameter::<N>(persistent.get(p.region.range())?, from_file::<N>(context.image, persistent, p), p))
+    };
+    Some([of(mean)?, of(variance)?])
 }
 
 /// The range of a region in the arena's working part, which starts `base` words in.

@@ -118,6 +118,11 @@ impl OptimizerSet {
     pub const fn has(self, optimizer: &Optimizer) -> bool {
         self.has_kind(optimizer.kind())
     }
+    /// Whether any optimizer in the set keeps state: without one the code that hands it on isn't linked.
+    #[inline(always)]
+    pub const fn has_state(self) -> bool {
+        self.0 & !1 != 0
+    }
     #[inline(always)]
     const fn has_kind(self, kind: u32) -> bool {
         self.0 >> kind & 1 == 1

@@ -201,31 +201,18 @@ fn columns(w: &[f32], dy: &[f32], dx: &mut [f32], accumulate: bool) {
     let mut w = w;
     let (sixteens, rest) = dx.as_chunks_mut::<16>();
     for dx in sixteens {
-        let mut sums = [0.0; 16];
-        sixteen_columns(&mut sums, w, stride, dy);
-        store(dx, &sums, accumulate);
+        sixteen_columns(dx, w, stride, dy, accumulate);
         w = w.get(16..).unwrap_or_default();
     }
     let (eights, dx) = rest.as_chunks_mut::<8>();
     for dx in eights {
-        let mut sums = [0.0; 8];
-        eight_columns(&mut sums, w, stride, dy);
-        store(dx, &sums, accumulate);
+        eight_columns(dx, w, stride, dy, accumulate);
         w = w.get(8..).unwrap_or_default();
     }
     for (at, dx) in dx.iter_mut().enumerate() {
         let column = w.get(at..).unwrap_or_default().iter().step_by(stride.max(1));
         let sum = column.zip(dy).fold(0.0, |sum, (&w, &dy)| sum + w * dy);
-        store(core::slice::from_mut(dx), &[sum], accumulate);
-    }
-}
-
-#[inline(always)]
-fn store(dx: &mut [f32], sums: &[f32], accumulate: bool) {
-    if accumulate {
-        dx.iter_mut().zip(sums).for_each(|(dx, &sum)| *dx += sum);
-    } else {
-        dx.iter_mut().zip(sums).for_each(|(dx, &sum)| *dx = sum);
+        *dx = if accumulate { *dx + sum } else { sum };
     }
 }
 
@@ -236,18 +223,27 @@ fn whole_rows(w: &[f32], width: usize, stride: usize, dy: &[f32]) -> usize {
     if last <= w.len() { dy.len() } else { 0 }
 }
 
-/// `sums[i] += Σ_r w[r * stride + i] * dy[r]`, r ascending.
+/// `dx[i] = Σ_r w[r * stride + i] * dy[r]`, r ascending, or added to it; zeros without any row.
 #[inline(always)]
-fn sixteen_columns(sums: &mut [f32; 16], w: &[f32], stride: usize, dy: &[f32]) {
+fn sixteen_columns(dx: &mut [f32; 16], w: &[f32], stride: usize, dy: &[f32], accumulate: bool) {
     let rows = whole_rows(w, 16, stride, dy);
-    if rows == 0 || stride < 16 {
+    if stride < 16 {
         return;
     }
     // SAFETY: row r reads `w[r * stride..][..16]`, the last of which `whole_rows` found inside; behind the last row the
-    // pointer isn't used. `dy` has `rows` values and `sums` 16. Registers that change are declared.
+    // pointer isn't used. `dy` has `rows` values and `dx` 16. Registers that change are declared.
     unsafe {
         asm!(
-            "vldmia {sums}, {{s0-s15}}",
+            "vmov s0, s1, {zero}, {zero}",
+            "vmov s2, s3, {zero}, {zero}",
+            "vmov s4, s5, {zero}, {zero}",
+            "vmov s6, s7, {zero}, {zero}",
+            "vmov s8, s9, {zero}, {zero}",
+            "vmov s10, s11, {zero}, {zero}",
+            "vmov s12, s13, {zero}, {zero}",
+            "vmov s14, s15, {zero}, {zero}",
+            "cmp {rows}, #0",
+            "beq 3f",
             "2:",
             "vldmia {dy}!, {{s24}}",
             "vldmia {w}!, {{s16-s23}}",
@@ -271,8 +267,31 @@ fn sixteen_columns(sums: &mut [f32; 16], w: &[f32], stride: usize, dy: &[f32]) {
             "add {w}, {w}, {skip}",
             "subs {rows}, {rows}, #1",
             "bne 2b",
-            "vstmia {sums}, {{s0-s15}}",
-            sums = in(reg) sums.as_mut_ptr(),
+            "3:",
+            "cmp {accumulate}, #0",
+            "beq 4f",
+            "vldmia {dx}, {{s16-s31}}",
+            "vadd.f32 s0, s16, s0",
+            "vadd.f32 s1, s17, s1",
+            "vadd.f32 s2, s18, s2",
+            "vadd.f32 s3, s19, s3",
+            "vadd.f32 s4, s20, s4",
+            "vadd.f32 s5, s21, s5",
+            "vadd.f32 s6, s22, s6",
+            "vadd.f32 s7, s23, s7",
+            "vadd.f32 s8, s24, s8",
+            "vadd.f32 s9, s25, s9",
+            "vadd.f32 s10, s26, s10",
+            "vadd.f32 s11, s27, s11",
+            "vadd.f32 s12, s28, s12",
+            "vadd.f32 s13, s29, s13",
+            "vadd.f32 s14, s30, s14",
+            "vadd.f32 s15, s31, s15",
+            "4:",
+            "vstmia {dx}, {{s0-s15}}",
+            dx = in(reg) dx.as_mut_ptr(),
+            accumulate = in(reg) u32::from(accumulate),
+            zero = in(reg) 0,
             dy = inout(reg) dy.as_ptr() => _,
             w = inout(reg) w.as_ptr() => _,
             // The first load has moved the pointer by 8 values already.
@@ -281,7 +300,7 @@ fn sixteen_columns(sums: &mut [f32; 16], w: &[f32], stride: usize, dy: &[f32]) {
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
             out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
             out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
-            out("s24") _,
+            out("s24") _, out("s25") _, out("s26") _, out("s27") _, out("s28") _, out("s29") _, out("s30") _, out("s31") _,
             options(nostack),
         );
     }
@@ -289,16 +308,18 @@ fn sixteen_columns(sums: &mut [f32; 16], w: &[f32], stride: usize, dy: &[f32]) {
 
 /// [`sixteen_columns`] for eight.
 #[inline(always)]
-fn eight_columns(sums: &mut [f32; 8], w: &[f32], stride: usize, dy: &[f32]) {
+fn eight_columns(dx: &mut [f32; 8], w: &[f32], stride: usize, dy: &[f32], accumulate: bool) {
     let rows = whole_rows(w, 8, stride, dy);
-    if rows == 0 {
-        return;
-    }
     // SAFETY: row r reads `w[r * stride..][..8]`, the last of which `whole_rows` found inside; behind the last row the
-    // pointer isn't used. `dy` has `rows` values and `sums` 8. Registers that change are declared.
+    // pointer isn't used. `dy` has `rows` values and `dx` 8. Registers that change are declared.
     unsafe {
         asm!(
-            "vldmia {sums}, {{s0-s7}}",
+            "vmov s0, s1, {zero}, {zero}",
+            "vmov s2, s3, {zero}, {zero}",
+            "vmov s4, s5, {zero}, {zero}",
+            "vmov s6, s7, {zero}, {zero}",
+            "cmp {rows}, #0",
+            "beq 3f",
             "2:",
             "vldmia {dy}!, {{s16}}",
             "vldmia {w}, {{s8-s15}}",
@@ -313,8 +334,23 @@ fn eight_columns(sums: &mut [f32; 8], w: &[f32], stride: usize, dy: &[f32]) {
             "add {w}, {w}, {stride}",
             "subs {rows}, {rows}, #1",
             "bne 2b",
-            "vstmia {sums}, {{s0-s7}}",
-            sums = in(reg) sums.as_mut_ptr(),
+            "3:",
+            "cmp {accumulate}, #0",
+            "beq 4f",
+            "vldmia {dx}, {{s8-s15}}",
+            "vadd.f32 s0, s8, s0",
+            "vadd.f32 s1, s9, s1",
+            "vadd.f32 s2, s10, s2",
+            "vadd.f32 s3, s11, s3",
+            "vadd.f32 s4, s12, s4",
+            "vadd.f32 s5, s13, s5",
+            "vadd.f32 s6, s14, s6",
+            "vadd.f32 s7, s15, s7",
+            "4:",
+            "vstmia {dx}, {{s0-s7}}",
+            dx = in(reg) dx.as_mut_ptr(),
+            accumulate = in(reg) u32::from(accumulate),
+            zero = in(reg) 0,
             dy = inout(reg) dy.as_ptr() => _,
             w = inout(reg) w.as_ptr() => _,
             stride = in(reg) stride * size_of::<f32>(),
