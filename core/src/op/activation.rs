@@ -46,17 +46,14 @@ impl Activation {
     pub(super) const fn facts(&self, x: Shape) -> Result<Facts, OpError> {
         let keep = match self.kind {
             ActivationKind::Sigmoid | ActivationKind::Tanh => Keep { output: true, ..Keep::NOTHING },
-            _ => Keep { mask_or_output: true, ..Keep::NOTHING },
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::LeakyRelu => {
+                Keep { mask_or_output: true, ..Keep::NOTHING }
+            }
         };
         if matches!(self.kind, ActivationKind::LeakyRelu) && !(self.slope >= 0.0 && self.slope < 1.0) {
             return Err(OpError::Attribute("slope must be in [0, 1)"));
         }
         Ok(Facts::elementwise(x, keep))
-    }
-
-    #[inline(always)]
-    fn is(&self, kind: ActivationKind, linked: OpSet) -> bool {
-        linked.has_kind(kind.op()) && self.kind == kind
     }
 
     /// At most 1 where every number that the derivative comes from is one.
@@ -78,21 +75,22 @@ impl Activation {
     #[inline(always)]
     pub(super) fn forward<N: Number>(&self, linked: OpSet, io: Elementwise<'_, N>) {
         let zero = N::Value::default();
-        if self.is(ActivationKind::Relu, linked) {
-            masked::<N>(io.values, io.mask, |x| if x > zero { (x, true) } else { (zero, false) });
-        } else if self.is(ActivationKind::Relu6, linked) {
-            floats_masked::<N>(io, |x| (x.clamp(0.0, 6.0), x > 0.0 && x < 6.0));
-        } else if self.is(ActivationKind::LeakyRelu, linked) {
-            let slope = self.slope;
-            floats_masked::<N>(io, |x| if x > 0.0 { (x, true) } else { (slope * x, false) });
-        } else if self.is(ActivationKind::Sigmoid, linked) {
-            for x in N::floats_mut(io.values).unwrap_or_default() {
-                *x = math::sigmoid(*x);
+        match self.kind {
+            ActivationKind::Relu if linked.has_kind(OpKind::Relu) => {
+                masked::<N>(io.values, io.mask, |x| if x > zero { (x, true) } else { (zero, false) });
             }
-        } else if self.is(ActivationKind::Tanh, linked) {
-            for x in N::floats_mut(io.values).unwrap_or_default() {
-                *x = math::tanh(*x);
+            ActivationKind::Relu6 if linked.has_kind(OpKind::Relu6) => {
+                floats_masked::<N>(io, |x| (x.clamp(0.0, 6.0), x > 0.0 && x < 6.0));
             }
+            ActivationKind::LeakyRelu if linked.has_kind(OpKind::LeakyRelu) => {
+                let slope = self.slope;
+                floats_masked::<N>(io, |x| if x > 0.0 { (x, true) } else { (slope * x, false) });
+            }
+            ActivationKind::Sigmoid if linked.has_kind(OpKind::Sigmoid) => each::<N>(io, math::sigmoid),
+            ActivationKind::Tanh if linked.has_kind(OpKind::Tanh) => each::<N>(io, math::tanh),
+            // Not linked.
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::LeakyRelu => {}
+            ActivationKind::Sigmoid | ActivationKind::Tanh => {}
         }
     }
 
@@ -100,26 +98,36 @@ impl Activation {
     #[inline(always)]
     pub(super) fn backward<N: Number>(&self, linked: OpSet, io: Elementwise<'_, N>) {
         let zero = N::Value::default();
-        if self.is(ActivationKind::Relu, linked) {
-            gate::<N>(io, |y| y > zero, |_| zero);
-        } else if self.is(ActivationKind::Relu6, linked) {
-            // Zero and six themselves count as cut off, as in PyTorch.
-            gate::<N>(io, |y| N::floats(&[y]).is_some_and(|y| y.iter().all(|&y| y > 0.0 && y < 6.0)), |_| zero);
-        } else if self.is(ActivationKind::LeakyRelu, linked) {
-            let slope = self.slope;
-            let scaled = |dy: N::Value| {
-                let mut dy = [dy];
-                if let Some([dy]) = N::floats_mut(&mut dy) {
-                    *dy *= slope;
-                }
-                dy[0]
-            };
-            gate::<N>(io, |y| y > zero, scaled);
-        } else if self.is(ActivationKind::Sigmoid, linked) {
-            from_output::<N>(io, |y| y * (1.0 - y));
-        } else if self.is(ActivationKind::Tanh, linked) {
-            from_output::<N>(io, |y| 1.0 - y * y);
+        match self.kind {
+            ActivationKind::Relu if linked.has_kind(OpKind::Relu) => gate::<N>(io, |y| y > zero, |_| zero),
+            ActivationKind::Relu6 if linked.has_kind(OpKind::Relu6) => {
+                // Zero and six themselves count as cut off, as in PyTorch.
+                gate::<N>(io, |y| N::floats(&[y]).is_some_and(|y| y.iter().all(|&y| y > 0.0 && y < 6.0)), |_| zero);
+            }
+            ActivationKind::LeakyRelu if linked.has_kind(OpKind::LeakyRelu) => {
+                let slope = self.slope;
+                let scaled = |dy: N::Value| {
+                    let mut dy = [dy];
+                    if let Some([dy]) = N::floats_mut(&mut dy) {
+                        *dy *= slope;
+                    }
+                    dy[0]
+                };
+                gate::<N>(io, |y| y > zero, scaled);
+            }
+            ActivationKind::Sigmoid if linked.has_kind(OpKind::Sigmoid) => from_output::<N>(io, |y| y * (1.0 - y)),
+            ActivationKind::Tanh if linked.has_kind(OpKind::Tanh) => from_output::<N>(io, |y| 1.0 - y * y),
+            // Not linked.
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::LeakyRelu => {}
+            ActivationKind::Sigmoid | ActivationKind::Tanh => {}
         }
+    }
+}
+
+#[inline(always)]
+fn each<N: Number>(io: Elementwise<'_, N>, f: impl Fn(f32) -> f32) {
+    for x in N::floats_mut(io.values).unwrap_or_default() {
+        *x = f(*x);
     }
 }
 
