@@ -39,20 +39,5 @@ pub fn sigmoid(x: f32) -> f32 {
 /// The square root, correctly rounded or within 6.1 % (micromath).
 #[inline(always)]
 pub fn sqrt(x: f32) -> f32 {
-    #[cfg(not(feature = "micromath"))]
-    return crate::kernel::square_root(x);
-    #[cfg(feature = "micromath")]
-    return micromath::F32(x).sqrt().0;
-}
-
-#[cfg(all(test, feature = "micromath"))]
-mod tests {
-    #[test]
-    fn micromaths_square_root_is_within_its_stated_error() {
-        for i in 0..200_000u32 {
-            let x = f32::from_bits(0x3000_0000 + i * 2000);
-            let error = (super::sqrt(x) / libm::sqrtf(x) - 1.0).abs();
-            assert!(error <= 0.061, "sqrt({x}) is off by {error}");
-        }
-    }
+    crate::kernel::square_root(x)
 }

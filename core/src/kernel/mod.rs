@@ -7,6 +7,8 @@
 #[cfg(kernel_arm_vfp)]
 #[allow(unsafe_code)]
 mod arm_vfp;
+#[cfg(feature = "micromath")]
+mod micromath;
 pub mod portable;
 
 #[cfg(kernel_arm_vfp)]
@@ -14,7 +16,13 @@ use arm_vfp as selected;
 #[cfg(not(kernel_arm_vfp))]
 use portable as selected;
 
-pub use portable::{Geometry, gather, gather_products, gather_transposed, mac, mac4, slide1};
-pub use selected::{
-    correlate_rows, descend, descend_rows, matrix_vector, matrix_vector_transposed, slide4, square_root,
-};
+// micromath's root has other bits, and so has every step that takes one.
+#[cfg(feature = "micromath")]
+pub use self::micromath::square_root;
+#[cfg(feature = "micromath")]
+pub use portable::adam;
+#[cfg(not(feature = "micromath"))]
+pub use selected::{adam, square_root};
+
+pub use portable::{AdamStep, Geometry, gather, gather_products, gather_transposed, mac, mac4, slide1};
+pub use selected::{correlate_rows, descend, descend_rows, matrix_vector, matrix_vector_transposed, slide4};

@@ -6,7 +6,8 @@
 
 use super::range::{is_infinite, is_zero};
 use super::{Corrections, Optimizer, OptimizerSet, StepSettings};
-use crate::{kernel, math};
+use crate::kernel::{self, AdamStep};
+use crate::math;
 use core::array::from_mut;
 
 /// One row's step. `state` slots are as long as `w` or empty.
@@ -54,11 +55,11 @@ pub(super) fn step(
             each1(w, a, x, &gradient, &AdaGrad { rate: rate / step.corrections.divisor, epsilon, initial });
         }
         Optimizer::Adam { beta1, beta2, epsilon, .. } if linked.has_kind(5) => {
-            each2(w, a, b, x, &gradient, &Adam::new(rate, [beta1, beta2, epsilon], step));
+            adam(w, a, b, x, &gradient, moments(rate, [beta1, beta2, epsilon], 1.0, step));
         }
         Optimizer::AdamW { beta1, beta2, epsilon, weight_decay, .. } if linked.has_kind(6) => {
             let keep = 1.0 - rate * weight_decay;
-            each2(w, a, b, x, &gradient, &AdamW { keep, adam: Adam::new(rate, [beta1, beta2, epsilon], step) });
+            adam(w, a, b, x, &gradient, moments(rate, [beta1, beta2, epsilon], keep, step));
         }
         _ => {}
     }
@@ -255,39 +256,30 @@ impl Rule<1> for AdaGrad {
     }
 }
 
-/// `rate / (1 - beta1^t) * m / (sqrt(v) / root + epsilon)`, numerator and denominator multiplied by `root`.
-struct Adam {
-    rate: f32,
-    /// `1 - beta1`.
-    share1: f32,
-    beta2: f32,
-    /// `1 - beta2`.
-    share2: f32,
-    epsilon: f32,
-}
-impl Adam {
-    #[inline(always)]
-    fn new(rate: f32, [beta1, beta2, epsilon]: [f32; 3], step: &StepSettings) -> Adam {
-        let Corrections { divisor, root, .. } = step.corrections;
-        Adam { rate: rate * root / divisor, share1: 1.0 - beta1, beta2, share2: 1.0 - beta2, epsilon: epsilon * root }
-    }
-}
-impl Rule<2> for Adam {
-    #[inline(always)]
-    fn apply(&self, w: f32, [m, v]: [f32; 2], g: f32) -> (f32, [f32; 2]) {
-        let m = m + self.share1 * (g - m);
-        let v = v * self.beta2 + self.share2 * g * g;
-        (w - self.rate * m / (math::sqrt(v) + self.epsilon), [m, v])
-    }
+/// `rate / (1 - beta1^t) * m / (sqrt(v) / root + epsilon)`, numerator and denominator multiplied by `root`; `keep` is what
+/// AdamW's decay leaves of a weight, or 1.
+#[inline(always)]
+fn moments(rate: f32, [beta1, beta2, epsilon]: [f32; 3], keep: f32, step: &StepSettings) -> AdamStep {
+    let Corrections { divisor, root, .. } = step.corrections;
+    let (share1, share2) = (1.0 - beta1, 1.0 - beta2);
+    AdamStep { factor: 1.0, share1, beta2, share2, epsilon: epsilon * root, rate: rate * root / divisor, keep }
 }
 
-struct AdamW {
-    keep: f32,
-    adam: Adam,
-}
-impl Rule<2> for AdamW {
-    #[inline(always)]
-    fn apply(&self, w: f32, state: [f32; 2], g: f32) -> (f32, [f32; 2]) {
-        self.adam.apply(w * self.keep, state, g)
+/// Elements whose gradient is adjusted before they are stepped.
+const ADJUSTED: usize = 8;
+
+/// One row's step of Adam or AdamW.
+#[inline(never)]
+fn adam(w: &mut [f32], m: &mut [f32], v: &mut [f32], x: &[f32], gradient: &Gradient, step: AdamStep) {
+    if !gradient.adjusted {
+        return kernel::adam(w, m, v, x, &AdamStep { factor: gradient.factor, ..step });
+    }
+    let chunks = w.chunks_mut(ADJUSTED).zip(m.chunks_mut(ADJUSTED)).zip(v.chunks_mut(ADJUSTED));
+    for (((w, m), v), x) in chunks.zip(x.chunks(ADJUSTED)) {
+        let mut g = [0.0; ADJUSTED];
+        for ((g, x), w) in g.iter_mut().zip(x).zip(w.iter()) {
+            [*g] = gradient.of(&[*x], &[*w]);
+        }
+        kernel::adam(w, m, v, &g, &step);
     }
 }

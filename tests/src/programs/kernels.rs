@@ -5,7 +5,7 @@
 use core::fmt::{self, Write};
 
 use emberlite::{
-    kernel::{self, portable},
+    kernel::{self, AdamStep, portable},
     number::{F32, random::mix},
 };
 
@@ -20,6 +20,7 @@ pub fn run(out: &mut dyn Write) -> fmt::Result {
     report(out, "descend_rows", descend_rows())?;
     report(out, "slide4", slide4())?;
     report(out, "correlate_rows", correlate_rows())?;
+    report(out, "adam", adam())?;
     report(out, "square_root", square_root())
 }
 
@@ -162,6 +163,30 @@ fn correlate_rows() -> Seen {
                 let twin = portable::correlate_rows::<F32, 3>(sums, x, inputs, left, errors, outputs);
                 seen.compare(selected.as_flattened(), twin.as_flattened());
             }
+        }
+    }
+    seen
+}
+
+fn adam() -> Seen {
+    let mut seen = Seen::default();
+    let x = values::<MOST>(17);
+    let moments =
+        AdamStep { factor: 0.7, share1: 0.1, beta2: 0.999, share2: 0.001, epsilon: 1e-8, rate: 0.01, keep: 1.0 };
+    for step in [moments, AdamStep { factor: 0.0, keep: 0.99, ..moments }] {
+        for len in 0..=MOST {
+            let [mut w, mut twin] = [values::<{ MOST + 1 }>(18); 2];
+            let [mut m, mut twin_m] = [values::<{ MOST + 1 }>(19); 2];
+            let [mut v, mut twin_v] = [values::<{ MOST + 1 }>(20).map(f32::abs); 2];
+            // Two steps, the second from the first one's moments; and a mean of squares that is nothing yet.
+            (v[1], twin_v[1]) = (0.0, 0.0);
+            for _ in 0..2 {
+                kernel::adam(&mut w[1..=len], &mut m[1..=len], &mut v[1..=len], &x[MOST - len..], &step);
+                portable::adam(&mut twin[1..=len], &mut twin_m[1..=len], &mut twin_v[1..=len], &x[MOST - len..], &step);
+            }
+            seen.compare(&w, &twin);
+            seen.compare(&m, &twin_m);
+            seen.compare(&v, &twin_v);
         }
     }
     seen

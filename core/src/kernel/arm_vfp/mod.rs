@@ -10,6 +10,7 @@
 //! Formats but f32 go to the portable kernels. Every block of `unsafe` runs over memory that slices vouch for; each names
 //! the lengths that it relies on. The program `kernels` of the tests compares all of them with their twins.
 
+mod adam;
 mod correlate;
 mod descend;
 mod linear;
@@ -17,6 +18,7 @@ mod root;
 mod slide;
 mod window;
 
+pub use adam::adam;
 pub use correlate::correlate_rows;
 pub use descend::{descend, descend_rows};
 pub use linear::{matrix_vector, matrix_vector_transposed};

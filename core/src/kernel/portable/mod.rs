@@ -1,5 +1,6 @@
 //! The reference kernels: plain loops over slices, no bounds that can panic, no allocation.
 
+mod adam;
 mod correlate;
 mod descend;
 mod linear;
@@ -8,6 +9,7 @@ mod patch;
 mod root;
 mod slide;
 
+pub use adam::{AdamStep, adam};
 pub use correlate::{correlate_rows, gather_products};
 pub use descend::{descend, descend_rows};
 pub use linear::{matrix_vector, matrix_vector_transposed};
