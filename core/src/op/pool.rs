@@ -98,27 +98,28 @@ impl Pool {
 
     pub(super) fn forward<N: Number>(&self, linked: OpSet, io: Forward<'_, N>) {
         let g = geometry(io.input, io.output, self.window, self.stride, self.padding);
-        let saved: &mut [u8] = bytemuck::must_cast_slice_mut(io.saved);
-        let mut saved = saved.iter_mut();
-        let mut y = io.y.iter_mut();
-        let area = self.window[0] as u32 * self.window[1] as u32;
-        for x in io.x.chunks_exact((g.input[0] * g.input[1]).max(1)) {
-            for oy in 0..g.output[0] {
-                for ox in 0..g.output[1] {
-                    let Some(y) = y.next() else { return };
-                    if self.kind == PoolKind::Max && linked.has_kind(OpKind::MaxPool) {
-                        let (value, place) = maximum::<N>(x, &g, oy, ox);
-                        *y = value;
-                        if let Some(saved) = saved.next() {
-                            *saved = place;
-                        }
-                    } else if linked.has_kind(OpKind::AveragePool) {
-                        let mut sum = N::ZERO;
-                        visit(&g, oy, ox, |_, i| sum = N::add(sum, x.get(i).copied().unwrap_or_default(), GUARD_BITS));
-                        *y = N::finish(N::divide(sum, area), io.scales.x + GUARD_BITS - io.scales.y);
+        match self.kind {
+            PoolKind::Max if linked.has_kind(OpKind::MaxPool) => {
+                let saved: &mut [u8] = bytemuck::must_cast_slice_mut(io.saved);
+                let mut saved = saved.iter_mut();
+                each_output::<N>(&g, io.x, io.y, |x, oy, ox| {
+                    let (value, place) = maximum::<N>(x, &g, oy, ox);
+                    if let Some(saved) = saved.next() {
+                        *saved = place;
                     }
-                }
+                    value
+                });
             }
+            PoolKind::Average if linked.has_kind(OpKind::AveragePool) => {
+                let area = self.window[0] as u32 * self.window[1] as u32;
+                each_output::<N>(&g, io.x, io.y, |x, oy, ox| {
+                    let mut sum = N::ZERO;
+                    visit(&g, oy, ox, |_, i| sum = N::add(sum, x.get(i).copied().unwrap_or_default(), GUARD_BITS));
+                    N::finish(N::divide(sum, area), io.scales.x + GUARD_BITS - io.scales.y)
+                });
+            }
+            // Not linked.
+            PoolKind::Max | PoolKind::Average => {}
         }
     }
 
@@ -140,17 +141,41 @@ impl Pool {
                             *dx = N::add_values(*dx, new);
                         }
                     };
-                    if self.kind == PoolKind::Max && linked.has_kind(OpKind::MaxPool) {
-                        let place = saved.get(at).copied().unwrap_or_default();
-                        if let Some(i) = locate(&g, oy, ox, place) {
-                            add(i, N::finish(N::start(dy, 0), io.scales.dy - io.scales.dx));
+                    match self.kind {
+                        PoolKind::Max if linked.has_kind(OpKind::MaxPool) => {
+                            let place = saved.get(at).copied().unwrap_or_default();
+                            if let Some(i) = locate(&g, oy, ox, place) {
+                                add(i, N::finish(N::start(dy, 0), io.scales.dy - io.scales.dx));
+                            }
                         }
-                    } else if linked.has_kind(OpKind::AveragePool) {
-                        let share = N::divide(N::start(dy, GUARD_BITS), area);
-                        let share = N::finish(share, io.scales.dy + GUARD_BITS - io.scales.dx);
-                        visit(&g, oy, ox, |_, i| add(i, share));
+                        PoolKind::Average if linked.has_kind(OpKind::AveragePool) => {
+                            let share = N::divide(N::start(dy, GUARD_BITS), area);
+                            let share = N::finish(share, io.scales.dy + GUARD_BITS - io.scales.dx);
+                            visit(&g, oy, ox, |_, i| add(i, share));
+                        }
+                        // Not linked.
+                        PoolKind::Max | PoolKind::Average => {}
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Every output from its plane of the input and its row and column, in order.
+#[inline(always)]
+fn each_output<N: Number>(
+    g: &Geometry,
+    x: &[N::Value],
+    y: &mut [N::Value],
+    mut f: impl FnMut(&[N::Value], usize, usize) -> N::Value,
+) {
+    let mut y = y.iter_mut();
+    for x in x.chunks_exact((g.input[0] * g.input[1]).max(1)) {
+        for oy in 0..g.output[0] {
+            for ox in 0..g.output[1] {
+                let Some(y) = y.next() else { return };
+                *y = f(x, oy, ox);
             }
         }
     }
