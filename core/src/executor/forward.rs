@@ -3,7 +3,7 @@
 use super::cut::{from_file, parameter, values, values_mut};
 use super::{Context, Linked, Moment, scales};
 use crate::number::{Number, random::Key};
-use crate::op::{Elementwise, Forward, OpKind, Parameters};
+use crate::op::{Elementwise, Forward, Parameters};
 use crate::plan::{Parameter, Place, Region, Step};
 
 /// Runs every node forward; the output lies at `plan.summary.output`. `None` if the arena doesn't fit the plan.
@@ -37,8 +37,8 @@ pub fn forward<N: Number, L: Linked>(
         }
         let input_len = step.input.elements();
         let same = x_region == x2_region;
-        // Only additions have a second input; elsewhere no code is to look for one.
-        if same || !L::OPS.has_kind(OpKind::Add) {
+        // Where nothing linked has a second input, no code is to look for one.
+        if same || !L::OPS.has_second_input() {
             x2_region = Region::NONE;
         }
         let [w, b] = &step.parameters;

@@ -142,10 +142,16 @@ impl Op {
     }
 }
 
+/// What the executor needn't look for where it is in no linked operation. A test holds both against every operation.
 impl OpSet {
-    /// Whether any operation in the set keeps running statistics: without one the code that moves them isn't linked.
+    /// Whether any operation in the set keeps running statistics.
     #[inline(always)]
     pub const fn has_statistics(self) -> bool {
         self.has_kind(OpKind::BatchNorm)
+    }
+    /// Whether any operation in the set has two inputs.
+    #[inline(always)]
+    pub const fn has_second_input(self) -> bool {
+        self.has_kind(OpKind::Add)
     }
 }

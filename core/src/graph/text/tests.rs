@@ -6,7 +6,7 @@ use super::*;
 use crate::graph::{Node, Shape, Update, add, conv1d, leaky_relu, linear, relu};
 use crate::number::Format;
 use crate::number::random::Key;
-use crate::op::Op;
+use crate::op::{Op, OpSet};
 
 const NODES: [Node; 4] = [conv1d(16, 5).stride(2).padding(2), leaky_relu(0.01), add(0).frozen(), linear(4).bias_only()];
 const GRAPH: Graph = Graph::new(Format::F32, Shape::d2(6, 50), &NODES);
@@ -134,6 +134,24 @@ fn every_operation_has_a_prototype_of_its_own_name() {
     for kind in listed.split(',').map(str::trim).filter(|kind| !kind.is_empty()) {
         let has = PROTOTYPES.iter().any(|op| std::format!("{:?}", op.kind()) == kind);
         assert!(has, "no prototype of {kind}: graphs with it can be written and not read");
+    }
+}
+
+#[test]
+fn sets_know_what_their_operations_have() {
+    let shapes = [Shape::d1(4), Shape::d2(4, 4), Shape::d3(4, 4, 4)];
+    for mut op in PROTOTYPES {
+        for (_, field) in fields(&mut op).into_iter().flatten() {
+            match field {
+                Field::Count(n) => *n = 1,
+                Field::Real(real) => *real = 0.5,
+                Field::Plane(_) | Field::Line(..) | Field::Flag(_) => {}
+            }
+        }
+        let set = OpSet::NONE.with(&op);
+        assert_eq!(set.has_second_input(), op.inputs() == 2, "{}", op.name());
+        let facts = shapes.iter().find_map(|&x| op.facts(x, x).ok()).expect("one of the shapes fits");
+        assert_eq!(set.has_statistics(), facts.parameters[2] > 0, "{}", op.name());
     }
 }
 
