@@ -24,5 +24,8 @@ pub use portable::adam;
 #[cfg(not(feature = "micromath"))]
 pub use selected::{adam, square_root};
 
-pub use portable::{AdamStep, Geometry, gather, gather_products, gather_transposed, mac, mac4, slide1};
+pub use portable::{
+    AdamStep, Geometry, error_to_squares, gather, gather_products, gather_transposed, largest_in_squares, mac, mac4,
+    slide1,
+};
 pub use selected::{correlate_rows, descend, descend_rows, matrix_vector, matrix_vector_transposed, slide4};

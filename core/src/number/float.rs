@@ -144,6 +144,7 @@ impl Number for F32 {
 }
 
 /// The largest of `bound` and the magnitudes of `values`, NaN counting as larger than infinity.
+#[inline(never)]
 pub(crate) fn largest_magnitude(bound: f32, values: &[f32]) -> f32 {
     // As integers, magnitudes sort like the numbers, infinity above all of them and NaN above infinity.
     let magnitude = |v: f32| v.to_bits() & 0x7fff_ffff;

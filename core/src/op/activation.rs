@@ -134,13 +134,17 @@ fn each<N: Number>(io: Elementwise<'_, N>, f: impl Fn(f32) -> f32) {
 /// Applies `f`, which also says whether the derivative is 1, and collects those bits if `mask` isn't empty.
 #[inline(always)]
 fn masked<N: Number>(values: &mut [N::Value], mask: &mut [u32], f: impl Fn(N::Value) -> (N::Value, bool)) {
+    if mask.is_empty() {
+        return values.iter_mut().for_each(|x| *x = f(*x).0);
+    }
     let mut mask = mask.iter_mut();
     for values in values.chunks_mut(32) {
         let mut bits = 0;
-        for (i, x) in values.iter_mut().enumerate() {
+        // From the last, so that every bit moves by one place only.
+        for x in values.iter_mut().rev() {
             let (y, pass) = f(*x);
             *x = y;
-            bits |= (pass as u32) << i;
+            bits = bits << 1 | u32::from(pass);
         }
         if let Some(mask) = mask.next() {
             *mask = bits;
@@ -160,10 +164,12 @@ fn floats_masked<N: Number>(io: Elementwise<'_, N>, f: impl Fn(f32) -> (f32, boo
 fn gate<N: Number>(io: Elementwise<'_, N>, passes: impl Fn(N::Value) -> bool, cut: impl Fn(N::Value) -> N::Value) {
     if io.y.is_empty() {
         for (values, &bits) in io.values.chunks_mut(32).zip(io.mask.iter()) {
-            for (i, dy) in values.iter_mut().enumerate() {
-                if bits >> i & 1 == 0 {
+            let mut bits = bits;
+            for dy in values {
+                if bits & 1 == 0 {
                     *dy = cut(*dy);
                 }
+                bits >>= 1;
             }
         }
     } else {

@@ -2,7 +2,7 @@
 
 use super::conv::{geometry, window_count};
 use super::{Backward, Facts, Forward, Keep, OpError, OpKind, OpSet};
-use crate::kernel::Geometry;
+use crate::kernel::{self, Geometry};
 use crate::number::Number;
 use crate::shape::Shape;
 
@@ -96,11 +96,19 @@ impl Pool {
         f32::from(self.window[0]) * f32::from(self.window[1])
     }
 
+    /// The usual maximum, of squares of two by two that don't overlap: a kernel of its own, a fifth of the instructions.
+    fn is_squares(&self) -> bool {
+        matches!(self, Pool { kind: PoolKind::Max, window: [2, 2], stride: [2, 2], padding: [0, 0], .. })
+    }
+
     pub(super) fn forward<N: Number>(&self, linked: OpSet, io: Forward<'_, N>) {
         let g = geometry(io.input, io.output, self.window, self.stride, self.padding);
         match self.kind {
             PoolKind::Max if linked.has_kind(OpKind::MaxPool) => {
                 let saved: &mut [u8] = bytemuck::must_cast_slice_mut(io.saved);
+                if self.is_squares() {
+                    return kernel::largest_in_squares::<N>(io.x, g.input, io.y, saved);
+                }
                 let mut saved = saved.iter_mut();
                 each_output::<N>(&g, io.x, io.y, |x, oy, ox| {
                     let (value, place) = maximum::<N>(x, &g, oy, ox);
@@ -126,10 +134,14 @@ impl Pool {
     /// Max: the error goes to the place of the maximum. Average: `dy / window` to every element. Outputs ascending.
     pub(super) fn backward_input<N: Number>(&self, linked: OpSet, io: Backward<'_, N>) {
         let g = geometry(io.input, io.output, self.window, self.stride, self.padding);
+        let saved: &[u8] = bytemuck::must_cast_slice(io.saved);
+        if self.is_squares() && linked.has_kind(OpKind::MaxPool) {
+            let shift = io.scales.dy - io.scales.dx;
+            return kernel::error_to_squares::<N>(io.dy, saved, g.input, io.dx, shift, io.accumulate);
+        }
         if !io.accumulate {
             io.dx.fill(N::Value::default());
         }
-        let saved: &[u8] = bytemuck::must_cast_slice(io.saved);
         let mut errors = io.dy.iter().enumerate();
         let area = self.window[0] as u32 * self.window[1] as u32;
         for dx in io.dx.chunks_exact_mut((g.input[0] * g.input[1]).max(1)) {

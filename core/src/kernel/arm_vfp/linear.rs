@@ -210,8 +210,8 @@ fn columns(w: &[f32], dy: &[f32], dx: &mut [f32], accumulate: bool) {
         w = w.get(8..).unwrap_or_default();
     }
     for (at, dx) in dx.iter_mut().enumerate() {
-        let column = w.get(at..).unwrap_or_default().iter().step_by(stride.max(1));
-        let sum = column.zip(dy).fold(0.0, |sum, (&w, &dy)| sum + w * dy);
+        let mut sum = 0.0;
+        one_column(&mut sum, w.get(at..).unwrap_or_default(), stride, dy);
         *dx = if accumulate { *dx + sum } else { sum };
     }
 }
@@ -358,6 +358,37 @@ fn eight_columns(dx: &mut [f32; 8], w: &[f32], stride: usize, dy: &[f32], accumu
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
             out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
             out("s16") _,
+            options(nostack),
+        );
+    }
+}
+
+/// `sum += Σ_r w[r * stride] * dy[r]`, r ascending.
+#[inline(always)]
+fn one_column(sum: &mut f32, w: &[f32], stride: usize, dy: &[f32]) {
+    let rows = whole_rows(w, 1, stride, dy);
+    if rows == 0 {
+        return;
+    }
+    // SAFETY: row r reads `w[r * stride]`, the last of which `whole_rows` found inside; behind the last row the pointer
+    // isn't used. `dy` has `rows` values. Registers that change are declared.
+    unsafe {
+        asm!(
+            "vldr s0, [{sum}]",
+            "2:",
+            "vldmia {dy}!, {{s1}}",
+            "vldr s2, [{w}]",
+            "vmla.f32 s0, s2, s1",
+            "add {w}, {w}, {stride}",
+            "subs {rows}, {rows}, #1",
+            "bne 2b",
+            "vstr s0, [{sum}]",
+            sum = in(reg) sum,
+            dy = inout(reg) dy.as_ptr() => _,
+            w = inout(reg) w.as_ptr() => _,
+            stride = in(reg) stride * size_of::<f32>(),
+            rows = inout(reg) rows => _,
+            out("s0") _, out("s1") _, out("s2") _,
             options(nostack),
         );
     }

@@ -8,6 +8,7 @@ mod mac;
 mod patch;
 mod root;
 mod slide;
+mod squares;
 
 pub use adam::{AdamStep, adam};
 pub use correlate::{correlate_rows, gather_products};
@@ -17,3 +18,4 @@ pub use mac::{mac, mac4};
 pub use patch::{Geometry, gather, gather_transposed};
 pub use root::square_root;
 pub use slide::{slide1, slide4};
+pub use squares::{error_to_squares, largest_in_squares};
