@@ -4,16 +4,19 @@
 //! stand beside it in folders of their own with the same function names, and this file selects; `build.rs` says what the
 //! target has. Every kernel states the order of its sums, which is part of its contract: a replacement gives the same bits.
 
-#[cfg(kernel_arm_vfp)]
+#[cfg(kernel_arm)]
+#[allow(unsafe_code)]
+mod arm_dsp;
+#[cfg(kernel_arm)]
 #[allow(unsafe_code)]
 mod arm_vfp;
 #[cfg(feature = "micromath")]
 mod micromath;
 pub mod portable;
 
-#[cfg(kernel_arm_vfp)]
+#[cfg(kernel_arm)]
 use arm_vfp as selected;
-#[cfg(not(kernel_arm_vfp))]
+#[cfg(not(kernel_arm))]
 use portable as selected;
 
 // micromath's root has other bits, and so has every step that takes one.

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 
 use emberlite::{
     kernel::{self, AdamStep, portable},
-    number::{F32, random::mix},
+    number::{F32, Fixed16, random::mix},
 };
 
 /// The longest row.
@@ -15,6 +15,7 @@ const MOST: usize = 40;
 /// Prints one line for each kernel: the digest of all its results, and how many differ from the twin's.
 pub fn run(out: &mut dyn Write) -> fmt::Result {
     report(out, "matrix_vector", matrix_vector())?;
+    report(out, "matrix_vector_fixed", matrix_vector_fixed())?;
     report(out, "matrix_vector_transposed", matrix_vector_transposed())?;
     report(out, "descend", descend())?;
     report(out, "descend_rows", descend_rows())?;
@@ -37,6 +38,8 @@ struct Seen {
 }
 
 impl Seen {
+    // One copy each of this and of `fill`: the smallest board has to hold all of this.
+    #[inline(never)]
     fn compare(&mut self, kernel: &[f32], twin: &[f32]) {
         for (a, b) in kernel.iter().zip(twin) {
             self.digest = mix(self.digest ^ a.to_bits());
@@ -48,9 +51,19 @@ impl Seen {
 
 /// Values between -1 and 1 with all 24 bits in use, so that another order of a sum or another rounding shows.
 fn values<const L: usize>(seed: u32) -> [f32; L] {
-    core::array::from_fn(|i| (mix(seed ^ (i as u32) << 8) as i32 as f32) / 2_147_483_648.0)
+    let mut values = [0.0; L];
+    fill(&mut values, seed);
+    values
 }
 
+#[inline(never)]
+fn fill(values: &mut [f32], seed: u32) {
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = (mix(seed ^ (i as u32) << 8) as i32 as f32) / 2_147_483_648.0;
+    }
+}
+
+#[inline(never)]
 fn matrix_vector() -> Seen {
     let mut seen = Seen::default();
     let (w, x, bias) = (values::<{ 9 * MOST }>(1), values::<MOST>(2), values::<9>(3));
@@ -69,6 +82,28 @@ fn matrix_vector() -> Seen {
     seen
 }
 
+#[inline(never)]
+fn matrix_vector_fixed() -> Seen {
+    let mut seen = Seen::default();
+    let fixed = |x: f32| (x * 32768.0) as i16;
+    let (w, x) = (values::<{ 5 * MOST }>(21).map(fixed), values::<MOST>(22).map(fixed));
+    let bias = values::<5>(23).map(fixed);
+    for rows in 0..=5 {
+        for columns in 0..=MOST {
+            for (biases, stride, shift) in [(5, 1, 15), (2, 1, 12), (0, 2, 0)] {
+                // The last values, so that rows start at odd addresses too.
+                let (w, x) = (&w[5 * MOST - rows * columns..], &x[..columns]);
+                let [mut y, mut twin] = [[7i16; 10]; 2];
+                kernel::matrix_vector::<Fixed16>(w, x, &bias[..biases], &mut y[..4 * stride], stride, 13, shift);
+                portable::matrix_vector::<Fixed16>(w, x, &bias[..biases], &mut twin[..4 * stride], stride, 13, shift);
+                seen.compare(&y.map(f32::from), &twin.map(f32::from));
+            }
+        }
+    }
+    seen
+}
+
+#[inline(never)]
 fn matrix_vector_transposed() -> Seen {
     let mut seen = Seen::default();
     let (w, dy) = (values::<{ 7 * MOST }>(4), values::<7>(5));
@@ -86,6 +121,7 @@ fn matrix_vector_transposed() -> Seen {
     seen
 }
 
+#[inline(never)]
 fn descend() -> Seen {
     let mut seen = Seen::default();
     let x = values::<MOST>(7);
@@ -100,6 +136,7 @@ fn descend() -> Seen {
     seen
 }
 
+#[inline(never)]
 fn descend_rows() -> Seen {
     let mut seen = Seen::default();
     let x = values::<MOST>(9);
@@ -116,6 +153,7 @@ fn descend_rows() -> Seen {
     seen
 }
 
+#[inline(never)]
 fn slide4() -> Seen {
     let mut seen = Seen::default();
     sliding::<false>(&mut seen);
@@ -150,6 +188,7 @@ fn planes(values: &mut [f32; 4 * PLANE], width: usize) -> [&mut [f32]; 4] {
     core::array::from_fn(|_| each.next().map_or(&mut [][..], |plane| &mut plane[..ROWS * width]))
 }
 
+#[inline(never)]
 fn correlate_rows() -> Seen {
     let mut seen = Seen::default();
     let (x, errors, start) = (values::<{ ROWS * MOST }>(14), values::<{ 4 * PLANE }>(15), values::<12>(16));
@@ -168,6 +207,7 @@ fn correlate_rows() -> Seen {
     seen
 }
 
+#[inline(never)]
 fn adam() -> Seen {
     let mut seen = Seen::default();
     let x = values::<MOST>(17);
@@ -193,6 +233,7 @@ fn adam() -> Seen {
 }
 
 /// Over all of f32's exponents and the ends of its range; NaNs, whose bits no one promises, count as one number.
+#[inline(never)]
 fn square_root() -> Seen {
     let mut seen = Seen::default();
     let number = |x: f32| if x.is_nan() { 9.0 } else { x };

@@ -7,7 +7,7 @@
 //! cycles would be a quarter faster and half as long again. Compilers choose `VMLA` as well.
 //!
 //! Assembly gets pointers and counts, because it can take no operand in a floating-point register on this target.
-//! Formats but f32 go to the portable kernels. Every block of `unsafe` runs over memory that slices vouch for; each names
+//! Formats but f32 go to the kernels beside it, which any core with this unit has, or to the portable ones. Every block of `unsafe` runs over memory that slices vouch for; each names
 //! the lengths that it relies on. The program `kernels` of the tests compares all of them with their twins.
 
 mod adam;
