@@ -1,10 +1,12 @@
 //! The device: firmware in the emulator, a model in its partition of flash, and the link's client on its serial port.
 
 use std::{
+    fs,
     io::{ErrorKind, Read, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::Child,
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    process::{self, Child},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -43,12 +45,11 @@ impl Device {
     /// Starts the emulator with the program and puts `model` into its partition of flash.
     pub fn start(board: &Board, elf: &Path, model: &Path) -> Result<Self> {
         // The emulator calls us, so there is nothing to wait for but the call.
-        let listener = TcpListener::bind("127.0.0.1:0").context("opening a local port for the serial line")?;
-        let port = listener.local_addr()?.port();
+        let (listener, socket) = listen()?;
         let mut command = qemu::untimed(board, elf);
         command
             .arg("-chardev")
-            .arg(format!("socket,id=line,host=127.0.0.1,port={port},server=off,nodelay=on"))
+            .arg(format!("socket,id=line,path={},server=off", socket.0.display()))
             .args(["-serial", "chardev:line"])
             .arg("-device")
             .arg(format!("loader,file={},addr={:#x},force-raw=on", model.display(), board.partition()));
@@ -157,7 +158,29 @@ fn bytes(window: &Window) -> Vec<u8> {
     window.readings.iter().flatten().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn accept(listener: &TcpListener, child: &mut Child) -> Result<TcpStream> {
+/// A socket's name in the file system; gone when dropped, which an open connection survives.
+struct Socket(PathBuf);
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // What is left behind is a name in the system's temporary folder.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Opens a local socket for the serial line: a tenth less of the demo's time than a port of the network's loopback.
+fn listen() -> Result<(UnixListener, Socket)> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Short, since a socket's path may have about 100 bytes only.
+    let name = format!("emberlite-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let socket = Socket(std::env::temp_dir().join(name));
+    // Of an earlier process with this one's number.
+    let _ = fs::remove_file(&socket.0);
+    let listener = UnixListener::bind(&socket.0).with_context(|| format!("opening {}", socket.0.display()))?;
+    Ok((listener, socket))
+}
+
+fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream> {
     listener.set_nonblocking(true)?;
     let start = Instant::now();
     loop {
@@ -179,15 +202,14 @@ fn accept(listener: &TcpListener, child: &mut Child) -> Result<TcpStream> {
 
 /// The serial line, read in pieces.
 struct Line {
-    stream: TcpStream,
+    stream: UnixStream,
     buffer: [u8; 1024],
     at: usize,
     len: usize,
 }
 
 impl Line {
-    fn new(stream: TcpStream) -> Result<Self> {
-        stream.set_nodelay(true)?;
+    fn new(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(REPLY_LIMIT))?;
         Ok(Line { stream, buffer: [0; 1024], at: 0, len: 0 })
     }

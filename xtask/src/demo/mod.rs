@@ -78,7 +78,7 @@ const FULL: Plan = Plan {
     seeds: &[1, 2, 3],
     epochs: None,
     passes: 15,
-    judge_every: 4,
+    judge_every: 8,
     at_least: 0.86,
 };
 
