@@ -25,6 +25,17 @@ pub fn matrix_vector<N: Number>(
 #[inline(always)]
 fn rows(w: &[f32], x: &[f32], bias: &[f32], y: &mut [f32], stride: usize) {
     let columns = x.len().max(1);
+    // Where results follow each other and rows have a bias, sums are made where they stay.
+    let (biases, _) = bias.as_chunks::<4>();
+    let in_place = if stride == 1 { biases.len() } else { 0 };
+    let (sums, _) = y.as_chunks_mut::<4>();
+    for ((sums, start), w) in sums.iter_mut().zip(biases).zip(w.chunks_exact(4 * columns)).take(in_place) {
+        *sums = *start;
+        four_rows(sums, w, x);
+    }
+    let done = 4 * in_place.min(sums.len()).min(w.len() / (4 * columns));
+    let w = w.get(done * columns..).unwrap_or_default();
+    let (bias, y) = (bias.get(done..).unwrap_or_default(), y.get_mut(done..).unwrap_or_default());
     let (mut bias, mut y) = (bias.iter(), y.iter_mut().step_by(stride));
     let mut start = || bias.next().copied().unwrap_or(0.0);
     let mut fours = w.chunks_exact(4 * columns);
@@ -45,7 +56,7 @@ fn rows(w: &[f32], x: &[f32], bias: &[f32], y: &mut [f32], stride: usize) {
 }
 
 /// `sums[r] += Σ_i w[r, i] * x[i]`, i ascending; `w` has four rows.
-#[inline(always)]
+#[inline(never)]
 fn four_rows(sums: &mut [f32; 4], w: &[f32], x: &[f32]) {
     let columns = x.len();
     if w.len() < 4 * columns {
