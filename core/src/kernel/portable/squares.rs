@@ -11,10 +11,15 @@ pub fn largest_in_squares<N: Number>(
     y: &mut [N::Value],
     places: &mut [u8],
 ) {
+    // A branch: that the larger of a half and 1 isn't 0 escapes the compiler, and a panic would be linked.
+    let row = width / 2;
+    if row == 0 {
+        return;
+    }
     let mut places = places.iter_mut();
-    let y_planes = y.chunks_exact_mut((height / 2 * (width / 2)).max(1));
+    let y_planes = y.chunks_exact_mut((height / 2 * row).max(1));
     for (x, y) in x.chunks_exact((height * width).max(1)).zip(y_planes) {
-        for (x, y) in x.chunks_exact((2 * width).max(1)).zip(y.chunks_exact_mut((width / 2).max(1))) {
+        for (x, y) in x.chunks_exact((2 * width).max(1)).zip(y.chunks_exact_mut(row)) {
             let (top, bottom) = x.split_at_checked(width).unwrap_or_default();
             for ((&[a, b], &[c, d]), y) in top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0).zip(y) {
                 let (mut largest, mut place) = (a, 0);
@@ -47,10 +52,13 @@ pub fn error_to_squares<N: Number>(
     if !accumulate && (height % 2 == 1 || width % 2 == 1) {
         dx.fill(N::Value::default());
     }
-    let plane = (height / 2 * (width / 2)).max(1);
+    let row = width / 2;
+    if row == 0 {
+        return;
+    }
+    let plane = (height / 2 * row).max(1);
     let errors = dy.chunks_exact(plane).zip(places.chunks_exact(plane));
     for (dx, (dy, places)) in dx.chunks_exact_mut((height * width).max(1)).zip(errors) {
-        let row = (width / 2).max(1);
         let errors = dy.chunks_exact(row).zip(places.chunks_exact(row));
         for (dx, (dy, places)) in dx.chunks_exact_mut((2 * width).max(1)).zip(errors) {
             let (top, bottom) = dx.split_at_mut_checked(width).unwrap_or_default();
