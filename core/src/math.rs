@@ -2,9 +2,9 @@
 //!
 //! `libm` on both sides: every function to within an ulp or so. The square root is correctly rounded, whether libm's or
 //! the instruction of a processor that has one, so that both have the same bits. The feature `micromath` replaces the
-//! square root alone, where that crate wins on cores without a square-root instruction, at a price: its result is off by
-//! up to 6.1 % (measured over 200,000 numbers), which normalisations and Adam's denominators then are as well. It is for
-//! parts where that matters less than the time. Both ends of a link must be built alike, since the bits differ.
+//! square root alone, where that crate wins on cores without a square-root instruction, at a price: its result is off
+//! by up to 6.1 % (measured over 200,000 numbers), which normalisations and Adam's denominators then are as well. It is
+//! for parts where that matters less than the time. Both ends of a link must be built alike, since the bits differ.
 
 /// `e^x`.
 #[inline(always)]

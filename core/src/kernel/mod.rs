@@ -1,8 +1,9 @@
 //! Innermost loops on slices.
 //!
 //! `portable` is the reference: plain Rust, always compiled, generic over the number format. Instruction-set kernels
-//! stand beside it in folders of their own with the same function names, and this file selects; `build.rs` says what the
-//! target has. Every kernel states the order of its sums, which is part of its contract: a replacement gives the same bits.
+//! stand beside it in folders of their own with the same function names, and this file selects; `build.rs` says what
+//! the target has. Every kernel states the order of its sums, which is part of its contract: a replacement gives the
+//! same bits.
 
 #[cfg(kernel_arm)]
 #[allow(unsafe_code)]

@@ -146,8 +146,8 @@ impl Number for F32 {
 /// The largest of `bound` and the magnitudes of `values`, NaN counting as larger than infinity.
 #[inline(never)]
 pub(crate) fn largest_magnitude(bound: f32, values: &[f32]) -> f32 {
-    // As integers, magnitudes sort like the numbers, infinity above all of them and NaN above infinity; without the sign's
-    // bit, which the shift drops in the comparing instruction.
+    // As integers, magnitudes sort like the numbers, infinity above all of them and NaN above infinity; without the
+    // sign's bit, which the shift drops in the comparing instruction.
     let twice = values.iter().fold(bound.to_bits() << 1, |most, &v| most.max(v.to_bits() << 1));
     f32::from_bits(twice >> 1)
 }

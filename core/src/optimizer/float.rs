@@ -256,8 +256,8 @@ impl Rule<1> for AdaGrad {
     }
 }
 
-/// `rate / (1 - beta1^t) * m / (sqrt(v) / root + epsilon)`, numerator and denominator multiplied by `root`; `keep` is what
-/// AdamW's decay leaves of a weight, or 1.
+/// `rate / (1 - beta1^t) * m / (sqrt(v) / root + epsilon)`, numerator and denominator multiplied by `root`; `keep` is
+/// what AdamW's decay leaves of a weight, or 1.
 #[inline(always)]
 fn moments(rate: f32, [beta1, beta2, epsilon]: [f32; 3], keep: f32, step: &StepSettings) -> AdamStep {
     let Corrections { divisor, root, .. } = step.corrections;

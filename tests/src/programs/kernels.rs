@@ -1,6 +1,7 @@
 //! Every kernel that the target selects against its portable twin, over odd lengths, remainders and offsets.
 //!
-//! It prints a digest of the bits as well: where the portable kernel is selected, as on a host, the comparison says nothing.
+//! It prints a digest of the bits as well: where the portable kernel is selected, as on a host, the comparison says
+//! nothing.
 
 use core::fmt::{self, Write};
 

@@ -71,8 +71,9 @@ macro_rules! elements {
 #[inline(never)]
 pub fn adam(w: &mut [f32], m: &mut [f32], v: &mut [f32], x: &[f32], step: &AdamStep) {
     let len = w.len().min(m.len()).min(v.len()).min(x.len());
-    // SAFETY: the four pointers pass over `len` values, which no slice falls short of, and only those of `w`, `m` and `v`,
-    // borrowed mutably, are written; `step` is seven floats in the order of its fields. Registers that change are declared.
+    // SAFETY: the four pointers pass over `len` values, which no slice falls short of, and only those of `w`, `m` and
+    // `v`, borrowed mutably, are written; `step` is seven floats in the order of its fields. Registers that change are
+    // declared.
     unsafe {
         asm!(
             "vldmia {step}, {{s20-s26}}",

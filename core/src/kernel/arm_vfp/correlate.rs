@@ -35,9 +35,9 @@ fn correlate(sums: &mut [f32; 12], x: &[f32], [a, b, c, d]: [&[f32]; 4], rows: u
     if rows == 0 {
         return;
     }
-    // SAFETY: the caller took `rows` such that each of the error planes has that many rows of the walk's results and `x`
-    // that many of its inputs, which are what the pointers pass over: a walk of `width` results and `x_width` inputs has
-    // no inputs to spare. Only the 12 sums are written. Registers that change are declared.
+    // SAFETY: the caller took `rows` such that each of the error planes has that many rows of the walk's results and
+    // `x` that many of its inputs, which are what the pointers pass over: a walk of `width` results and `x_width`
+    // inputs has no inputs to spare. Only the 12 sums are written. Registers that change are declared.
     unsafe {
         asm!(
             "vldmia {sums}, {{s0-s11}}",

@@ -47,7 +47,8 @@ pub fn descend(w: &mut [f32], x: &[f32], c: f32) {
             x = inout(reg) x.as_ptr() => _,
             w = inout(reg) w.as_mut_ptr() => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+            out("s12") _, out("s13") _, out("s14") _, out("s15") _,
             out("s16") _,
             options(nostack),
         );
@@ -132,8 +133,10 @@ fn two_rows(a: &mut [f32], b: &mut [f32], x: &[f32], c: [f32; 2]) {
             a = inout(reg) a.as_mut_ptr() => _,
             b = inout(reg) b.as_mut_ptr() => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
-            out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+            out("s12") _, out("s13") _, out("s14") _, out("s15") _,
+            out("s16") _, out("s17") _, out("s18") _, out("s19") _,
+            out("s20") _, out("s21") _, out("s22") _, out("s23") _,
             out("s24") _, out("s25") _,
             options(nostack),
         );

@@ -62,8 +62,8 @@ fn four_rows(sums: &mut [f32; 4], w: &[f32], x: &[f32]) {
     if w.len() < 4 * columns {
         return;
     }
-    // SAFETY: each of the four pointers into `w` passes over `columns` values from its row's first, 4 * columns <= w.len(),
-    // and that into `x` over `x.len()`; `sums` has 4. Registers that change are declared.
+    // SAFETY: each of the four pointers into `w` passes over `columns` values from its row's first, 4 * columns <=
+    // w.len(), and that into `x` over `x.len()`; `sums` has 4. Registers that change are declared.
     unsafe {
         asm!(
             "vldmia {sums}, {{s0-s3}}",
@@ -135,8 +135,10 @@ fn four_rows(sums: &mut [f32; 4], w: &[f32], x: &[f32]) {
             c = inout(reg) w.as_ptr().add(2 * columns) => _,
             d = inout(reg) w.as_ptr().add(3 * columns) => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
-            out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+            out("s12") _, out("s13") _, out("s14") _, out("s15") _,
+            out("s16") _, out("s17") _, out("s18") _, out("s19") _,
+            out("s20") _, out("s21") _, out("s22") _, out("s23") _,
             out("s24") _, out("s25") _, out("s26") _, out("s27") _,
             options(nostack),
         );
@@ -309,9 +311,12 @@ fn sixteen_columns(dx: &mut [f32; 16], w: &[f32], stride: usize, dy: &[f32], acc
             skip = in(reg) (stride - 8) * size_of::<f32>(),
             rows = inout(reg) rows => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
-            out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
-            out("s24") _, out("s25") _, out("s26") _, out("s27") _, out("s28") _, out("s29") _, out("s30") _, out("s31") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+            out("s12") _, out("s13") _, out("s14") _, out("s15") _,
+            out("s16") _, out("s17") _, out("s18") _, out("s19") _,
+            out("s20") _, out("s21") _, out("s22") _, out("s23") _,
+            out("s24") _, out("s25") _, out("s26") _, out("s27") _,
+            out("s28") _, out("s29") _, out("s30") _, out("s31") _,
             options(nostack),
         );
     }
@@ -367,7 +372,8 @@ fn eight_columns(dx: &mut [f32; 8], w: &[f32], stride: usize, dy: &[f32], accumu
             stride = in(reg) stride * size_of::<f32>(),
             rows = inout(reg) rows => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+            out("s12") _, out("s13") _, out("s14") _, out("s15") _,
             out("s16") _,
             options(nostack),
         );

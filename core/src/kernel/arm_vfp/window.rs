@@ -41,8 +41,8 @@ impl Walk {
     }
 }
 
-/// The assembly that walks `{rows}` rows by the [`Walk`] at `{walk}`. `$step` uses the inputs of four results, `$single`
-/// those of one, at s12 to s14. `{x}` passes over the inputs, `{n}` and `{partial}` are free registers.
+/// The assembly that walks `{rows}` rows by the [`Walk`] at `{walk}`. `$step` uses the inputs of four results,
+/// `$single` those of one, at s12 to s14. `{x}` passes over the inputs, `{n}` and `{partial}` are free registers.
 macro_rules! along_rows {
     ($step:expr, $single:expr) => {
         concat!(

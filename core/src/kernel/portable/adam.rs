@@ -22,8 +22,8 @@ pub struct AdamStep {
     pub keep: f32,
 }
 
-/// `g = x factor; m += share1 (g - m); v = v beta2 + share2 g g; w = w keep - rate m / (sqrt(v) + epsilon)`, each operation
-/// rounded by itself, over the shortest of the four.
+/// `g = x factor; m += share1 (g - m); v = v beta2 + share2 g g; w = w keep - rate m / (sqrt(v) + epsilon)`, each
+/// operation rounded by itself, over the shortest of the four.
 #[inline(never)]
 pub fn adam(w: &mut [f32], m: &mut [f32], v: &mut [f32], x: &[f32], step: &AdamStep) {
     for (((w, m), v), &x) in w.iter_mut().zip(m).zip(v).zip(x) {

@@ -6,13 +6,13 @@
 use super::slide::{first, next};
 use crate::number::Number;
 
-/// Part of a weight gradient, for four error planes and `K` neighbouring window columns at once:
-/// `sums[k][r] += Σ_j Σ_i errors[r][j][i] * x[j][i + k - left]`, rows j and then columns i ascending, with zeros beyond both
-/// ends of a row of `x`.
+/// Part of a weight gradient, for four error planes and `K` neighbouring window columns at once: `sums[k][r] += Σ_j Σ_i
+/// errors[r][j][i] * x[j][i + k - left]`, rows j and then columns i ascending, with zeros beyond both ends of a row of
+/// `x`.
 ///
 /// Rows are `width` and `x_width` elements long and follow each other; there are as many as every plane has. The window
-/// slides along `x`, so that every input is loaded once for `4 K` products. Adding the product of a zero changes no bit of
-/// a finite sum, so the result is that of leaving those elements out.
+/// slides along `x`, so that every input is loaded once for `4 K` products. Adding the product of a zero changes no bit
+/// of a finite sum, so the result is that of leaving those elements out.
 #[inline(never)]
 pub fn correlate_rows<N: Number, const K: usize>(
     mut sums: [[N::Accumulator; 4]; K],

@@ -1,7 +1,7 @@
 //! Plain descent: the update of a row, and of all rows of an outer product.
 
-/// `w[i] -= c * x[i]`: one rounding for the product, one for the difference. A `c` of 0 changes nothing, so a whole row of
-/// zero errors, as ReLU makes them, is passed over.
+/// `w[i] -= c * x[i]`: one rounding for the product, one for the difference. A `c` of 0 changes nothing, so a whole row
+/// of zero errors, as ReLU makes them, is passed over.
 #[inline(never)]
 pub fn descend(w: &mut [f32], x: &[f32], c: f32) {
     if c == 0.0 {

@@ -4,12 +4,12 @@
 //! results, and no neighbourhood is gathered first, which costs as much again. The order of every sum is that of the
 //! gathering path: channel, window row, window column. Loops zip plain slice iterators, so that one counter serves.
 
-/// `y[r][j][i] += Σ_k w[r][k] * x[j][i + k - left]` for four planes `r` of rows `j`, k ascending, with zeros beyond both
-/// ends of a row of `x`; with `REVERSED` the window's elements meet the weights backwards, `x[j][i + K - 1 - k - left]`, as
-/// the error of a convolution needs it.
+/// `y[r][j][i] += Σ_k w[r][k] * x[j][i + k - left]` for four planes `r` of rows `j`, k ascending, with zeros beyond
+/// both ends of a row of `x`; with `REVERSED` the window's elements meet the weights backwards,
+/// `x[j][i + K - 1 - k - left]`, as the error of a convolution needs it.
 ///
-/// Rows are `width` and `x_width` elements long and follow each other; there are as many as every plane has. Four planes
-/// share the loads of `x`. Adding the product of a zero changes no bit of a finite sum but the sign of a zero.
+/// Rows are `width` and `x_width` elements long and follow each other; there are as many as every plane has. Four
+/// planes share the loads of `x`. Adding the product of a zero changes no bit of a finite sum but the sign of a zero.
 #[inline(never)]
 pub fn slide4<const K: usize, const REVERSED: bool>(
     y: [&mut [f32]; 4],

@@ -2,8 +2,9 @@
 
 use crate::number::Number;
 
-/// `y[c, i, j]` is the largest of the square at `x[c, 2i, 2j]`, the first where several are equal; its place in the square,
-/// row by row, goes to `places` unless that is empty. Planes are `height` by `width`; an odd last row or column is left out.
+/// `y[c, i, j]` is the largest of the square at `x[c, 2i, 2j]`, the first where several are equal; its place in the
+/// square, row by row, goes to `places` unless that is empty. Planes are `height` by `width`; an odd last row or column
+/// is left out.
 #[inline(never)]
 pub fn largest_in_squares<N: Number>(
     x: &[N::Value],
@@ -37,8 +38,8 @@ pub fn largest_in_squares<N: Number>(
     }
 }
 
-/// Adds each error, with `shift` fraction bits fewer, to the place in its square of `dx` that was the largest; `dx` counts
-/// as zeros unless `accumulate`.
+/// Adds each error, with `shift` fraction bits fewer, to the place in its square of `dx` that was the largest; `dx`
+/// counts as zeros unless `accumulate`.
 #[inline(never)]
 pub fn error_to_squares<N: Number>(
     dy: &[N::Value],
