@@ -1,7 +1,7 @@
 //! Update rules, schedules and clipping against PyTorch's float64 truth.
 //!
 //! The vectors carry the bounds of the weights: a running error analysis of each rule over the hundred steps (see
-//! `tests/reference/cases/optimizers.py`). PyTorch's own float32 uses between 40 and 90 % of them.
+//! `tests/reference/cases/optimizers.py`). PyTorch's own float32 uses between 35 and 90 % of them.
 
 use emberlite::number::{F32, Rate, random::Key};
 use emberlite::optimizer::{
@@ -23,16 +23,16 @@ fn rule(case: &Case<'_>) -> Optimizer {
             learning_rate,
             alpha: case.number("alpha"),
             epsilon: case.number("eps"),
-            momentum: 0.0,
-            centered: false,
+            momentum: optional("momentum"),
+            centered: case.get("centered").is_some_and(|value| value == "1"),
             weight_decay,
         },
         "adagrad" => Optimizer::AdaGrad {
             learning_rate,
             epsilon: case.number("eps"),
             weight_decay,
-            learning_rate_decay: 0.0,
-            initial: 0.0,
+            learning_rate_decay: optional("lr_decay"),
+            initial: optional("initial_accumulator_value"),
         },
         "adam" => {
             let (beta1, beta2, epsilon) = adam();
@@ -138,7 +138,7 @@ fn update_rules_are_the_truth_within_rounding() {
             assert!(got.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits()), "{} {path:?}", case.name());
         }
     }
-    verdict.close(11 * 5 * 16 * 2);
+    verdict.close(15 * 5 * 16 * 2);
 }
 
 /// `l2` is the weight decay of every rule but AdamW, bit for bit.
@@ -257,5 +257,5 @@ fn rows_together_are_rows_one_by_one() {
             }
         }
     }
-    assert_eq!(compared, 11 * 4 * 3 * 3);
+    assert_eq!(compared, 15 * 4 * 3 * 3);
 }

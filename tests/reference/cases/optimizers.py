@@ -52,7 +52,8 @@ def bound(rule, w0, gradients):
     rate, decay, momentum = rule["lr"], rule.get("weight_decay", 0.0), rule.get("momentum", 0.0)
     kind, rows = rule["rule"], []
     decoupled = kind == "adamw"
-    w_error, m, m_size, m_error, v, v_error = (np.zeros(COUNT) for _ in range(6))
+    w_error, m, m_size, m_error, v_error, mean, mean_size, mean_error = (np.zeros(COUNT) for _ in range(8))
+    v = np.full(COUNT, rule.get("initial_accumulator_value", 0.0))
     w = w.copy()
     for t in range(1, STEPS + 1):
         l2 = 0.0 if decoupled else decay
@@ -71,15 +72,26 @@ def bound(rule, w0, gradients):
             keep, share = (1.0, 1.0) if kind == "adagrad" else (b2, 1 - b2)
             v = keep * v + share * d * d
             v_error = keep * v_error + share * 2 * abs(d) * d_error + 5 * UNIT * v + 2 * TINY
-            m, m_size = b1 * m + (1 - b1) * d, b1 * m_size + (1 - b1) * size
-            m_error = b1 * m_error + (1 - b1) * d_error + (4 * UNIT * m_size if b1 else 0)
             c1, c2 = (1 - b1**t, 1 - b2**t) if b1 else (1.0, 1.0)
             seen, seen_error = v / c2, v_error / c2 + CORRECTION * UNIT * v / c2
+            if rule.get("centered"):
+                mean, mean_size = b2 * mean + (1 - b2) * d, b2 * mean_size + (1 - b2) * size
+                mean_error = b2 * mean_error + (1 - b2) * d_error + 4 * UNIT * mean_size
+                seen_error = seen_error + 2 * abs(mean) * mean_error + 3 * UNIT * (seen + mean**2) + TINY
+                seen = seen - mean**2
             root = np.sqrt(seen) + rule["eps"]
             root_error = np.sqrt(seen) - np.sqrt(np.maximum(seen - seen_error, 0)) + 2 * UNIT * root
+            if kind == "rmsprop" and momentum:  # of what the root has divided; nothing divides it again
+                m, m_size = momentum * m + d / root, momentum * m_size + size / root
+                m_error = momentum * m_error + (d_error + size * (root_error / root + 2 * UNIT)) / root + 3 * UNIT * m_size
+                root, root_error = 1.0, 0.0
+            else:
+                m, m_size = b1 * m + (1 - b1) * d, b1 * m_size + (1 - b1) * size
+                m_error = b1 * m_error + (1 - b1) * d_error + (4 * UNIT * m_size if b1 else 0)
             top, top_size, top_error = m / c1, m_size / c1, m_error / c1 + CORRECTION * UNIT * m_size / c1
-        step = rate * top / root
-        step_error = rate / root * (top_error + top_size * (root_error / root + 5 * UNIT))
+        slower = 1 + (t - 1) * rule.get("lr_decay", 0.0)
+        step = rate / slower * top / root
+        step_error = rate / slower / root * (top_error + top_size * (root_error / root + (5 + 3 * (slower > 1)) * UNIT))
         if decoupled:
             step = step + rate * decay * w
             step_error = step_error + rate * decay * (w_error + 4 * UNIT * abs(w)) + UNIT * abs(w)
@@ -105,6 +117,11 @@ def build(book):
         "nesterov": sgd | dict(momentum=f32(0.9), nesterov=True),
         "nesterov_weight_decay": sgd | dict(momentum=f32(0.8), nesterov=True, weight_decay=f32(0.01)),
         "rmsprop": dict(rule="rmsprop", lr=f32(0.01), alpha=f32(0.99), eps=f32(1e-8)),
+        "rmsprop_momentum": dict(rule="rmsprop", lr=f32(0.01), alpha=f32(0.99), eps=f32(1e-8), momentum=f32(0.9)),
+        "rmsprop_centered": dict(rule="rmsprop", lr=f32(0.01), alpha=f32(0.9), eps=f32(1e-4), centered=True),
+        "rmsprop_weight_decay": dict(rule="rmsprop", lr=f32(0.01), alpha=f32(0.9), eps=f32(1e-8), weight_decay=f32(0.01)),
+        "adagrad_slower": dict(rule="adagrad", lr=f32(0.05), eps=f32(1e-10), lr_decay=f32(0.02), weight_decay=f32(0.01),
+                               initial_accumulator_value=f32(0.1)),
         "adagrad": dict(rule="adagrad", lr=f32(0.05), eps=f32(1e-10)),
         "adam": dict(rule="adam") | adam,
         "adam_weight_decay": dict(rule="adam", weight_decay=f32(0.01)) | adam,
