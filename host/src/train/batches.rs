@@ -32,7 +32,7 @@ pub(crate) enum Target {
     /// `[batch, 1]`.
     Values(Tensor<2>),
     /// Classes as numbers `[batch, outputs]`, see [`Labels::number`], and as such `[batch, 1]`.
-    Marks(Tensor<2>, Tensor<2, Int>),
+    Marks(Tensor<2>, Box<Tensor<2, Int>>),
 }
 
 /// Some samples on a device.
@@ -113,7 +113,8 @@ impl<'a> Samples<'a> {
                 let all = indices.iter().flat_map(|&i| (0..self.outputs).map(move |output| (i, output)));
                 let number = |(i, output)| self.set.labels.number(i, output, self.outputs).unwrap_or_default();
                 let marks: Vec<f32> = all.map(number).collect();
-                Target::Marks(Tensor::from_data(TensorData::new(marks, [count, self.outputs]), device), classes(ids))
+                let marks = Tensor::from_data(TensorData::new(marks, [count, self.outputs]), device);
+                Target::Marks(marks, Box::new(classes(ids)))
             }
             SampleLabels::Value(values) => {
                 let values: Vec<f32> = indices.iter().map(|&i| values[i]).collect();

@@ -44,7 +44,8 @@ pub(crate) fn classes(loss: &Loss, output: &Tensor<2>) -> Tensor<1> {
 /// How many outputs stand for the right class, `[1]`; `None` without classes.
 pub(crate) fn correct(loss: &Loss, output: &Tensor<2>, target: &Target) -> Option<Tensor<1>> {
     let right = match (loss, target) {
-        (_, Target::Class(ids) | Target::Marks(_, ids)) => ids.clone().float(),
+        (_, Target::Class(ids)) => ids.clone().float(),
+        (_, Target::Marks(_, ids)) => ids.as_ref().clone().float(),
         (Loss::BinaryCrossEntropy, Target::Values(t)) => t.clone().greater_elem(0.5).float(),
         _ => return None,
     };
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(right, 2.0);
         assert!(correct(&Loss::MeanSquaredError, &output, &target).is_none());
         // As numbers, 0.1 and 0.6 are nearer to 0 and to 1.
-        let ids = Tensor::from_data([[0], [1]], &device);
+        let ids = Box::new(Tensor::from_data([[0], [1]], &device));
         let marks = Target::Marks(Tensor::from_data([[0.0], [1.0]], &device), ids);
         let output = Tensor::<2>::from_data([[0.1], [0.6]], &device);
         let right: f32 = correct(&Loss::MeanSquaredError, &output, &marks).unwrap().into_scalar();
