@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     env, fs,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -14,7 +15,7 @@ use crate::{board, firmware::run_to_success, toolchain};
 ///
 /// # Errors
 ///
-/// Something is missing and could not be installed; the message is the line to type.
+/// Something is missing that can't be done without and could not be installed; the message is the line to type.
 pub fn doctor(dry_run: bool) -> Result<()> {
     let missing = missing()?;
     if missing.is_empty() {
@@ -24,6 +25,17 @@ pub fn doctor(dry_run: bool) -> Result<()> {
     for thing in &missing {
         println!("missing: {}", thing.what);
     }
+    match install(&missing, dry_run) {
+        // What only makes a step be skipped is no reason to stop.
+        Err(reason) if missing.iter().all(|thing| thing.optional) => {
+            println!("going on without: {reason:#}");
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+fn install(missing: &[Missing], dry_run: bool) -> Result<()> {
     if !is_debian() {
         bail!(
             "install: QEMU 7.2 or newer with the emulators for arm and riscv32, and for each target above: rustup target add \
@@ -45,7 +57,7 @@ pub fn doctor(dry_run: bool) -> Result<()> {
     install.extend(&packages);
     apt(prefix, &install)?;
     let left = self::missing()?;
-    match left.first() {
+    match left.iter().find(|thing| !thing.optional) {
         None => Ok(()),
         Some(thing) => bail!("still missing after the installation: {}", thing.what),
     }
@@ -54,6 +66,8 @@ pub fn doctor(dry_run: bool) -> Result<()> {
 struct Missing {
     what: String,
     packages: Vec<&'static str>,
+    /// Without it a step is skipped, and nothing fails.
+    optional: bool,
 }
 
 fn missing() -> Result<Vec<Missing>> {
@@ -66,16 +80,39 @@ fn missing() -> Result<Vec<Missing>> {
                 "qemu-system-arm" => "qemu-system-arm",
                 _ => "qemu-system-misc",
             };
-            missing.push(Missing { what: format!("the emulator {emulator}"), packages: vec![package] });
+            let what = format!("the emulator {emulator}");
+            missing.push(Missing { what, packages: vec![package], optional: false });
         }
     }
     let targets: BTreeSet<&str> = boards.values().map(|b| b.target.as_str()).collect();
     for target in targets {
         if let Some(problem) = toolchain::problem(target) {
-            missing.push(Missing { what: problem, packages: vec!["cargo-web", "lld-22", "rust-web-src", "rustc-web"] });
+            let packages = vec!["cargo-web", "lld-22", "rust-web-src", "rustc-web"];
+            missing.push(Missing { what: problem, packages, optional: false });
         }
     }
+    if cfg!(target_os = "linux") && vulkan_driver().is_none() {
+        let what = "a Vulkan driver; without one the GPU's code isn't tested".into();
+        missing.push(Missing { what, packages: VULKAN.to_vec(), optional: true });
+    }
     Ok(missing)
+}
+
+/// Debian's packages with Vulkan's loader and a driver that needs no GPU.
+pub const VULKAN: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
+
+/// The manifest of a Vulkan driver: Mesa's lavapipe, which computes on the CPU and so is the same everywhere, before
+/// any other.
+pub fn vulkan_driver() -> Option<PathBuf> {
+    let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let manifests = files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
+    manifests.min_by_key(|path| (!is_lavapipe(path), path.clone()))
+}
+
+/// Whether a driver's manifest is lavapipe's, going by the name that Mesa gives it.
+pub fn is_lavapipe(manifest: &Path) -> bool {
+    manifest.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"))
 }
 
 /// Whether packages are installed with apt: Debian, Ubuntu and what descends from them.

@@ -9,6 +9,7 @@ mod docs;
 mod dynamic;
 mod elfs;
 mod fmt;
+mod gpu;
 mod link;
 mod logs;
 mod prerequisites;
@@ -41,6 +42,7 @@ const STEPS: &[Step] = &[
     Step { name: "fmt", claim: "the source is formatted", run: fmt::run },
     Step { name: "clippy", claim: "no lint complains", run: clippy::run },
     Step { name: "units", claim: "cargo test passes in both workspaces", run: units::run },
+    Step { name: "gpu", claim: "training on a graphics adapter is training on the CPU", run: gpu::run },
     Step { name: "docs", claim: "the documentation builds without a warning", run: docs::run },
     Step { name: "builds", claim: "every program builds for every board", run: builds::run },
     Step { name: "elfs", claim: "budgets hold; no panic, heap or soft float where forbidden", run: elfs::run },

@@ -1,4 +1,4 @@
-//! `cargo test` over all that runs on the host.
+//! `cargo test` over all that runs on the host, the trainer built as the step `gpu` needs it: it is built once.
 
 use anyhow::Result;
 
@@ -8,6 +8,7 @@ use crate::{firmware::run_to_success, paths, toolchain};
 pub fn run(cases: &mut Cases) -> Result<()> {
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::root()).args(["test", "--quiet", "--workspace", "--no-fail-fast"]);
+    command.args(super::gpu::features());
     cases.case("root", run_to_success(&mut command));
 
     let mut command = toolchain::host_cargo()?;
