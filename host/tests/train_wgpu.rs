@@ -78,7 +78,7 @@ impl Case<'_> {
         let step = 2f32.powi(-10);
         let mut moved = Parameters::new();
         for (node, kind, values) in initial.iter() {
-            let sign = |i: usize| if random::hash(3, i as u64) % 2 == 0 { step } else { -step };
+            let sign = |i: usize| if random::hash(3, i as u64).is_multiple_of(2) { step } else { -step };
             moved.set(node, kind, values.iter().enumerate().map(|(i, x)| x + sign(i)).collect());
         }
         let [a, b] = [&initial, &moved].map(|start| self.cpu(&self.training, Some(start)));
