@@ -26,6 +26,19 @@ pub fn correlate_rows<N: Number, const K: usize>(
         correlate(all, floats, errors, rows, &walk);
         return sums;
     }
+    others::<N, K>(sums, x, x_width, left, errors, width)
+}
+
+/// Other windows and formats; by itself, so that it costs the registers of no loop that doesn't need it.
+#[inline(never)]
+fn others<N: Number, const K: usize>(
+    sums: [[N::Accumulator; 4]; K],
+    x: &[N::Value],
+    x_width: usize,
+    left: usize,
+    errors: [&[N::Value]; 4],
+    width: usize,
+) -> [[N::Accumulator; 4]; K] {
     portable::correlate_rows::<N, K>(sums, x, x_width, left, errors, width)
 }
 

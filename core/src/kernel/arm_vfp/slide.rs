@@ -22,6 +22,19 @@ pub fn slide4<const K: usize, const REVERSED: bool>(
         let rows = y.iter().fold(x.len() / x_width.max(1), |rows, y| rows.min(y.len() / width.max(1)));
         return if REVERSED { reversed(y, rows, w, x, &walk) } else { forward(y, rows, w, x, &walk) };
     }
+    others::<K, REVERSED>(y, width, w, x, x_width, left);
+}
+
+/// Other windows; by itself, so that it costs the registers of no loop that doesn't need it.
+#[inline(never)]
+fn others<const K: usize, const REVERSED: bool>(
+    y: [&mut [f32]; 4],
+    width: usize,
+    w: &[[f32; K]; 4],
+    x: &[f32],
+    x_width: usize,
+    left: usize,
+) {
     portable::slide4::<K, REVERSED>(y, width, w, x, x_width, left);
 }
 

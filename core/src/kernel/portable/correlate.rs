@@ -13,7 +13,7 @@ use crate::number::Number;
 /// Rows are `width` and `x_width` elements long and follow each other; there are as many as every plane has. The window
 /// slides along `x`, so that every input is loaded once for `4 K` products. Adding the product of a zero changes no bit
 /// of a finite sum, so the result is that of leaving those elements out.
-#[inline(never)]
+#[inline]
 pub fn correlate_rows<N: Number, const K: usize>(
     mut sums: [[N::Accumulator; 4]; K],
     x: &[N::Value],

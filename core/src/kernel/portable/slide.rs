@@ -10,7 +10,7 @@
 ///
 /// Rows are `width` and `x_width` elements long and follow each other; there are as many as every plane has. Four
 /// planes share the loads of `x`. Adding the product of a zero changes no bit of a finite sum but the sign of a zero.
-#[inline(never)]
+#[inline]
 pub fn slide4<const K: usize, const REVERSED: bool>(
     y: [&mut [f32]; 4],
     width: usize,
