@@ -17,6 +17,9 @@ use crate::{board, firmware::run_to_success, toolchain};
 ///
 /// Something is missing that can't be done without and could not be installed; the message is the line to type.
 pub fn doctor(dry_run: bool) -> Result<()> {
+    if !dry_run {
+        add_targets()?;
+    }
     let missing = missing()?;
     if missing.is_empty() {
         println!("nothing is missing");
@@ -33,6 +36,16 @@ pub fn doctor(dry_run: bool) -> Result<()> {
         }
         result => result,
     }
+}
+
+/// Lets rustup add the targets that no compiler here builds for, where it may download; elsewhere nothing happens.
+fn add_targets() -> Result<()> {
+    let targets: BTreeSet<String> = board::all()?.into_values().map(|board| board.target).collect();
+    for target in targets {
+        // Where that fails, `missing` says what else can be done.
+        let _ = toolchain::choose(&target, true);
+    }
+    Ok(())
 }
 
 fn install(missing: &[Missing], dry_run: bool) -> Result<()> {

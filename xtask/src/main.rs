@@ -80,7 +80,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "demo" => {
             let options = Options::parse(rest, &["--board"], &["--quick"])?;
             options.no_names()?;
-            demo::run(options.value("--board").unwrap_or(demo::BOARD), options.flag("--quick"))?;
+            demo::run(options.value("--board").unwrap_or(demo::BOARD), options.flag("--quick"), demo::Host::Build)?;
         }
         "boards" => {
             for (name, board) in board::all()? {

@@ -104,9 +104,9 @@ pub fn choose(target: &str, may_install: bool) -> Result<Toolchain> {
             return choose(target, false);
         }
     }
-    let distribution =
-        if forbidden { ", or on Debian: apt-get install rustc-web rust-web-src cargo-web lld-22" } else { "" };
-    bail!("no compiler here builds for {target}; type: {line}{distribution}")
+    bail!(
+        "no compiler here builds for {target}; type: {line}, or on Debian: apt-get install rustc-web rust-web-src cargo-web lld-22"
+    )
 }
 
 /// The `cargo` that runs us and its `rustc`.

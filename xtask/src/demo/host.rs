@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::{firmware::run_to_success, paths, toolchain};
@@ -61,6 +61,13 @@ impl Emberlite {
         }
         run_to_success(&mut cargo)?;
         Ok(Emberlite(Self::path()))
+    }
+
+    /// The program that lies there already.
+    pub fn built() -> Result<Self> {
+        let path = Self::path();
+        ensure!(path.is_file(), "{} is not built", path.display());
+        Ok(Emberlite(path))
     }
 
     fn path() -> PathBuf {

@@ -13,7 +13,7 @@
 //! On a part without an FPU (`--board m0`) the device computes in 16-bit integers: the same models are quantised, and the same
 //! steps in f32 are simulated beside it.
 //!
-//! Everything goes into `runs/demo`, or `runs/demo-BOARD` for another board than the usual one; `demo/model.toml` and
+//! Everything goes into `runs/demo`, with `-BOARD` for another board than the usual one and `-quick` for the quick one; `demo/model.toml` and
 //! `demo/fixed16.toml` are the models, `firmware/src/bin/watch.rs` and `watch_fixed.rs` the device's programs.
 
 mod data;
@@ -86,6 +86,15 @@ const FULL: Plan = Plan {
 const QUICK: Plan =
     Plan { wrists: &[("right", "left")], seeds: &[1], epochs: Some(6), passes: 3, judge_every: 16, at_least: 0.7 };
 
+/// Where the host's program comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Host {
+    /// It is built first.
+    Build,
+    /// From an earlier build of the whole workspace, whose features may be others.
+    Built,
+}
+
 /// Where it happens.
 struct Place {
     name: String,
@@ -98,7 +107,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(name: &str) -> Result<Self> {
+    fn new(name: &str, quick: bool) -> Result<Self> {
         let board = board::select(Some(name))?.remove(name).with_context(|| format!("no board {name}"))?;
         let programs = program::all()?;
         let found = PROGRAMS.iter().find_map(|(wanted, numbers)| {
@@ -110,8 +119,9 @@ impl Place {
             let boards: Vec<_> = PROGRAMS.iter().filter_map(of).flat_map(|program| &program.expect.boards).collect();
             bail!("the demo has no program for board {name}, only for: {boards:?}");
         };
-        let runs = paths::root().join("runs");
-        let folder = runs.join(if name == BOARD { "demo".into() } else { format!("demo-{name}") });
+        let quick = if quick { "-quick" } else { "" };
+        let board_of = if name == BOARD { String::new() } else { format!("-{name}") };
+        let folder = paths::root().join("runs").join(format!("demo{board_of}{quick}"));
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let path = folder.join("lock");
         let lock = File::create(&path).with_context(|| path.display().to_string())?;
@@ -138,10 +148,10 @@ struct Fit {
 ///
 /// Something is missing (the message says what to type), a step failed, device and simulation differ in a bit, the board is too
 /// small, or the other wrist wasn't learnt.
-pub fn run(board_name: &str, quick: bool) -> Result<()> {
+pub fn run(board_name: &str, quick: bool, host: Host) -> Result<()> {
     let plan = if quick { &QUICK } else { &FULL };
     let start = Instant::now();
-    let place = Place::new(board_name)?;
+    let place = Place::new(board_name, quick)?;
     let Place { board, program, numbers, folder, .. } = &place;
 
     let mut steps = Progress::default();
@@ -152,7 +162,10 @@ pub fn run(board_name: &str, quick: bool) -> Result<()> {
             versions,
         ))
     })?;
-    let host = Emberlite::build().context("building the host's program `emberlite`")?;
+    let host = match host {
+        Host::Build => Emberlite::build().context("building the host's program `emberlite`")?,
+        Host::Built => Emberlite::built()?,
+    };
     let directions = steps.step("data", || slices(plan, folder, *numbers))?;
     let runs: Vec<(&Direction, u32)> =
         directions.iter().flat_map(|direction| plan.seeds.iter().map(move |seed| (direction, *seed))).collect();

@@ -28,9 +28,9 @@ pub fn report(plan: &Plan, place: &Place, fit: &Fit, outcomes: &[Outcome], versi
             "{} ({} KiB RAM, {} KiB flash), emulated by QEMU ({})",
             board.part, board.ram.kib, board.flash.kib, board.qemu.args.join(" ")
         ),
-        "model": format!("conv1d, {} parameters, {}", thousands(parameters), numbers(place.numbers)),
+        "model": format!("conv1d, {} parameters, {}", thousands(parameters), name(place.numbers)),
         "chance": 1.0 / EXERCISES.len() as f64,
-        "runs": outcomes.iter().map(|outcome| run(plan, outcome)).collect::<Vec<_>>(),
+        "runs": outcomes.iter().map(|outcome| run(plan, place.numbers, outcome)).collect::<Vec<_>>(),
         "memory": {
             "arena_bytes": most(|o| o.memory.arena),
             "static_bytes": fit.statics,
@@ -54,7 +54,11 @@ pub fn report(plan: &Plan, place: &Place, fit: &Fit, outcomes: &[Outcome], versi
     })
 }
 
-fn run(plan: &Plan, outcome: &Outcome) -> Value {
+fn run(plan: &Plan, numbers: Numbers, outcome: &Outcome) -> Value {
+    let number_bytes = match numbers {
+        Numbers::F32 => 4,
+        Numbers::Fixed16 => 2,
+    };
     let Outcome { from, to, seed, other, first, losses, skipped, parameters, seconds, .. } = outcome;
     let pair = |pair: &super::run::Pair| json!({ "before": pair.before.accuracy, "after": pair.after.accuracy, "samples": pair.after.count });
     let pass = losses.len().div_ceil(plan.passes.max(1)).max(1);
@@ -78,12 +82,12 @@ fn run(plan: &Plan, outcome: &Outcome) -> Value {
         "steps": losses.len(),
         "skipped": skipped,
         "seconds": seconds,
-        "parity": { "identical": true, "bytes": parameters * 4, "different": 0 },
+        "parity": { "identical": true, "bytes": parameters * number_bytes, "different": 0 },
         "curve": curve,
     })
 }
 
-fn numbers(numbers: Numbers) -> &'static str {
+fn name(numbers: Numbers) -> &'static str {
     match numbers {
         Numbers::F32 => "f32",
         Numbers::Fixed16 => "fixed16",

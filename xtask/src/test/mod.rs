@@ -5,6 +5,7 @@
 mod bench;
 mod builds;
 mod clippy;
+mod demo;
 mod docs;
 mod dynamic;
 mod elfs;
@@ -59,6 +60,11 @@ const STEPS: &[Step] = &[
         run: dynamic::run,
     },
     Step { name: "logs", claim: "log frames decode to their golden text", run: logs::run },
+    Step {
+        name: "demo",
+        claim: "the whole path, small: bit for bit as simulated, in floats and in integers",
+        run: demo::run,
+    },
 ];
 
 /// A case that can run beside others: its name and what it does.

@@ -3,7 +3,7 @@
 use super::facts::{DemoReport, DeviceMemory};
 use crate::report::html::{columns, paragraph, sentence};
 use crate::report::memory::Usage;
-use crate::report::number::{bytes, grouped};
+use crate::report::number::grouped;
 
 /// The arena, the other statics and the stack at its deepest.
 pub(super) fn ram(memory: &DeviceMemory) -> Usage {
@@ -38,7 +38,7 @@ pub(super) fn html(report: &DemoReport) -> String {
     let memory = &report.memory;
     let stack = memory.stack_reserved_bytes.filter(|reserved| *reserved > 0).map(|reserved| {
         let used = memory.stack_bytes.map_or(String::new(), |used| format!("; its deepest use is {}", grouped(used)));
-        format!("{} ({} bytes) are kept for the stack{used}.", bytes(reserved), grouped(reserved))
+        format!("{} bytes are kept for the stack{used}.", grouped(reserved))
     });
     columns(&[ram(memory).html(), flash(memory).html()]) + &paragraph("note", &stack.unwrap_or_default())
 }
