@@ -20,6 +20,12 @@ use arm_vfp as selected;
 #[cfg(not(kernel_arm))]
 use portable as selected;
 
+/// Where the elementary functions come from: `libm`, or `micromath` for the square root.
+#[cfg(not(feature = "micromath"))]
+pub const MATHS: &str = "libm";
+/// Where the elementary functions come from: `libm`, or `micromath` for the square root.
+#[cfg(feature = "micromath")]
+pub const MATHS: &str = "micromath";
 // micromath's root has other bits, and so has every step that takes one.
 #[cfg(feature = "micromath")]
 pub use self::micromath::square_root;

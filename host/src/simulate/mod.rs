@@ -177,6 +177,7 @@ fn run_as<N: Device>(
     let classes = class_names(rows);
     let mut report = Report {
         format: N::FORMAT.name().into(),
+        maths: emberlite::math::NAME.into(),
         layout: format!("{:016x}", image.layout_hash()),
         classes: classes.clone(),
         ..Report::default()

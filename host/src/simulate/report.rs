@@ -7,6 +7,8 @@ use serde::Serialize;
 pub struct Report {
     /// The number format, `f32` or `fixed16`.
     pub format: String,
+    /// Whose elementary functions were used, `libm` or `micromath`: a device has the same bits only with the same ones.
+    pub maths: String,
     /// The layout hash, 16 hexadecimal digits.
     pub layout: String,
     /// Class names in the order of the outputs; empty where numbers are predicted.
