@@ -21,12 +21,14 @@ mod device;
 mod host;
 mod page;
 mod parity;
+mod place;
+mod results;
 mod run;
 mod text;
 
 use std::{
-    fs::{self, File, TryLockError},
-    path::{Path, PathBuf},
+    fs,
+    path::Path,
     process::Command,
     sync::{
         Mutex,
@@ -40,20 +42,20 @@ use anyhow::{Context, Result, bail, ensure};
 use emberlite_link::Numbers;
 
 use self::{
-    host::{Emberlite, Figures},
+    host::Emberlite,
+    place::Place,
+    results::{judges, mean, results},
     run::{Direction, FIRST, FIXED16, JUDGED, LEARN, MODEL, OTHER, Outcome},
-    text::{percent, table, thousands},
+    text::{percent, thousands},
 };
 use crate::{
-    board::{self, Board, PARTITION_KIB},
+    board::{Board, PARTITION_KIB},
     elf::Elf,
-    firmware, paths, program, toolchain,
+    firmware, paths, toolchain,
 };
 
 /// The board that learns, where none is named.
 pub const BOARD: &str = "m4f";
-/// The programs that can be it, and what they compute with.
-const PROGRAMS: [(&str, Numbers); 2] = [("watch", Numbers::F32), ("watch_fixed", Numbers::Fixed16)];
 /// Most that integers may lose against f32 on average, a share of the windows.
 const FIXED16_LOSES: f64 = 0.02;
 /// The steps that are printed.
@@ -93,44 +95,6 @@ pub enum Host {
     Build,
     /// From an earlier build of the whole workspace, whose features may be others.
     Built,
-}
-
-/// Where it happens.
-struct Place {
-    name: String,
-    board: Board,
-    program: program::Program,
-    numbers: Numbers,
-    folder: PathBuf,
-    /// Held while the demo runs: two of them would write the same files.
-    _lock: File,
-}
-
-impl Place {
-    fn new(name: &str, quick: bool) -> Result<Self> {
-        let board = board::select(Some(name))?.remove(name).with_context(|| format!("no board {name}"))?;
-        let programs = program::all()?;
-        let found = PROGRAMS.iter().find_map(|(wanted, numbers)| {
-            let program = programs.iter().find(|program| program.name == *wanted && program.is_for(name))?;
-            Some((program.clone(), *numbers))
-        });
-        let Some((program, numbers)) = found else {
-            let of = |(wanted, _): &(&str, Numbers)| programs.iter().find(|program| program.name == *wanted);
-            let boards: Vec<_> = PROGRAMS.iter().filter_map(of).flat_map(|program| &program.expect.boards).collect();
-            bail!("the demo has no program for board {name}, only for: {boards:?}");
-        };
-        let quick = if quick { "-quick" } else { "" };
-        let board_of = if name == BOARD { String::new() } else { format!("-{name}") };
-        let folder = paths::root().join("runs").join(format!("demo{board_of}{quick}"));
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let path = folder.join("lock");
-        let lock = File::create(&path).with_context(|| path.display().to_string())?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Place { name: name.into(), board, program, numbers, folder, _lock: lock }),
-            Err(TryLockError::WouldBlock) => bail!("another demo is at work in {}; wait for its end", folder.display()),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
-        }
-    }
 }
 
 /// What the program takes of the board.
@@ -331,53 +295,6 @@ fn line(outcome: &Outcome) -> String {
         thousands(losses.len() as u64),
         percent(other.before.accuracy),
         percent(other.after.accuracy),
-    )
-}
-
-/// The mean of a figure over the runs.
-fn mean(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
-    outcomes.iter().map(of).sum::<f64>() / outcomes.len().max(1) as f64
-}
-
-/// The table that one wants to paste.
-fn results(outcomes: &[Outcome]) -> String {
-    type Of = fn(&Outcome) -> Option<&Figures>;
-    let columns: [(&str, Of); 5] = [
-        ("other wrist", |o| Some(&o.other.before)),
-        ("after", |o| Some(&o.other.after)),
-        ("after in f32", |o| o.float.as_ref()),
-        ("first wrist", |o| Some(&o.first.before)),
-        ("after", |o| Some(&o.first.after)),
-    ];
-    let share = |figures: &Figures| percent(figures.accuracy);
-    // One that no run has is left out.
-    let columns: Vec<_> = columns.into_iter().filter(|(_, of)| outcomes.iter().any(|o| of(o).is_some())).collect();
-    let row = |first: [String; 2], figures: Vec<String>, last: String| [first.to_vec(), figures, vec![last]].concat();
-    let names = columns.iter().map(|(name, _)| (*name).into()).collect();
-    let mut rows = vec![row(["trained on".into(), "seed".into()], names, "weights equal".into()), Vec::new()];
-    for o in outcomes {
-        let figures = columns.iter().map(|(_, of)| of(o).map_or(String::new(), share)).collect();
-        let equal = format!("{0} of {0}", thousands(o.parameters as u64));
-        rows.push(row([format!("{} wrist", o.from), o.seed.to_string()], figures, equal));
-    }
-    if outcomes.len() > 1 {
-        let means = columns.iter().map(|(_, of)| percent(mean(outcomes, |o| of(o).map_or(0.0, |f| f.accuracy))));
-        rows.push(Vec::new());
-        rows.push(row(["mean".into(), String::new()], means.collect(), String::new()));
-    }
-    table(&rows)
-}
-
-/// Who says that these accuracies are so.
-fn judges(plan: &Plan, outcomes: &[Outcome]) -> String {
-    let sum = |of: fn(&Outcome) -> usize| thousands(outcomes.iter().map(of).sum::<usize>() as u64);
-    format!(
-        "accuracy over all windows that nobody learnt from, by the simulation; the device itself judged one window in {}\n\
-         and got as many right as the simulation: {} before and {} after, of {}\n",
-        plan.judge_every,
-        sum(|o| o.judged.1),
-        sum(|o| o.judged.2),
-        sum(|o| o.judged.0),
     )
 }
 

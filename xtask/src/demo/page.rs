@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use emberlite_link::Numbers;
 
 use super::{
-    BOARD, Fit, Place, Plan,
+    BOARD, Fit, Plan,
     data::EXERCISES,
+    place::Place,
+    results::mean,
     run::Outcome,
     text::{percent, thousands},
 };
@@ -96,7 +98,7 @@ fn name(numbers: Numbers) -> &'static str {
 
 fn notes(plan: &Plan, outcomes: &[Outcome]) -> Vec<String> {
     let judged = outcomes.first().map_or(0, |o| o.judged.0);
-    let float = super::mean(outcomes, |o| o.float.as_ref().map_or(0.0, |figures| figures.accuracy));
+    let float = mean(outcomes, |o| o.float.as_ref().map_or(0.0, |figures| figures.accuracy));
     let integers = format!(
         "The device computes in 16-bit integers alone, from the sensor to the update. The same steps from the same start in \
          f32, simulated, end at {} of the new wrist on average.",

@@ -214,3 +214,26 @@ fn right(device: &mut Device, windows: &[Window]) -> Result<usize> {
     }
     Ok(right)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{FIXED16, MODEL};
+    use crate::paths;
+
+    /// What differs is said here, so that the two descriptions don't drift apart.
+    #[test]
+    fn the_two_descriptions_differ_in_format_and_device_alone() {
+        let lines = |name: &str| -> Vec<String> {
+            let text = fs::read_to_string(paths::root().join("demo").join(name)).unwrap();
+            text.lines().filter(|line| !line.starts_with('#')).map(String::from).collect()
+        };
+        let (float, fixed) = (lines(MODEL), lines(FIXED16));
+        let only = |of: &[String], other: &[String]| -> Vec<String> {
+            of.iter().filter(|line| !other.contains(line)).cloned().collect()
+        };
+        assert_eq!(only(&float, &fixed), ["board = \"m4f\""]);
+        assert_eq!(only(&fixed, &float), ["format = \"fixed16\"", "board = \"m0\"", "ram = 23552"]);
+    }
+}
