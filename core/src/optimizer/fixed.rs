@@ -4,7 +4,7 @@
 
 use super::moment::{Squares, mean, root_of};
 use super::range::{integer, is_infinite};
-use super::{Optimizer, OptimizerSet, StepSettings};
+use super::{Optimizer, OptimizerKind, OptimizerSet, StepSettings};
 use crate::number::{Fixed16, GRADIENT_FRAC, Number, Rate, round_shift};
 
 /// One row's step, from gradients with 24 fraction bits.
@@ -21,12 +21,16 @@ pub(super) fn step(
     let gradient = gradient.map(|g| g.min(limit).max(-limit));
     let indices = core::iter::successors(Some(step.first), |i| Some(i.wrapping_add(1)));
     match *optimizer {
-        Optimizer::Sgd { .. } if linked.has_kind(0) && optimizer.kind() == 0 => {
+        Optimizer::Sgd { .. }
+            if linked.has_kind(OptimizerKind::Descent) && optimizer.kind() == OptimizerKind::Descent =>
+        {
             for ((w, g), i) in w.iter_mut().zip(gradient).zip(indices) {
                 *w = Fixed16::descend(*w, g, step.rate, step.frac, step.key, i);
             }
         }
-        Optimizer::Sgd { momentum, .. } if linked.has_kind(1) && optimizer.kind() == 1 => {
+        Optimizer::Sgd { momentum, .. }
+            if linked.has_kind(OptimizerKind::Momentum) && optimizer.kind() == OptimizerKind::Momentum =>
+        {
             let momentum = integer(momentum, 30);
             for (((w, v), g), i) in w.iter_mut().zip(a).zip(gradient).zip(indices) {
                 let sum = round_shift(i64::from(*v) * momentum, 30) + i64::from(g);
@@ -34,7 +38,7 @@ pub(super) fn step(
                 *w = Fixed16::descend(*w, *v, step.rate, step.frac, step.key, i);
             }
         }
-        Optimizer::Adam { beta1, beta2, epsilon, .. } if linked.has_kind(5) => {
+        Optimizer::Adam { beta1, beta2, epsilon, .. } if linked.has_kind(OptimizerKind::Adam) => {
             let share = (1 << 30) - integer(beta1, 30);
             let squares = Squares::new(beta2);
             let ratio = Ratio { root_rate: step.corrections.root_rate, epsilon: Rate::new(epsilon) };
@@ -65,7 +69,10 @@ pub(super) fn step_product(
     frac: i32,
     settings: &StepSettings,
 ) {
-    if linked.has_kind(0) && optimizer.kind() == 0 && is_infinite(settings.clip_value) {
+    if linked.has_kind(OptimizerKind::Descent)
+        && optimizer.kind() == OptimizerKind::Descent
+        && is_infinite(settings.clip_value)
+    {
         descend(w, x, factor, frac, settings);
     } else {
         let gradient = x.iter().map(|&x| Fixed16::gradient_product(x, factor, frac));

@@ -5,7 +5,7 @@
 //! loads may be grouped. Plain descent without decay is a kernel of its own.
 
 use super::range::{is_infinite, is_zero};
-use super::{Corrections, Optimizer, OptimizerSet, StepSettings};
+use super::{Corrections, Optimizer, OptimizerKind, OptimizerSet, StepSettings};
 use crate::kernel::{self, AdamStep};
 use crate::math;
 use core::array::from_mut;
@@ -25,7 +25,9 @@ pub(super) fn step(
     let decay = if matches!(optimizer, Optimizer::AdamW { .. }) { 0.0 } else { optimizer.weight_decay() };
     let gradient = Gradient::new(factor, decay, step);
     match *optimizer {
-        Optimizer::Sgd { .. } if linked.has_kind(0) && optimizer.kind() == 0 => {
+        Optimizer::Sgd { .. }
+            if linked.has_kind(OptimizerKind::Descent) && optimizer.kind() == OptimizerKind::Descent =>
+        {
             if gradient.adjusted {
                 for (w, &x) in w.iter_mut().zip(x) {
                     let [g] = gradient.of(&[x], &[*w]);
@@ -35,13 +37,17 @@ pub(super) fn step(
                 kernel::descend(w, x, rate * gradient.factor);
             }
         }
-        Optimizer::Sgd { momentum, .. } if linked.has_kind(1) && optimizer.kind() == 1 => {
+        Optimizer::Sgd { momentum, .. }
+            if linked.has_kind(OptimizerKind::Momentum) && optimizer.kind() == OptimizerKind::Momentum =>
+        {
             each1(w, a, x, &gradient, &Momentum { rate, momentum });
         }
-        Optimizer::Sgd { momentum, .. } if linked.has_kind(2) && optimizer.kind() == 2 => {
+        Optimizer::Sgd { momentum, .. }
+            if linked.has_kind(OptimizerKind::Nesterov) && optimizer.kind() == OptimizerKind::Nesterov =>
+        {
             each1(w, a, x, &gradient, &Nesterov { rate, momentum });
         }
-        Optimizer::RmsProp { alpha, epsilon, momentum, centered, .. } if linked.has_kind(3) => {
+        Optimizer::RmsProp { alpha, epsilon, momentum, centered, .. } if linked.has_kind(OptimizerKind::RmsProp) => {
             let rule = RmsProp { rate, alpha, epsilon, momentum };
             if centered {
                 each2(w, a, b, x, &gradient, &Centered(rule));
@@ -51,13 +57,13 @@ pub(super) fn step(
                 each2(w, a, b, x, &gradient, &rule);
             }
         }
-        Optimizer::AdaGrad { epsilon, initial, .. } if linked.has_kind(4) => {
+        Optimizer::AdaGrad { epsilon, initial, .. } if linked.has_kind(OptimizerKind::AdaGrad) => {
             each1(w, a, x, &gradient, &AdaGrad { rate: rate / step.corrections.divisor, epsilon, initial });
         }
-        Optimizer::Adam { beta1, beta2, epsilon, .. } if linked.has_kind(5) => {
+        Optimizer::Adam { beta1, beta2, epsilon, .. } if linked.has_kind(OptimizerKind::Adam) => {
             adam(w, a, b, x, &gradient, moments(rate, [beta1, beta2, epsilon], 1.0, step));
         }
-        Optimizer::AdamW { beta1, beta2, epsilon, weight_decay, .. } if linked.has_kind(6) => {
+        Optimizer::AdamW { beta1, beta2, epsilon, weight_decay, .. } if linked.has_kind(OptimizerKind::AdamW) => {
             let keep = 1.0 - rate * weight_decay;
             adam(w, a, b, x, &gradient, moments(rate, [beta1, beta2, epsilon], keep, step));
         }
@@ -69,7 +75,8 @@ pub(super) fn step(
 #[inline(always)]
 pub(super) fn plain_rate(optimizer: &Optimizer, linked: OptimizerSet, step: &StepSettings) -> Option<f32> {
     let gradient = Gradient::new(1.0, optimizer.weight_decay(), step);
-    let plain = linked.has_kind(0) && optimizer.kind() == 0 && !gradient.adjusted;
+    let plain =
+        linked.has_kind(OptimizerKind::Descent) && optimizer.kind() == OptimizerKind::Descent && !gradient.adjusted;
     if plain { Some(step.rate.real() * gradient.factor) } else { None }
 }
 

@@ -99,6 +99,25 @@ pub enum Optimizer {
     },
 }
 
+/// What kind of update rule: the part of an [`Optimizer`] that decides which code runs it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum OptimizerKind {
+    /// Plain gradient descent.
+    Descent,
+    /// Gradient descent with momentum.
+    Momentum,
+    /// Gradient descent with Nesterov's momentum.
+    Nesterov,
+    /// RMSprop, with all its options.
+    RmsProp,
+    /// Adagrad, with all its options.
+    AdaGrad,
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    AdamW,
+}
+
 /// A set of optimizer kinds, so that only what is used is linked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OptimizerSet(u32);
@@ -111,7 +130,7 @@ impl OptimizerSet {
 
     /// With this optimizer's kind added.
     pub const fn with(self, optimizer: &Optimizer) -> OptimizerSet {
-        OptimizerSet(self.0 | 1 << optimizer.kind())
+        OptimizerSet(self.0 | 1 << optimizer.kind() as u32)
     }
     /// Whether this optimizer's kind is in the set.
     #[inline(always)]
@@ -121,11 +140,11 @@ impl OptimizerSet {
     /// Whether any optimizer in the set keeps state: without one the code that hands it on isn't linked.
     #[inline(always)]
     pub const fn has_state(self) -> bool {
-        self.0 & !1 != 0
+        self.0 & !(1 << OptimizerKind::Descent as u32) != 0
     }
     #[inline(always)]
-    const fn has_kind(self, kind: u32) -> bool {
-        self.0 >> kind & 1 == 1
+    const fn has_kind(self, kind: OptimizerKind) -> bool {
+        self.0 >> kind as u32 & 1 == 1
     }
 }
 
@@ -160,17 +179,17 @@ impl Optimizer {
         Optimizer::AdamW { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }
     }
 
-    /// A small number for the kind: 0 plain descent, 1 momentum, 2 Nesterov, 3 RMSprop, 4 Adagrad, 5 Adam, 6 AdamW.
+    /// The kind of update rule.
     #[inline(always)]
-    pub const fn kind(&self) -> u32 {
+    pub const fn kind(&self) -> OptimizerKind {
         match *self {
-            Optimizer::Sgd { momentum, .. } if is_zero(momentum) => 0,
-            Optimizer::Sgd { nesterov: false, .. } => 1,
-            Optimizer::Sgd { nesterov: true, .. } => 2,
-            Optimizer::RmsProp { .. } => 3,
-            Optimizer::AdaGrad { .. } => 4,
-            Optimizer::Adam { .. } => 5,
-            Optimizer::AdamW { .. } => 6,
+            Optimizer::Sgd { momentum, .. } if is_zero(momentum) => OptimizerKind::Descent,
+            Optimizer::Sgd { nesterov: false, .. } => OptimizerKind::Momentum,
+            Optimizer::Sgd { nesterov: true, .. } => OptimizerKind::Nesterov,
+            Optimizer::RmsProp { .. } => OptimizerKind::RmsProp,
+            Optimizer::AdaGrad { .. } => OptimizerKind::AdaGrad,
+            Optimizer::Adam { .. } => OptimizerKind::Adam,
+            Optimizer::AdamW { .. } => OptimizerKind::AdamW,
         }
     }
 
@@ -189,7 +208,9 @@ impl Optimizer {
     pub const fn exists_in(&self, format: Format) -> bool {
         match format {
             Format::F32 => true,
-            Format::Fixed16 => matches!(self.kind(), 0 | 1 | 5),
+            Format::Fixed16 => {
+                matches!(self.kind(), OptimizerKind::Descent | OptimizerKind::Momentum | OptimizerKind::Adam)
+            }
         }
     }
 
@@ -254,9 +275,11 @@ impl Optimizer {
         match *self {
             Optimizer::RmsProp { momentum, centered, .. } if centered || !is_zero(momentum) => 2,
             _ => match self.kind() {
-                0 => 0,
-                1..=4 => 1,
-                _ => 2,
+                OptimizerKind::Descent => 0,
+                OptimizerKind::Momentum | OptimizerKind::Nesterov | OptimizerKind::RmsProp | OptimizerKind::AdaGrad => {
+                    1
+                }
+                OptimizerKind::Adam | OptimizerKind::AdamW => 2,
             },
         }
     }
