@@ -7,7 +7,7 @@ use emberlite::{
     loss::Target,
     number::{self, Format, Number},
 };
-use emberlite_link::{Device, Info, Numbers, Receiver, Refusal, Server, VERSION};
+use emberlite_link::{self as link, Device, Info, Numbers, Receiver, Refusal, Server, VERSION};
 
 use crate::{board, uart::Uart};
 
@@ -23,14 +23,18 @@ pub struct Tuned<M: Model + 'static> {
 }
 
 /// Answers the host on the serial port until it has finished. `N` is the bytes of the longest message; frames are written
-/// from a buffer of `FRAME` bytes, at least `N + 16`.
+/// from a buffer of `FRAME` bytes, at least `N + 6 + (N + 4) / 254`.
 pub fn serve<M: Model, const N: usize, const FRAME: usize>(
     learner: &'static mut Learner<'static, M>,
     decode: Decode<M>,
     receiver: &mut Receiver<N>,
     server: &mut Server<N>,
 ) {
-    const { assert!(FRAME >= N + 16, "a frame is up to 16 bytes longer than its message") };
+    const {
+        assert!(FRAME >= N + 6 + (N + 4) / 254, "a frame is longer than its message: six bytes, and one for every 254");
+        let output_bytes = (M::PLAN.summary.outputs * M::Number::FORMAT.value_bytes()) as usize;
+        assert!(N >= output_bytes + 16, "a message must hold the model's output and 16 bytes around it");
+    }
     let mut device = Tuned { learner, decode, finished: false };
     let mut uart = Uart::start();
     let mut frame = [0; FRAME];
@@ -108,13 +112,15 @@ impl<M: Model> Device for Tuned<M> {
         Ok(copy(number::bytes::<M::Number>(values.values()), output))
     }
 
-    fn train(&mut self, bytes: &[u8], label: u32) -> Result<u32, Refusal> {
+    fn train(&mut self, bytes: &[u8], label: u32) -> Result<link::Step, Refusal> {
         let (input, label) = (self.input(bytes)?, class::<M>(label)?);
         let report = self.learner.train_step(&input, label).map_err(refusal)?;
-        match report.outcome {
-            Outcome::Skipped => Err(Refusal::NotFinite),
-            Outcome::Updated | Outcome::Accumulated => Ok(M::Number::loss_bits(report.loss)),
-        }
+        let outcome = match report.outcome {
+            Outcome::Updated => link::Outcome::Updated,
+            Outcome::Accumulated => link::Outcome::Accumulated,
+            Outcome::Skipped => link::Outcome::Skipped,
+        };
+        Ok(link::Step { loss_bits: M::Number::loss_bits(report.loss), outcome })
     }
 
     fn evaluate(&mut self, bytes: &[u8], label: u32) -> Result<(u32, bool), Refusal> {

@@ -32,6 +32,8 @@ pub enum CallError<E> {
     Port(E),
     /// The request is longer than the client's buffer.
     TooLong,
+    /// The reply is longer than the client's buffer, in every attempt.
+    ReplyTooLong,
     /// The device understood and refused.
     Refused(Refusal),
     /// No sound reply in any attempt.
@@ -78,48 +80,75 @@ impl<P: Port, const N: usize> Client<P, N> {
         let message = postcard::to_slice(&request, &mut message).map_err(|_| CallError::TooLong)?;
         let len = encode(message, &mut frame).map_err(|_| CallError::TooLong)?;
         let frame = frame.get(..len).unwrap_or_default();
+        // Why the last attempt failed: noise that looks like it is over with the next one.
+        let mut failure = CallError::NoReply { attempts: self.attempts };
         for _ in 0..self.attempts {
             // The leading zero ends whatever noise the device has gathered.
             self.port.send(&[0]).map_err(CallError::Port)?;
             self.port.send(frame).map_err(CallError::Port)?;
-            if let Some(len) = self.wait()? {
-                let payload = self.payload.get(..len).unwrap_or_default();
-                // `wait` has read it once; it is only borrowed anew.
-                return match postcard::from_bytes(payload) {
-                    Ok(Reply::Refused { refusal, .. }) => Err(CallError::Refused(refusal)),
-                    Ok(reply) => Ok(reply),
-                    Err(_) => Err(CallError::NoReply { attempts: 1 }),
-                };
-            }
+            let len = match self.wait().map_err(CallError::Port)? {
+                Heard::Reply(len) => len,
+                Heard::Nothing => {
+                    failure = CallError::NoReply { attempts: self.attempts };
+                    continue;
+                }
+                Heard::RequestTooLong => {
+                    failure = CallError::Refused(Refusal::TooLong);
+                    continue;
+                }
+                Heard::TooLong => {
+                    failure = CallError::ReplyTooLong;
+                    continue;
+                }
+            };
+            let payload = self.payload.get(..len).unwrap_or_default();
+            // `wait` has read it once; it is only borrowed anew.
+            return match postcard::from_bytes(payload) {
+                Ok(Reply::Refused { refusal, .. }) => Err(CallError::Refused(refusal)),
+                Ok(reply) => Ok(reply),
+                Err(_) => Err(CallError::NoReply { attempts: 1 }),
+            };
         }
-        Err(CallError::NoReply { attempts: self.attempts })
+        Err(failure)
     }
 
-    /// Waits for the reply to the current request and returns its length in `payload`; `None`: send again.
-    fn wait(&mut self) -> Result<Option<usize>, CallError<P::Error>> {
+    /// Waits for the reply to the current request.
+    fn wait(&mut self) -> Result<Heard, P::Error> {
         loop {
-            let Some(byte) = self.port.receive().map_err(CallError::Port)? else {
-                return Ok(None);
+            let Some(byte) = self.port.receive()? else {
+                return Ok(Heard::Nothing);
             };
             let payload = match self.receiver.push(byte) {
                 None => continue,
                 Some(Ok(payload)) => payload,
-                Some(Err(FrameError::TooLong)) => return Err(CallError::TooLong),
-                Some(Err(FrameError::Cut | FrameError::Damaged)) => return Ok(None),
+                Some(Err(FrameError::TooLong)) => return Ok(Heard::TooLong),
+                Some(Err(FrameError::Cut | FrameError::Damaged)) => return Ok(Heard::Nothing),
             };
             match postcard::from_bytes::<Reply<'_>>(payload) {
-                Ok(Reply::Refused { refusal: Refusal::Damaged, .. }) => return Ok(None),
+                Ok(Reply::Refused { refusal: Refusal::Damaged, .. }) => return Ok(Heard::Nothing),
+                // Of our request, or of noise before it.
+                Ok(Reply::Refused { refusal: Refusal::TooLong, .. }) => return Ok(Heard::RequestTooLong),
                 // Frame errors carry no number; all else must be ours, or it is a late reply to an earlier sending.
                 Ok(Reply::Refused { sequence: 0, .. }) => {}
                 Ok(reply) if reply.sequence() == self.sequence => {}
                 Ok(_) | Err(_) => continue,
             }
             let len = payload.len();
-            if let Some(place) = self.payload.get_mut(..len) {
-                place.copy_from_slice(payload);
-                return Ok(Some(len));
-            }
-            return Err(CallError::TooLong);
+            let Some(place) = self.payload.get_mut(..len) else { return Ok(Heard::TooLong) };
+            place.copy_from_slice(payload);
+            return Ok(Heard::Reply(len));
         }
     }
+}
+
+/// What comes of waiting.
+enum Heard {
+    /// A reply of this length, in `payload`.
+    Reply(usize),
+    /// Nothing, or nothing sound: send again.
+    Nothing,
+    /// The device says that a frame was too long for it.
+    RequestTooLong,
+    /// A frame that is too long for us.
+    TooLong,
 }

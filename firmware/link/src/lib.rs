@@ -24,5 +24,5 @@ mod server;
 
 pub use client::{CallError, Client, Port};
 pub use frame::{FrameError, MAX_OVERHEAD, Receiver, encode};
-pub use message::{Body, Info, Numbers, Refusal, Reply, Request, VERSION, floats, put_floats, reply};
-pub use server::{Device, Server};
+pub use message::{Body, Info, Numbers, Outcome, Refusal, Reply, Request, VERSION, floats, put_floats, reply};
+pub use server::{Device, Server, Step};

@@ -66,7 +66,9 @@ pub enum Reply<'a> {
         sequence: u16,
         /// Loss before the step, see [`Numbers`].
         loss_bits: u32,
-        /// Steps so far.
+        /// What came of it.
+        outcome: Outcome,
+        /// Updates so far.
         step: u32,
     },
     /// To `Evaluate`.
@@ -114,6 +116,17 @@ impl Reply<'_> {
             | Reply::Refused { sequence, .. } => sequence,
         }
     }
+}
+
+/// What came of a training step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The parameters moved.
+    Updated,
+    /// The example joined a mini-batch that isn't full yet.
+    Accumulated,
+    /// A number would have become infinite: nothing moved, and the mini-batch is dropped.
+    Skipped,
 }
 
 /// What a model computes with: how outputs, parameters and losses are to be read. Losses are sent as bits, so that a device
@@ -179,7 +192,7 @@ pub enum Refusal {
         /// The offset that came.
         got: u32,
     },
-    /// A value is not a number or infinite; learning from it would destroy the parameters.
+    /// A value is not a number, infinite, or larger than the learner takes; learning from it would destroy the parameters.
     NotFinite,
     /// The device can't: its learner stopped with an error.
     Failed,

@@ -2,7 +2,7 @@
 
 use crate::{
     frame::{FrameError, encode},
-    message::{Body, Info, Refusal, Reply, Request},
+    message::{Body, Info, Outcome, Refusal, Reply, Request},
 };
 
 /// What a program offers over the link. Outputs, parameters and losses are in the numbers that [`Info::numbers`] says.
@@ -17,12 +17,12 @@ pub trait Device {
     /// `WrongLength`, `NotFinite`, `Failed`.
     fn predict(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, Refusal>;
 
-    /// One training step; returns the bits of the loss before it.
+    /// One training step. A refused one has changed nothing, so that it may be asked for again.
     ///
     /// # Errors
     ///
     /// `WrongLength`, `WrongLabel`, `NotFinite`, `Failed`.
-    fn train(&mut self, input: &[u8], label: u32) -> Result<u32, Refusal>;
+    fn train(&mut self, input: &[u8], label: u32) -> Result<Step, Refusal>;
 
     /// The bits of an example's loss, and whether its class is the one predicted.
     ///
@@ -42,12 +42,28 @@ pub trait Device {
     fn finish(&mut self);
 }
 
-/// The step that was trained last, to answer its repetition.
+/// A training step that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The bits of the loss before it.
+    pub loss_bits: u32,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// The step that was made last, to answer its repetition. Gone with the next request of another number, since numbers wrap.
 #[derive(Debug, Clone, Copy)]
 struct LastTrained {
     sequence: u16,
-    loss_bits: u32,
-    step: u32,
+    made: Step,
+    updates: u32,
+}
+
+impl LastTrained {
+    fn reply(self) -> Reply<'static> {
+        let LastTrained { sequence, made: Step { loss_bits, outcome }, updates } = self;
+        Reply::Trained { sequence, loss_bits, outcome, step: updates }
+    }
 }
 
 /// Answers frames. `N` is the bytes that one reply's tensor or piece of parameters may have.
@@ -75,7 +91,7 @@ impl<const N: usize> Server<N> {
     }
 
     /// Answers what a receiver handed out, and returns the length of the reply's frame in `out`; 0 where `out` is too short for
-    /// even a refusal. `out` of `N + 16` bytes and one for every 254 always suffices.
+    /// even a refusal. `out` of `N + 6 + (N + 4) / 254` bytes always suffices.
     pub fn answer(&mut self, device: &mut impl Device, frame: Result<&[u8], FrameError>, out: &mut [u8]) -> usize {
         let (data, message) = (&mut self.data, &mut self.message);
         let reply = match frame {
@@ -105,6 +121,7 @@ fn reply<'d, const N: usize>(
     let sequence = request.sequence;
     // Less than the whole buffer, so that the message around the data fits too.
     let room = data.get_mut(..N.saturating_sub(Server::<N>::AROUND)).unwrap_or_default();
+    *last = last.filter(|last| last.sequence == sequence);
     match request.body {
         Body::Hello => {
             *last = None;
@@ -115,14 +132,14 @@ fn reply<'d, const N: usize>(
             Err(refusal) => refused(sequence, refusal),
         },
         Body::Train { input, label } => {
-            if let Some(last) = last.filter(|last| last.sequence == sequence) {
-                return Reply::Trained { sequence, loss_bits: last.loss_bits, step: last.step };
+            if let Some(last) = *last {
+                return last.reply();
             }
             match device.train(input, label) {
-                Ok(loss_bits) => {
-                    let step = device.info().step;
-                    *last = Some(LastTrained { sequence, loss_bits, step });
-                    Reply::Trained { sequence, loss_bits, step }
+                Ok(made) => {
+                    let trained = LastTrained { sequence, made, updates: device.info().step };
+                    *last = Some(trained);
+                    trained.reply()
                 }
                 Err(refusal) => refused(sequence, refusal),
             }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use emberlite_link::{
-    Body, CallError, Client, Device, Info, Numbers, Port, Receiver, Refusal, Reply, Request, Server, VERSION, encode,
-    floats, put_floats,
+    Body, CallError, Client, Device, Info, Numbers, Outcome, Port, Receiver, Refusal, Reply, Request, Server, Step,
+    VERSION, encode, floats, put_floats,
 };
 
 const N: usize = 512;
@@ -13,12 +13,14 @@ const N: usize = 512;
 struct Toy {
     parameters: [f32; 3],
     step: u32,
+    /// Steps with a negative input, which it can't learn from.
+    skipped: u32,
     finished: bool,
 }
 
 impl Toy {
     fn new() -> Self {
-        Toy { parameters: [1.0, 2.0, 3.0], step: 0, finished: false }
+        Toy { parameters: [1.0, 2.0, 3.0], step: 0, skipped: 0, finished: false }
     }
 
     fn check(input: &[u8], label: u32) -> Result<f32, Refusal> {
@@ -53,11 +55,15 @@ impl Device for Toy {
         Ok(put_floats(&self.parameters.map(|p| p * value), output))
     }
 
-    fn train(&mut self, input: &[u8], label: u32) -> Result<u32, Refusal> {
+    fn train(&mut self, input: &[u8], label: u32) -> Result<Step, Refusal> {
         let loss = Self::check(input, label)?;
+        if loss < 0.0 {
+            self.skipped += 1;
+            return Ok(Step { loss_bits: loss.to_bits(), outcome: Outcome::Skipped });
+        }
         self.parameters = self.parameters.map(|p| p + 1.0);
         self.step += 1;
-        Ok(loss.to_bits())
+        Ok(Step { loss_bits: loss.to_bits(), outcome: Outcome::Updated })
     }
 
     fn evaluate(&mut self, input: &[u8], label: u32) -> Result<(u32, bool), Refusal> {
@@ -172,6 +178,45 @@ fn a_step_whose_reply_is_lost_is_trained_once() {
     // The next one is another.
     let trained = client.call(Body::Train { input: &input, label: 0 });
     assert!(matches!(trained, Ok(Reply::Trained { step: 2, .. })), "{trained:?}");
+}
+
+#[test]
+fn a_skipped_step_whose_reply_is_lost_is_skipped_once() {
+    let mut client = client();
+    client.port().replies = [false, true].into();
+    let input = (-1.0f32).to_le_bytes();
+    let trained = client.call(Body::Train { input: &input, label: 0 });
+    assert!(matches!(trained, Ok(Reply::Trained { outcome: Outcome::Skipped, step: 0, .. })), "{trained:?}");
+    assert_eq!(client.port().device.skipped, 1);
+}
+
+#[test]
+fn a_step_is_not_mistaken_for_one_65535_requests_before() {
+    let mut client = client();
+    let input = 1.0f32.to_le_bytes();
+    let train = Body::Train { input: &input, label: 0 };
+    assert!(matches!(client.call(train), Ok(Reply::Trained { step: 1, .. })));
+    for _ in 0..65_534 {
+        assert!(client.call(Body::Evaluate { input: &input, label: 0 }).is_ok());
+    }
+    // The numbers have wrapped: this request has that of the first.
+    let trained = client.call(train);
+    assert!(matches!(trained, Ok(Reply::Trained { step: 2, .. })), "{trained:?}");
+}
+
+#[test]
+fn noise_of_any_length_before_a_request_delays_it_only() {
+    for len in [1, 100, 511, 512, 513, 700, 5000] {
+        let mut client = client();
+        assert!(client.port().send(&vec![7; len]).is_ok());
+        let input = 1.0f32.to_le_bytes();
+        let trained = client.call(Body::Train { input: &input, label: 0 });
+        assert!(matches!(trained, Ok(Reply::Trained { step: 1, .. })), "{len} bytes: {trained:?}");
+        // And on the way back.
+        client.port().back.extend(std::iter::repeat_n(7, len).chain([0]));
+        let trained = client.call(Body::Train { input: &input, label: 0 });
+        assert!(matches!(trained, Ok(Reply::Trained { step: 2, .. })), "{len} bytes back: {trained:?}");
+    }
 }
 
 #[test]

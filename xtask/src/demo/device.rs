@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use emberlite_link::{Body, Client, Info, Numbers, Port, Reply, VERSION};
+use emberlite_link::{Body, Client, Info, Numbers, Outcome, Port, Reply, VERSION};
 
 use super::data::{CHANNELS, EXERCISES, READINGS, Window};
 use crate::{
@@ -30,6 +30,9 @@ const FRAME: usize = 1024;
 pub struct Device {
     client: Client<Line, FRAME>,
     child: Option<Child>,
+    /// Training steps so far: parameters moved, and nothing moved.
+    updates: u32,
+    skipped: u64,
 }
 
 /// What the device says of itself at its end, in bytes.
@@ -55,7 +58,7 @@ impl Device {
             .arg(format!("loader,file={},addr={:#x},force-raw=on", model.display(), board.partition()));
         let mut child = qemu::start(board, &mut command)?;
         match accept(&listener, &mut child).and_then(Line::new) {
-            Ok(line) => Ok(Device { client: Client::new(line), child: Some(child) }),
+            Ok(line) => Ok(Device { client: Client::new(line), child: Some(child), updates: 0, skipped: 0 }),
             Err(error) => {
                 // It may have ended by itself; what it says then is what matters.
                 let _ = child.kill();
@@ -87,12 +90,25 @@ impl Device {
     }
 
     /// One training step; returns the bits of the loss before it.
-    pub fn train(&mut self, window: &Window, step: u32) -> Result<u32> {
+    pub fn train(&mut self, window: &Window) -> Result<u32> {
         let label = window.exercise as u32;
+        let step = u64::from(self.updates) + self.skipped + 1;
         match self.client.call(Body::Train { input: &bytes(window), label }) {
-            Ok(Reply::Trained { loss_bits, step: made, .. }) if made == step => Ok(loss_bits),
-            other => bail!("training step {step}: {other:?}"),
+            Ok(Reply::Trained { loss_bits, outcome: Outcome::Updated, step: made, .. }) if made == self.updates + 1 => {
+                self.updates = made;
+                Ok(loss_bits)
+            }
+            Ok(Reply::Trained { loss_bits, outcome: Outcome::Skipped, step: made, .. }) if made == self.updates => {
+                self.skipped += 1;
+                Ok(loss_bits)
+            }
+            other => bail!("training step {step}, after {} updates: {other:?}", self.updates),
         }
+    }
+
+    /// Training steps in which nothing moved.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Whether the device gets this window right.

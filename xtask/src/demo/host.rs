@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -70,9 +70,9 @@ impl Emberlite {
         Ok(Emberlite(path))
     }
 
+    /// A whole path: the program is called from other folders.
     fn path() -> PathBuf {
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
-        target.join("debug").join(format!("emberlite{}", env::consts::EXE_SUFFIX))
+        target(env::var_os("CARGO_TARGET_DIR")).join("debug").join(format!("emberlite{}", env::consts::EXE_SUFFIX))
     }
 
     /// Trains the model of `folder`, from its seed to a sealed file.
@@ -152,5 +152,25 @@ impl Emberlite {
             bail!("in {}: emberlite {}: {}\n{}", folder.display(), args.join(" "), output.status, said.trim_end());
         }
         Ok(())
+    }
+}
+
+/// Where cargo builds, given `CARGO_TARGET_DIR`: it runs in the repository's root, and a relative folder is relative to that.
+fn target(given: Option<OsString>) -> PathBuf {
+    paths::root().join(given.unwrap_or_else(|| "target".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_folder_is_a_whole_path() {
+        let root = paths::root();
+        assert!(root.is_absolute());
+        assert_eq!(target(None), root.join("target"));
+        assert_eq!(target(Some("elsewhere".into())), root.join("elsewhere"));
+        let whole = env::temp_dir().join("elsewhere");
+        assert_eq!(target(Some(whole.clone().into())), whole);
     }
 }

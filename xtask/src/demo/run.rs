@@ -114,6 +114,7 @@ struct Session {
     before: usize,
     /// As bits.
     losses: Vec<u32>,
+    skipped: u64,
     after: usize,
     /// As bytes.
     parameters: Vec<u8>,
@@ -138,6 +139,13 @@ pub fn run(host: &Emberlite, board: &Board, elf: &Path, direction: &Direction, s
     let simulated = host.simulate(&factory, Path::new(LEARN), direction.learn.len(), &learnt)?;
     let trace = simulated.trace.as_ref().context("the simulation keeps no trace")?;
     parity::losses(*numbers, &session.losses, &trace.loss_bits).with_context(name)?;
+    ensure!(
+        session.skipped == simulated.skipped,
+        "{}: the device skipped {} steps, the simulation {}",
+        name(),
+        session.skipped,
+        simulated.skipped
+    );
     let weights = Weights::read(&learnt)?;
     weights.compare(&session.parameters).with_context(name)?;
 
@@ -198,13 +206,13 @@ fn converse(board: &Board, elf: &Path, direction: &Direction, seed: u32) -> Resu
     );
     let before = right(&mut device, &direction.judged)?;
     let mut losses = Vec::with_capacity(direction.learn.len());
-    for (step, window) in (1..).zip(&direction.learn) {
-        losses.push(device.train(window, step)?);
+    for window in &direction.learn {
+        losses.push(device.train(window)?);
     }
     let after = right(&mut device, &direction.judged)?;
-    let parameters = device.parameters()?;
+    let (parameters, skipped) = (device.parameters()?, device.skipped());
     let memory = device.finish()?;
-    Ok(Session { before, losses, after, parameters, memory })
+    Ok(Session { before, losses, skipped, after, parameters, memory })
 }
 
 fn right(device: &mut Device, windows: &[Window]) -> Result<usize> {
