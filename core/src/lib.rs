@@ -1,6 +1,6 @@
 //! Models that are trained on a host and **keep learning on the microcontroller**.
 //!
-//! `no_std`, no allocator, no panics, no `unsafe` but in the kernels of one instruction set. A model is data, planned by
+//! `no_std`, no allocator, no panics, no `unsafe` but in kernels for instruction sets that have their own. A model is data, planned by
 //! rustc: shapes, memory and costs are known before anything is flashed, and a mistake is a compile error that names the
 //! layer. Training on the device has the bits of its simulation on a host.
 //!

@@ -3,12 +3,12 @@
 //! `libm` on both sides: every function to within an ulp or so. The square root is correctly rounded, whether libm's or
 //! the instruction of a processor that has one, so that both have the same bits. The feature `micromath` replaces the
 //! square root alone, where that crate wins on cores without a square-root instruction, at a price: its result is off
-//! by up to 6.1 % (measured over 200,000 numbers), which normalisations and Adam's denominators then are as well. It is
+//! by up to 6.1 % (never too small; measured over all exponents of normal numbers), which normalisations and Adam's denominators then are as well. It is
 //! for parts where that matters less than the time: on a Cortex-M3, which has no FPU, a step of Adam takes 77 of 1,017
 //! instructions less a parameter (`bench_mlp64_adam_micromath` beside `bench_mlp64_adam`, `firmware/golden/bench.m3.txt`).
 //! The bits differ, so a simulation must be built with the same feature as the device; [`NAME`] says which it is.
 
-pub use crate::kernel::MATHS as NAME;
+pub use crate::kernel::{MATHS as NAME, ROOT_EXCESS as SQRT_EXCESS};
 
 /// `e^x`.
 #[inline(always)]
@@ -40,7 +40,7 @@ pub fn sigmoid(x: f32) -> f32 {
         e / (1.0 + e)
     }
 }
-/// The square root, correctly rounded or within 6.1 % (micromath).
+/// The square root, correctly rounded; with micromath that of a normal number is up to [`SQRT_EXCESS`] times as large.
 #[inline(always)]
 pub fn sqrt(x: f32) -> f32 {
     crate::kernel::square_root(x)

@@ -15,13 +15,16 @@
 //! What one operation can do to an error is the operation's to say ([`Op::gain`](crate::op::Op::gain),
 //! [`Op::gradient_bound`](crate::op::Op::gradient_bound)): they have no fallback, so a new one doesn't compile without.
 //!
+//! Roots: the one at hand may be up to [`SQRT_EXCESS`] times as large as the root, but isn't smaller; where a bound divides by
+//! one, it allows for that.
+//!
 //! Rounding: every bound is computed by the same operations as what it bounds, and rounding is monotone, so it holds for
 //! single operations; a sum of n products may exceed its bound by a share of n 2^-24, and an average with memory `beta`
 //! by 2^-22 / (1 - beta). The distance from [`LIMIT`] to the largest f32 is a factor of 34.
 
 use super::cut::{from_file, parameter, values};
 use super::{Context, Linked};
-use crate::math::sqrt as root;
+use crate::math::{SQRT_EXCESS, sqrt as root};
 use crate::number::{Number, largest_magnitude as largest, view_gradients_mut};
 use crate::op::Bounded;
 use crate::optimizer::{Optimizer, OptimizerSet};
@@ -82,7 +85,7 @@ fn measure_state<N: Number>(
 
 /// `|m| - ratio sqrt(v)`, if that is positive; NaN if `v` is negative.
 fn excess(m: f32, v: f32, ratio: f32) -> f32 {
-    let excess = m.abs() - ratio * root(v);
+    let excess = m.abs() - ratio * (root(v) / SQRT_EXCESS);
     if excess < 0.0 { 0.0 } else { excess }
 }
 
@@ -91,7 +94,7 @@ fn excess(m: f32, v: f32, ratio: f32) -> f32 {
 /// such ratio. It stays true from step to step: `(β1 m + (1-β1) g)² <= (β1²/θ) m² + (1-β1)²/(1-θ) g²` with `θ = β1²/β2`.
 fn moments_ratio(beta1: f32, beta2: f32) -> f32 {
     let theta = beta1 * beta1 / beta2;
-    let ratio = 2.0 * (1.0 - beta1) / root((1.0 - beta2) * (1.0 - theta));
+    let ratio = 2.0 * (1.0 - beta1) / root((1.0 - beta2) * (1.0 - theta)) * SQRT_EXCESS;
     // Written so that a NaN (of beta2 = 0, or of a root of a negative number) is no ratio.
     if theta < 1.0 && below(ratio, LIMIT) { ratio } else { 0.0 }
 }
@@ -196,12 +199,12 @@ fn bound_step(linked: OptimizerSet, optimizer: &Optimizer, gradient: f32, state:
             // sqrt(1 - beta2^t), which may leave nothing of a tiny one.
             let safe =
                 below(rate * (ratio * 2.0e19 + state), LIMIT) && below(f32::MIN_POSITIVE, epsilon * root(1.0 - beta2));
-            let lost = ratio * LOST / root(1.0 - beta2);
+            let lost = ratio * LOST / root(1.0 - beta2) * SQRT_EXCESS;
             (state, if safe { rate * (ratio + (state + lost) / epsilon) } else { f32::INFINITY })
         }
         Optimizer::RmsProp { alpha, epsilon, momentum, centered, .. } => {
             // The root holds (1 - alpha) g². Centred, the variance can be 0.
-            let share = root(1.0 - alpha);
+            let share = root(1.0 - alpha) / SQRT_EXCESS;
             let ratio = if centered { gradient / epsilon } else { 1.0 / share + LOST / share / epsilon };
             let velocity = momentum * state + ratio;
             (velocity, rate * velocity)

@@ -53,7 +53,7 @@ pub(super) fn sample_dims(input: Shape) -> ([u32; 4], usize) {
 
 /// How much the error grows in a norm of `n` elements: `|x̂|` is at most `sqrt(n)`, the deviation at least `sqrt(ε)`.
 fn gain(weight: f32, n: f32, epsilon: f32) -> f32 {
-    weight * (2.0 + math::sqrt(n)) / math::sqrt(epsilon)
+    weight * (2.0 + math::sqrt(n)) / math::sqrt(epsilon) * math::SQRT_EXCESS
 }
 
 /// The bound on a sum of `dy x̂` over the positions of a channel, in a norm of `n` elements.
@@ -92,7 +92,8 @@ impl LayerNorm {
         let (Some(x), Some(y)) = (N::floats(io.x), N::floats_mut(io.y)) else { return };
         let (Some(w), Some(b)) = (N::floats(p.weight), N::floats(p.bias)) else { return };
         let (mean, variance) = statistics(x);
-        let deviation = 1.0 / math::sqrt(variance + self.epsilon);
+        // 0 where the variance is beyond f32, whatever the root makes of that: `gain` looks for it.
+        let deviation = if variance < f32::INFINITY { 1.0 / math::sqrt(variance + self.epsilon) } else { 0.0 };
         for (((y, &x), &w), &b) in y.iter_mut().zip(x).zip(w).zip(b) {
             *y = (x - mean) * deviation * w + b;
         }

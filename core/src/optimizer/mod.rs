@@ -101,6 +101,7 @@ pub enum Optimizer {
 
 /// What kind of update rule: the part of an [`Optimizer`] that decides which code runs it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum OptimizerKind {
     /// Plain gradient descent.
     Descent,
@@ -116,6 +117,45 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with decoupled weight decay.
     AdamW,
+}
+
+impl OptimizerKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [OptimizerKind; 7] = [
+        OptimizerKind::Descent,
+        OptimizerKind::Momentum,
+        OptimizerKind::Nesterov,
+        OptimizerKind::RmsProp,
+        OptimizerKind::AdaGrad,
+        OptimizerKind::Adam,
+        OptimizerKind::AdamW,
+    ];
+
+    /// Whether its state means the same as the other's: one can go on from where the other stopped.
+    pub const fn shares_state_with(self, other: OptimizerKind) -> bool {
+        match self {
+            OptimizerKind::Descent => false,
+            OptimizerKind::Momentum | OptimizerKind::Nesterov => {
+                matches!(other, OptimizerKind::Momentum | OptimizerKind::Nesterov)
+            }
+            OptimizerKind::RmsProp => matches!(other, OptimizerKind::RmsProp),
+            OptimizerKind::AdaGrad => matches!(other, OptimizerKind::AdaGrad),
+            OptimizerKind::Adam | OptimizerKind::AdamW => matches!(other, OptimizerKind::Adam | OptimizerKind::AdamW),
+        }
+    }
+
+    /// The name in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OptimizerKind::Descent => "sgd",
+            OptimizerKind::Momentum => "sgd with momentum",
+            OptimizerKind::Nesterov => "sgd with nesterov",
+            OptimizerKind::RmsProp => "rmsprop",
+            OptimizerKind::AdaGrad => "adagrad",
+            OptimizerKind::Adam => "adam",
+            OptimizerKind::AdamW => "adamw",
+        }
+    }
 }
 
 /// A set of optimizer kinds, so that only what is used is linked.
@@ -281,6 +321,15 @@ impl Optimizer {
                 }
                 OptimizerKind::Adam | OptimizerKind::AdamW => 2,
             },
+        }
+    }
+
+    /// The state slot that holds squares, which no run leaves negative.
+    pub const fn slot_of_squares(&self) -> Option<usize> {
+        match self.kind() {
+            OptimizerKind::Descent | OptimizerKind::Momentum | OptimizerKind::Nesterov => None,
+            OptimizerKind::RmsProp | OptimizerKind::AdaGrad => Some(0),
+            OptimizerKind::Adam | OptimizerKind::AdamW => Some(1),
         }
     }
 

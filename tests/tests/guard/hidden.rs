@@ -52,6 +52,29 @@ fn layer_norm_before_a_rectifier() {
 }
 
 #[test]
+fn layer_norm_whose_variance_overflows() {
+    // ±3e38: the mean is 0 and the variance beyond f32. Huber's loss leaves a small error, and what a root makes of the
+    // infinite variance decides how large it is behind the norm.
+    let nodes = [linear(2), layer_norm(), linear(1)];
+    let graph = Graph::new(Format::F32, Shape::d1(2), &nodes);
+    let numbers = vec![
+        [vec![3e32, 0.0, 0.0, -3e32], vec![0.0; 2], vec![], vec![]],
+        [vec![1.0; 2], vec![0.0; 2], vec![], vec![]],
+        [vec![1.0, 0.0], vec![0.0], vec![], vec![]],
+    ];
+    let file = write_file(graph, &float_bytes(&numbers), &[]);
+    for batch in [1, 2] {
+        let training = Training::new(Loss::Huber { delta: 5.0 }, Optimizer::sgd(1e-3)).batch(batch);
+        let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid graph");
+        machine.engine().load(file.bytes()).expect("finite numbers");
+        for _ in 0..10 * batch {
+            let report = machine.engine().train_step(&X, Goal::Values(vec![0.0]).target::<F32>());
+            assert!(finite(&machine), "{report:?}");
+        }
+    }
+}
+
+#[test]
 fn sigmoid_and_tanh_before_a_rectifier() {
     for squash in [sigmoid(), tanh()] {
         let nodes = [linear(2), squash, relu(), linear(1)];

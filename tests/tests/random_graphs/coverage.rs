@@ -21,7 +21,7 @@ fn every_operation_and_setting_turns_up() {
         let case = case(&decisions, format);
         let t = &case.training;
         add(format!("{format:?} {}", t.loss.name()));
-        add(format!("{format:?} optimizer {}", t.optimizer.kind()));
+        add(format!("{format:?} optimizer {}", t.optimizer.kind().name()));
         add(format!("{format:?} batch {}", t.batch));
         add(format!(
             "clip {}",
@@ -118,16 +118,16 @@ fn every_operation_and_setting_turns_up() {
         "F32 huber",
         "Fixed16 softmax_cross_entropy",
         "Fixed16 mean_squared_error",
-        "F32 optimizer 0",
-        "F32 optimizer 1",
-        "F32 optimizer 2",
-        "F32 optimizer 3",
-        "F32 optimizer 4",
-        "F32 optimizer 5",
-        "F32 optimizer 6",
-        "Fixed16 optimizer 0",
-        "Fixed16 optimizer 1",
-        "Fixed16 optimizer 5",
+        "F32 optimizer sgd",
+        "F32 optimizer sgd with momentum",
+        "F32 optimizer sgd with nesterov",
+        "F32 optimizer rmsprop",
+        "F32 optimizer adagrad",
+        "F32 optimizer adam",
+        "F32 optimizer adamw",
+        "Fixed16 optimizer sgd",
+        "Fixed16 optimizer sgd with momentum",
+        "Fixed16 optimizer adam",
         "F32 batch 1",
         "F32 batch 2",
         "F32 batch 3",

@@ -65,6 +65,7 @@ fn compare_memory(machine: &Machine<F32>, network: &Network<f32>) -> Result<(), 
 proptest! {
     #![proptest_config(config(2000))]
     #[test]
+    #[cfg_attr(feature = "micromath", ignore = "golden texts and the oracle have the bits of exact roots")]
     fn executor_and_oracle_give_the_same_bits(decisions in decisions()) {
         let case = case(&decisions, Format::F32);
         let steps = 3.max(case.training.batch + 1);

@@ -88,6 +88,7 @@ fn initial(case: &Case<'_>, names: &[(&str, u8)]) -> Vec<Loaded> {
 }
 
 #[test]
+#[cfg_attr(feature = "micromath", ignore = "what it is compared with has exact roots")]
 fn training_ends_where_pytorchs_does() {
     let (vectors, mut verdict) = (Vectors::open("networks"), Verdict::default());
     for case in vectors.cases() {

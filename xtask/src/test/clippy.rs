@@ -1,4 +1,4 @@
-//! Clippy over all that compiles for the host: the root workspace, and the firmware's packages without its programs.
+//! Clippy over all that compiles for the host: the root workspace, the library with its features, and the firmware's packages without its programs.
 
 use anyhow::Result;
 
@@ -17,6 +17,11 @@ pub fn run(cases: &mut Cases) -> Result<()> {
         "warnings",
     ]);
     cases.case("root", run_to_success(&mut command));
+
+    let mut command = toolchain::host_cargo()?;
+    command.current_dir(paths::root()).args(["clippy", "--quiet", "--package", "emberlite", "--all-targets"]);
+    command.args(["--features", "micromath,defmt", "--", "-D", "warnings"]);
+    cases.case("features", run_to_success(&mut command));
 
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::firmware()).args(["clippy", "--quiet", "--all-targets"]);

@@ -1,4 +1,4 @@
-//! `cargo test` over all that runs on the host, the trainer built as the step `gpu` needs it: it is built once.
+//! `cargo test` over all that runs on the host, the library with each of its square roots, the trainer built as the step `gpu` needs it: it is built once.
 
 use anyhow::Result;
 
@@ -10,6 +10,12 @@ pub fn run(cases: &mut Cases) -> Result<()> {
     command.current_dir(paths::root()).args(["test", "--quiet", "--workspace", "--no-fail-fast"]);
     command.args(super::gpu::features());
     cases.case("root", run_to_success(&mut command));
+
+    // The library with another square root: its certificate must hold for that too.
+    let mut command = toolchain::host_cargo()?;
+    command.current_dir(paths::root()).args(["test", "--quiet", "--no-fail-fast"]);
+    command.args(["--package", "emberlite", "--package", "emberlite-tests", "--features", "emberlite-tests/micromath"]);
+    cases.case("micromath", run_to_success(&mut command));
 
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::firmware()).args(["test", "--quiet", "--package", "emberlite-link", "--no-fail-fast"]);

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use crate::kernel::{arm_dsp, portable};
+use crate::kernel::portable;
 use crate::number::Number;
 
 /// [`portable::matrix_vector`], in f32 by load-multiple: 39 instructions for 32 MACs.
@@ -18,7 +18,7 @@ pub fn matrix_vector<N: Number>(
 ) {
     match (N::floats(w), N::floats(x), N::floats(bias), N::floats_mut(y)) {
         (Some(w), Some(x), Some(bias), Some(y)) => rows(w, x, bias, y, stride.max(1)),
-        _ => arm_dsp::matrix_vector::<N>(w, x, bias, y, stride, bias_shift, shift),
+        _ => portable::matrix_vector::<N>(w, x, bias, y, stride, bias_shift, shift),
     }
 }
 

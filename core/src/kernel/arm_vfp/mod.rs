@@ -8,21 +8,26 @@
 //! not 144, but 71 instructions and not 39.
 //!
 //! Assembly gets pointers and counts, because it can take no operand in a floating-point register on this target.
-//! Formats but f32 go to the kernels of the DSP extension, which these cores have too, or to the portable ones. Every
+//! Formats but f32 go to the portable kernels, where the selector doesn't know better. Every
 //! block of `unsafe` runs over memory that slices vouch for; each names the lengths that it relies on. The program
 //! `kernels` of the tests compares all of them with their twins.
 
+// Of no use where another root is asked for.
+#[cfg(not(feature = "micromath"))]
 mod adam;
 mod correlate;
 mod descend;
 mod linear;
+#[cfg(not(feature = "micromath"))]
 mod root;
 mod slide;
 mod window;
 
+#[cfg(not(feature = "micromath"))]
 pub use adam::adam;
 pub use correlate::correlate_rows;
 pub use descend::{descend, descend_rows};
 pub use linear::{matrix_vector, matrix_vector_transposed};
+#[cfg(not(feature = "micromath"))]
 pub use root::square_root;
 pub use slide::slide4;

@@ -1,6 +1,6 @@
 //! Adam's step.
 
-use crate::kernel::square_root;
+use super::root::square_root;
 
 /// What is the same for every element of a step of Adam or AdamW.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,12 @@ pub struct AdamStep {
 /// operation rounded by itself, over the shortest of the four.
 #[inline(never)]
 pub fn adam(w: &mut [f32], m: &mut [f32], v: &mut [f32], x: &[f32], step: &AdamStep) {
+    adam_by(square_root, w, m, v, x, step);
+}
+
+/// [`adam`] with another square root.
+#[inline(always)]
+pub fn adam_by(root: impl Fn(f32) -> f32, w: &mut [f32], m: &mut [f32], v: &mut [f32], x: &[f32], step: &AdamStep) {
     // Without decay the product is left out, which costs in software and changes no bit.
     let decays = step.keep.to_bits() != 1.0f32.to_bits();
     for (((w, m), v), &x) in w.iter_mut().zip(m).zip(v).zip(x) {
@@ -33,6 +39,6 @@ pub fn adam(w: &mut [f32], m: &mut [f32], v: &mut [f32], x: &[f32], step: &AdamS
         *m += step.share1 * (g - *m);
         *v = *v * step.beta2 + step.share2 * g * g;
         let kept = if decays { *w * step.keep } else { *w };
-        *w = kept - step.rate * *m / (square_root(*v) + step.epsilon);
+        *w = kept - step.rate * *m / (root(*v) + step.epsilon);
     }
 }

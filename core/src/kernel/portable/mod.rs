@@ -10,7 +10,7 @@ mod root;
 mod slide;
 mod squares;
 
-pub use adam::{AdamStep, adam};
+pub use adam::{AdamStep, adam, adam_by};
 pub use correlate::{correlate_rows, gather_products};
 pub use descend::{descend, descend_rows};
 pub use linear::{matrix_vector, matrix_vector_transposed};
