@@ -33,7 +33,8 @@
 //! | 44 | u32 bytes from D to the end of the file | | | |
 //! | 48 | u16 number of records, at most 1024 | | | |
 //! | 50 | u8 number format: 0 f32, 1 fixed16 | | | |
-//! | 51 | zeros | | | |
+//! | 51 | u8 optimizer whose state is there: 1 sgd with momentum, 2 with Nesterov's, 3 rmsprop, 4 adagrad, 5 adam, 6 adamw; 0 unknown or none | | | |
+//! | 52 | zeros | | | |
 //!
 //! Seal: `SEAL`, u32 length of the file, u32 CRC-32C of every byte before it, and the commit word `DONE`. A writer hands over
 //! the commit word last and by itself, so on flash a file counts only once everything else is there.

@@ -3,10 +3,11 @@
 use super::kind::{DType, Kind, MODEL, Name};
 use super::toc::{
     COMMIT, CRITICAL, HEAD_LEN, Head, MAGIC, MAJOR, MAX_RECORDS, MINOR, RECORD_LEN, Record, SEAL_LEN, Seal,
-    format_from_code, tensor_len,
+    format_from_code, optimizer_from_code, tensor_len,
 };
 use super::{ALIGNMENT, ImageError, MAX_RANK, crc32c};
 use crate::number::Format;
+use crate::optimizer::OptimizerKind;
 
 /// A file that has been checked; everything it hands out borrows the file's bytes.
 ///
@@ -248,9 +249,14 @@ impl<'a> Image<'a> {
     pub fn step(&self) -> u32 {
         self.head.step
     }
-    /// The seed of all randomness.
+    /// The seed that training had when the file was saved: a note. Loading doesn't take it over; a learner's seed is that of
+    /// its [`Training`](crate::plan::Training).
     pub fn seed(&self) -> u32 {
         self.head.seed
+    }
+    /// Whose the optimizer state is; `None` if there is none, or the file doesn't say, as older ones don't.
+    pub fn optimizer(&self) -> Option<OptimizerKind> {
+        optimizer_from_code(self.head.optimizer)
     }
     /// What values are stored as.
     pub fn format(&self) -> Format {

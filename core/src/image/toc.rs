@@ -2,6 +2,7 @@
 
 use super::MAX_RANK;
 use crate::number::Format;
+use crate::optimizer::OptimizerKind;
 
 /// The major version that this library reads and writes: files of another one are refused.
 pub const MAJOR: u16 = 1;
@@ -36,6 +37,7 @@ pub(super) struct Head {
     pub data_len: u32,
     pub records: u16,
     pub format: u8,
+    pub optimizer: u8,
 }
 
 /// One tensor's record.
@@ -86,6 +88,7 @@ impl Head {
             data_len: u32::from_le_bytes(at(bytes, 44)),
             records: u16::from_le_bytes(at(bytes, 48)),
             format: u8::from_le_bytes(at(bytes, 50)),
+            optimizer: u8::from_le_bytes(at(bytes, 51)),
         }
     }
 
@@ -103,7 +106,7 @@ impl Head {
         put(&mut bytes, 40, &self.seed.to_le_bytes());
         put(&mut bytes, 44, &self.data_len.to_le_bytes());
         put(&mut bytes, 48, &self.records.to_le_bytes());
-        put(&mut bytes, 50, &[self.format]);
+        put(&mut bytes, 50, &[self.format, self.optimizer]);
         bytes
     }
 }
@@ -164,4 +167,22 @@ pub(super) const fn format_code(format: Format) -> u8 {
 /// The number format of a code.
 pub(super) fn format_from_code(code: u8) -> Option<Format> {
     [Format::F32, Format::Fixed16].into_iter().find(|format| format_code(*format) == code)
+}
+
+/// The file's code of the optimizer whose state it holds; 0 for none.
+pub(super) const fn optimizer_code(optimizer: Option<OptimizerKind>) -> u8 {
+    match optimizer {
+        None | Some(OptimizerKind::Descent) => 0,
+        Some(OptimizerKind::Momentum) => 1,
+        Some(OptimizerKind::Nesterov) => 2,
+        Some(OptimizerKind::RmsProp) => 3,
+        Some(OptimizerKind::AdaGrad) => 4,
+        Some(OptimizerKind::Adam) => 5,
+        Some(OptimizerKind::AdamW) => 6,
+    }
+}
+
+/// The optimizer of a code.
+pub(super) fn optimizer_from_code(code: u8) -> Option<OptimizerKind> {
+    OptimizerKind::ALL.into_iter().find(|kind| code != 0 && optimizer_code(Some(*kind)) == code)
 }

@@ -7,10 +7,11 @@ use core::fmt::{self, Write};
 use super::kind::{DType, Kind, MODEL};
 use super::toc::{
     COMMIT, HEAD_LEN, Head, MAJOR, MAX_RECORDS, MINOR, RECORD_LEN, Record, SEAL_LEN, SEAL_MAGIC, format_code,
-    tensor_len,
+    optimizer_code, tensor_len,
 };
 use super::{ALIGNMENT, Count, ImageError, MAX_RANK, Sink, crc32c};
 use crate::graph::{Graph, layout_hash, write_graph};
+use crate::optimizer::OptimizerKind;
 
 /// What the file is to be opened by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,8 +33,10 @@ pub struct Header<'a> {
     pub sequence: u32,
     /// The training steps done.
     pub step: u32,
-    /// The seed of all randomness.
+    /// The seed that training had: a note for the reader, who brings a seed of its own.
     pub seed: u32,
+    /// Whose the optimizer state is, so that no other takes it for its own; `None` where there is none or it isn't known.
+    pub optimizer: Option<OptimizerKind>,
     /// Further keys and texts for the header's `__metadata__`; `graph` and `emberlite` are there already.
     pub metadata: &'a [(&'a str, &'a str)],
     /// Who is to read the file.
@@ -41,9 +44,10 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// A first file of a model: no base, no steps, seed 0, no further metadata, for any reader.
+    /// A first file of a model: no base, no steps, seed 0, no optimizer, no further metadata, for any reader.
     pub const fn new(graph: Graph<'a>) -> Header<'a> {
-        Header { graph, base_hash: 0, sequence: 0, step: 0, seed: 0, metadata: &[], profile: Profile::Safetensors }
+        let profile = Profile::Safetensors;
+        Header { graph, base_hash: 0, sequence: 0, step: 0, seed: 0, optimizer: None, metadata: &[], profile }
     }
 }
 
@@ -205,6 +209,7 @@ impl<'a> Writer<'a> {
             data_len: self.data_len,
             records: self.entries.len() as u16 + 1,
             format: format_code(header.graph.format),
+            optimizer: optimizer_code(header.optimizer),
         };
         out.bytes(&head.encode())?;
         self.sections(&mut |section| {

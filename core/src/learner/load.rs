@@ -6,6 +6,7 @@ use crate::executor::{self, Linked};
 use crate::graph::layout_hash;
 use crate::image::{DType, Image, ImageError, Kind, MODEL, Tensor};
 use crate::number::{Format, Number};
+use crate::optimizer::OptimizerKind;
 use crate::plan::Parameter;
 
 /// Why a file was not loaded. The learner is as it was.
@@ -46,6 +47,20 @@ pub enum LoadError {
         /// The node.
         node: u8,
     },
+    /// The optimizer state is another optimizer's.
+    OtherOptimizer {
+        /// The model's.
+        needed: OptimizerKind,
+        /// The file's.
+        got: OptimizerKind,
+    },
+    /// Optimizer state that sums squares, as the model's optimizer does, is negative: it is another optimizer's.
+    NegativeSquares {
+        /// The node.
+        node: u8,
+        /// The tensor.
+        kind: Kind,
+    },
     /// A parameter or optimizer state is NaN or infinite.
     NotFinite {
         /// The node.
@@ -73,6 +88,16 @@ impl core::fmt::Display for LoadError {
             LoadError::NegativeVariance { node } => {
                 write!(f, "tensor {} holds a negative number", name(node, Kind::RunningVariance))
             }
+            LoadError::OtherOptimizer { needed, got } => {
+                let (needed, got) = (needed.name(), got.name());
+                write!(f, "the file's optimizer state is that of {got}, the model trains with {needed}: ")?;
+                write!(f, "train with {got}, or load a file without state")
+            }
+            LoadError::NegativeSquares { node, kind } => write!(
+                f,
+                "tensor {} holds a negative number where the model's optimizer keeps squares: it is another optimizer's",
+                name(node, kind)
+            ),
             LoadError::NotFinite { node, kind } => {
                 write!(f, "tensor {} holds a number that is not finite", name(node, kind))
             }
@@ -129,15 +154,15 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
             let node = node as u8;
             for (p, [kind, states @ ..]) in step.parameters.iter().zip(PARAMETER_KINDS) {
                 values::<N>(file, node, kind, p.len)?;
-                for (region, kind) in p.state.iter().zip(states) {
+                for (slot, (region, kind)) in p.state.iter().zip(states).enumerate() {
                     if let Some(tensor) = file.tensor(node, kind)
                         && region.is_some()
                     {
+                        self.check_optimizer(file)?;
                         let words = words::<N>(&tensor);
                         expect(node, kind, region.len, words.map_or(0, <[u32]>::len))?;
-                        let finite = |w: &u32| f32::from_bits(*w).is_finite();
-                        if N::FORMAT == Format::F32 && !words.unwrap_or_default().iter().all(finite) {
-                            return Err(LoadError::NotFinite { node, kind });
+                        if N::FORMAT == Format::F32 {
+                            self.check_state(node, kind, slot, words.unwrap_or_default())?;
                         }
                     }
                 }
@@ -175,6 +200,31 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
             return Err(LoadError::NotFinite { node: MODEL, kind });
         }
         Ok((offset(image.as_ptr().addr(), &tensor), channels))
+    }
+
+    /// Whether state in the file can be that of the model's optimizer.
+    fn check_optimizer(&self, file: &Image<'_>) -> Result<(), LoadError> {
+        match (self.training.map(|t| t.optimizer.kind()), file.optimizer()) {
+            (Some(needed), Some(got)) if !needed.shares_state_with(got) => {
+                Err(LoadError::OtherOptimizer { needed, got })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether state in f32 is what a run can have left.
+    fn check_state(&self, node: u8, kind: Kind, slot: usize, words: &[u32]) -> Result<(), LoadError> {
+        let squares = self.training.is_some_and(|t| t.optimizer.slot_of_squares() == Some(slot));
+        for &word in words {
+            let value = f32::from_bits(word);
+            if !value.is_finite() {
+                return Err(LoadError::NotFinite { node, kind });
+            }
+            if squares && value < 0.0 {
+                return Err(LoadError::NegativeSquares { node, kind });
+            }
+        }
+        Ok(())
     }
 
     fn copy(&mut self, file: &Image<'_>, image: &[u8]) {

@@ -133,6 +133,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
         header.sequence = sequence;
         header.step = progress.updates;
         header.seed = self.training.map_or(0, |t| t.seed);
+        header.optimizer = self.training.map(|t| t.optimizer.kind());
         header.profile = profile;
         let writer = Writer::new(header, &entries).map_err(SaveError::Image)?;
         writer.write(sink).map_err(SaveError::Sink)

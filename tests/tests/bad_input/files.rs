@@ -1,11 +1,12 @@
 //! Files.
 
 use emberlite::graph::{Graph, Node, conv1d, flatten, linear, relu};
-use emberlite::image::{DType, Entry, Header, Image, ImageError, Kind, MODEL, Writer};
-use emberlite::learner::LoadError;
+use emberlite::image::{DType, Entry, Header, Image, ImageError, Kind, MODEL, Profile, Writer};
+use emberlite::learner::{LoadError, Outcome};
 use emberlite::loss::{Loss, Target};
 use emberlite::number::random::Key;
 use emberlite::number::{F32, Fixed16, Format, Number};
+use emberlite::optimizer::Optimizer;
 use emberlite::plan::Training;
 use emberlite_tests::oracle::{
     Choices, File, Machine, Numbers, Out, fixed_bytes, float_bytes, generate, parameter_lens, write_file,
@@ -105,6 +106,10 @@ fn tensors_that_do_not_fit_the_model() {
         (rewritten(good.bytes(), graph, with(1, variance, number(2, -1e-9))), LoadError::NegativeVariance { node: 1 }),
         (rewritten(good.bytes(), graph, |t| state(t, f32::NEG_INFINITY)), not_finite(4, Kind::BiasState1)),
         (
+            rewritten(good.bytes(), graph, |t| state(t, -1e-30)),
+            LoadError::NegativeSquares { node: 4, kind: Kind::BiasState1 },
+        ),
+        (
             rewritten(good.bytes(), graph, |t| t.retain(|t| (t.node, t.kind) != (4, bias))),
             LoadError::Missing { node: 4, kind: bias },
         ),
@@ -135,6 +140,61 @@ fn tensors_that_do_not_fit_the_model() {
     .into();
     let bad: Vec<_> = bad.iter().map(|(file, error)| (file.bytes(), Some(*error))).collect();
     all_refused(graph, &training, &good, &bad);
+}
+
+#[test]
+fn state_of_another_optimizer() {
+    let nodes = nodes(Format::F32);
+    let graph = Graph::new(Format::F32, INPUT, &nodes);
+    let first = write_file(graph, &float_bytes(&numbers(&graph)), &[]);
+    let input: Vec<f32> = (0..INPUTS).map(|j| j as f32 / 8.0).collect();
+    let optimizers = [
+        Optimizer::sgd(0.01),
+        Optimizer::momentum(0.01, 0.9),
+        Optimizer::nesterov(0.01, 0.9),
+        Optimizer::rms_prop(0.01),
+        Optimizer::ada_grad(0.01),
+        Optimizer::adam(0.01),
+        Optimizer::adam_w(0.01),
+    ];
+    let [mut refusals, mut negative] = [0; 2];
+    for from in optimizers {
+        let training = Training::new(Loss::SoftmaxCrossEntropy, from);
+        let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid model");
+        machine.engine().load(first.bytes()).expect("a first file has no state");
+        for label in 0..4 {
+            machine.engine().train_step(&input, Target::Class(label)).expect("a valid sample");
+        }
+        let mut out = Out::default();
+        machine.engine().save::<_, 64>(1, Profile::Raw, &mut out).expect("a learner at rest");
+        let saved = File::new(&out.0);
+        // As an older version would have saved it.
+        let silent = rewritten(saved.bytes(), graph, |_| {});
+        for to in optimizers {
+            let training = Training::new(Loss::SoftmaxCrossEntropy, to);
+            let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid model");
+            let (needed, got) = (to.kind(), from.kind());
+            let stateless = to.state_slots() == 0 || from.state_slots() == 0;
+            let expected = if stateless || needed.shares_state_with(got) {
+                Ok(())
+            } else {
+                refusals += 1;
+                Err(LoadError::OtherOptimizer { needed, got })
+            };
+            assert_eq!(machine.engine().load(saved.bytes()), expected, "{} to {}", from.name(), to.name());
+            match machine.engine().load(silent.bytes()) {
+                Ok(()) => {}
+                Err(LoadError::NegativeSquares { .. }) => negative += 1,
+                Err(e) => panic!("{}: {e}", from.name()),
+            }
+            // Whatever was loaded can be learnt from.
+            if machine.engine().predict(&input).is_ok() {
+                let report = machine.engine().train_step(&input, Target::Class(1)).expect("a valid sample");
+                assert_eq!(report.outcome, Outcome::Updated, "{} to {}", from.name(), to.name());
+            }
+        }
+    }
+    assert!(refusals == 26 && negative > 0, "{refusals} refused, {negative} by negative squares");
 }
 
 #[test]
