@@ -2,7 +2,7 @@
 
 mod cli_common;
 
-use cli_common::{Folder, done, trained};
+use cli_common::{Folder, done, emberlite, trained};
 use emberlite::image::{Image, Kind, MODEL};
 use emberlite_host::export::Bytes;
 use std::path::Path;
@@ -32,6 +32,34 @@ fn fixed_point_made_later_is_the_same_file() {
     let (real, again) = (folder.path("model.f32.safetensors"), folder.path("again.safetensors"));
     done(&["export", &real, "--model", &folder.path("model.toml"), "--out", &again]);
     assert_eq!(folder.read("again.safetensors"), folder.read("model.safetensors"));
+}
+
+/// A sealed file is whole or refused: what `import` makes of one gets a fresh seal.
+#[test]
+fn a_damaged_sealed_file_is_not_imported() {
+    let folder = trained("f32");
+    let whole = folder.read("model.safetensors");
+    let sealed = Bytes::new(&whole);
+    let image = Image::open(sealed.as_slice()).unwrap();
+    let weight = image.tensor(0, Kind::Weight).unwrap().bytes.as_ptr().addr() - sealed.as_slice().as_ptr().addr();
+    let mut damaged = whole.clone();
+    // Two bits of the first weight's significand: the number stays one.
+    damaged[weight] ^= 0b11;
+    // Neither is a plain file one that has lost its seal's name.
+    let mut unnamed = damaged.clone();
+    let name = whole.windows(5).position(|five| five == b"~seal").unwrap();
+    unnamed[name..name + 5].copy_from_slice(b"~pad9");
+    let (model, out) = (folder.path("model.toml"), folder.path("out.safetensors"));
+    for bytes in [damaged, unnamed] {
+        let path = folder.write("damaged.safetensors", bytes);
+        let imported = emberlite(&["import", &path, "--model", &model, "--out", &out]);
+        let exported = emberlite(&["export", &path, "--out", &out]);
+        assert_eq!(imported, exported, "the same damage has the same words");
+        assert_eq!(imported.status, 1);
+        assert!(imported.error.contains("damaged.safetensors: the file is damaged: checksum"), "{}", imported.error);
+    }
+    assert!(!folder.names().contains(&"out.safetensors".to_string()));
+    done(&["import", &folder.path("model.safetensors"), "--model", &model, "--out", &out]);
 }
 
 #[test]

@@ -122,13 +122,18 @@ fn files_never_panic() {
     let spec = Spec::read(folder.path("model.toml")).unwrap();
     let sealed = folder.read("model.safetensors");
     let plain = export::plain(&Bytes::new(&sealed)).unwrap();
+    // Sealed too, in real numbers: what `import` takes.
+    let real = folder.read("model.f32.safetensors");
     assert!(export::inspect(&Bytes::new(&sealed)).is_ok() && export::import(&plain, &spec).is_ok());
+    assert!(export::import(&real, &spec).is_ok());
     let mut imported = 0;
     for number in 0..CASES {
         let damaged = Bytes::new(&edited(&sealed, number, &[]));
         if damaged.as_slice() != sealed {
             assert!(export::inspect(&damaged).is_err(), "case {number} passed the seal");
         }
+        let damaged = edited(&real, number, &[]);
+        assert!(damaged == real || export::import(&damaged, &spec).is_err(), "case {number} got a fresh seal");
         // A plain file has no seal: some edits change numbers only.
         imported += u64::from(export::import(&edited(&plain, number, &[]), &spec).is_ok());
     }

@@ -1,7 +1,7 @@
 //! From a plain safetensors file, as PyTorch saves a state dict, to parameters.
 
 use emberlite::graph::{Graph, MAX_NODES};
-use emberlite::image::{Kind, MODEL, Name};
+use emberlite::image::{Image, ImageError, Kind, MODEL, Name};
 use emberlite::number::Format;
 use emberlite::plan::{PlanError, plan};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -18,6 +18,9 @@ pub enum ImportError {
     /// It isn't safetensors.
     #[error("not a safetensors file: {0}; save one with safetensors.torch.save_file(model.state_dict(), …)")]
     Format(String),
+    /// It is a sealed file, one with `~toc` or `~seal`, and its seal or its table doesn't fit it.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// A tensor isn't the model's.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -76,12 +79,16 @@ pub struct Imported {
 ///
 /// Every tensor must have its layer's shape exactly, and no other may be there: a misspelt `~normalisation` that is silently
 /// left out costs a model its accuracy. Passed over are PyTorch's `num_batches_tracked`, and what only a sealed file of ours
-/// has besides parameters: graph, table and seal, scales, self-check, optimizer state.
+/// has besides parameters: graph, table and seal, scales, self-check, optimizer state. A sealed file must be whole: what is
+/// made of it gets a seal of its own, which would vouch for the damage.
 ///
 /// # Errors
 /// [`ImportError`] naming the tensor, what was expected and what was found; never a panic, whatever the bytes.
 pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| ImportError::Format(error.to_string()))?;
+    if file.names().into_iter().any(sealed) {
+        Image::open(bytes)?;
+    }
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let planned = Box::new(plan::<MAX_NODES>(&graph, None)?);
@@ -116,10 +123,15 @@ pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
     Ok(Imported { parameters, standardise: standardise(&file, spec)? })
 }
 
+/// Tensors that only a sealed file has. Either will do: damage to the name of one must not make the file a plain one.
+fn sealed(name: &str) -> bool {
+    matches!(name, "~toc" | "~seal")
+}
+
 /// Tensors that have no part in a model of real numbers, ours and PyTorch's.
 fn passed(name: &str) -> bool {
     let pad = name.strip_prefix("~pad").is_some_and(|number| number.parse::<u32>().is_ok());
-    let frame = pad || matches!(name, "~toc" | "~seal") || name.ends_with("num_batches_tracked");
+    let frame = pad || sealed(name) || name.ends_with("num_batches_tracked");
     let global = |kind: &Kind| kind.is_global() && *kind != Kind::Normalisation;
     let states = [Kind::WeightState0, Kind::WeightState1, Kind::BiasState0, Kind::BiasState1];
     let is_state = |kind| (0..MODEL).any(|node| Name { node, kind }.to_string() == name);
