@@ -14,8 +14,8 @@ use crate::spec::{Spec, for_device};
 impl Spec {
     /// Fits the constants that raw samples are normalised with; `None` where `[preprocessing]` says not to.
     ///
-    /// In fixed16 the means are rounded to whole raw units, as integers are all that the device subtracts: so host and
-    /// device normalise by the same constants.
+    /// The same constants for every format: a fixed16 device takes the mean's fraction off too, in the offset that is added
+    /// to the product (see [`normalisation_fixed`](crate::quantize::normalisation_fixed)).
     ///
     /// # Errors
     /// [`DataError`] for an empty set.
@@ -23,11 +23,7 @@ impl Spec {
         if !self.data.as_ref().is_some_and(|data| data.standardise) {
             return Ok(None);
         }
-        let mut fitted = Standardise::fit(train)?;
-        if self.model.format == Format::Fixed16 {
-            fitted.mean.iter_mut().for_each(|mean| *mean = mean.round());
-        }
-        Ok(Some(fitted))
+        Standardise::fit(train).map(Some)
     }
 }
 
@@ -78,6 +74,70 @@ pub fn seal(spec: &Spec, trained: &Trained<'_>, profile: Profile) -> Result<Byte
             };
             let quantised = calibrate(&graph, learns, &parameters, &normalised, &Calibration::default())?;
             encode(&export(Weights::Fixed(&quantised)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Labels;
+    use emberlite::graph::linear;
+    use emberlite::image::{Image, Kind, MODEL};
+    use emberlite::learner::Normalisation;
+    use emberlite::number::Fixed16;
+    use std::path::Path;
+
+    /// Measures of iris flowers in millimetres: deviations of a few units, means between two of them.
+    const FLOWERS: [[f32; 4]; 6] = [
+        [51.0, 35.0, 14.0, 2.0],
+        [49.0, 30.0, 14.0, 2.0],
+        [70.0, 32.0, 47.0, 14.0],
+        [64.0, 32.0, 45.0, 15.0],
+        [63.0, 33.0, 60.0, 25.0],
+        [58.0, 27.0, 51.0, 19.0],
+    ];
+
+    fn spec(format: &str) -> Spec {
+        let text = format!(
+            "[data]\nfile = \"iris.csv\"\nlabel = {{ class = \"species\" }}\n\
+             [model]\ninput = [4]\nformat = \"{format}\"\nlayers = [{{ op = \"linear\", outputs = 3 }}]\n\
+             [training]\noptimizer = {{ name = \"adam\", learning_rate = 0.01 }}\n\
+             [device.training]\noptimizer = {{ name = \"sgd\", learning_rate = 0.01 }}\n"
+        );
+        Spec::parse("model.toml", &text, Path::new("")).unwrap()
+    }
+
+    #[test]
+    fn means_keep_their_fraction_to_the_device() {
+        let names = ["setosa", "versicolor", "virginica"].map(String::from).to_vec();
+        let labels = Labels::Class { ids: vec![0, 0, 1, 1, 2, 2], names: names.clone() };
+        let raw = Dataset::new(FLOWERS.concat(), vec![4], labels).unwrap();
+        let fixed = spec("fixed16");
+        let fitted = fixed.fit_standardise(&raw).unwrap().unwrap();
+        assert_eq!(Some(&fitted), spec("f32").fit_standardise(&raw).unwrap().as_ref(), "one fit for both formats");
+        assert!(fitted.mean.iter().filter(|mean| (*mean - mean.round()).abs() > 0.1).count() >= 3, "{:?}", fitted.mean);
+
+        let mut parameters = Parameters::new();
+        parameters.set(0, Kind::Weight, (0..12).map(|i| 0.1 * (i % 5) as f32 - 0.2).collect());
+        parameters.set(0, Kind::Bias, vec![0.0; 3]);
+        let trained =
+            Trained { parameters: &parameters, standardise: Some(&fitted), samples: Some(&raw), classes: &names };
+        let file = seal(&fixed, &trained, Profile::Safetensors).unwrap();
+        let image = Image::open(file.as_slice()).unwrap();
+        let table = image.tensor(MODEL, Kind::NormalisationFixed).unwrap().as_i32().unwrap();
+        // The table of scales begins with the input's fraction bits.
+        let frac = image.tensor(MODEL, Kind::Scales).unwrap().as_i8().unwrap()[0];
+        // What host and device make of the same flowers, in units of the device's last place.
+        let mut host = raw.clone();
+        fitted.apply(&mut host).unwrap();
+        for (flower, host) in FLOWERS.iter().zip(host.features.chunks(4)) {
+            let mut device = flower.map(|x| x as i16);
+            Normalisation::<Fixed16>::new(table, 4).unwrap().apply(&mut device);
+            for (device, host) in device.iter().zip(host) {
+                let host = host * f32::from(frac).exp2();
+                assert!((f32::from(*device) - host).abs() <= 0.51, "{flower:?}: {device}, the host has {host}");
+            }
         }
     }
 }
