@@ -167,6 +167,32 @@ fn classes_are_learnt_as_numbers() {
     }
 }
 
+/// Losses side by side are of one kind, or each says which it is.
+#[test]
+fn two_losses_have_their_names() {
+    for (device, names) in
+        [("softmax_cross_entropy", ["", ""]), ("mean_squared_error", ["softmax cross-entropy", "mean squared error"])]
+    {
+        let folder = Folder::new();
+        folder.write("rows.csv", cli_common::ROWS);
+        let text = small("f32").replace("training = { ", &format!("training = {{ loss = \"{device}\", "));
+        let (model, run) = (folder.write("model.toml", text), folder.path("run"));
+        let said = done(&["train", "--quiet", "--model", &model, "--run", &run]);
+        let both = ["softmax cross-entropy", "mean squared error"];
+        let shown = |text: &str| both.map(|name| text.contains(&format!(" ({name})")));
+        let expected = names.map(|name| !name.is_empty());
+        assert_eq!(shown(&said), expected, "{said}");
+        let page = String::from_utf8(folder.read("run/report.html")).unwrap();
+        assert_eq!(shown(&page), expected, "{device}");
+        let report: Value = serde_json::from_slice(&folder.read("run/report.json")).unwrap();
+        assert_eq!([0, 1].map(|i| report["scores"][i]["loss_name"].as_str().unwrap()), names);
+        // For programs the names are always there.
+        let tested = tested(&folder, "run");
+        assert_eq!(tested["host_loss_name"], "softmax cross-entropy");
+        assert_eq!(tested["device_loss_name"], device.replace("softmax_cross_", "softmax cross-").replace('_', " "));
+    }
+}
+
 #[test]
 fn the_page_of_a_run_says_everything_in_words() {
     for format in ["f32", "fixed16"] {

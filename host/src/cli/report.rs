@@ -41,12 +41,14 @@ pub(super) fn write(folder: &Path, facts: &Facts<'_>) -> Result<(), CliError> {
 
 fn report_of(facts: &Facts<'_>) -> TrainingReport {
     let Facts { spec, costs, budget, parts, trained, tested, settings, .. } = facts;
-    let score = |runner: String, accuracy, loss| Score {
+    let [host_loss, device_loss] = tested.loss_names();
+    let score = |runner: String, accuracy, loss, loss_name: &str| Score {
         runner,
         set: tested.part.into(),
         samples: tested.samples as u64,
         accuracy,
         loss: Some(loss),
+        loss_name: loss_name.into(),
     };
     let device = format!("device arithmetic ({})", costs.format);
     let parts =
@@ -57,8 +59,8 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
         description: description(spec, &tested.classes),
         agreement: tested.agreement,
         scores: vec![
-            score("host (f32)".into(), tested.host_accuracy, tested.host_loss),
-            score(device.clone(), tested.device_accuracy, tested.device_loss),
+            score("host (f32)".into(), tested.host_accuracy, tested.host_loss, host_loss),
+            score(device.clone(), tested.device_accuracy, tested.device_loss, device_loss),
         ],
         history: trained.history.clone(),
         best_epoch: trained.best_epoch,

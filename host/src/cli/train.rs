@@ -13,8 +13,8 @@ use emberlite::number::Format;
 use emberlite::plan::Training;
 use serde::Serialize;
 
-use super::CliError;
 use super::report::Facts;
+use super::{CliError, words};
 use crate::Parameters;
 use crate::data::{Dataset, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
@@ -65,8 +65,11 @@ pub(super) struct Tested<'a> {
     pub(super) part: &'a str,
     pub(super) samples: usize,
     pub(super) host_loss: f64,
+    /// What `host_loss` is: `[training]` and `[device.training]` may name different ones.
+    pub(super) host_loss_name: String,
     pub(super) host_accuracy: Option<f64>,
     pub(super) device_loss: f64,
+    pub(super) device_loss_name: String,
     pub(super) device_accuracy: Option<f64>,
     file: &'a Path,
     /// The share of samples that both put in the same class.
@@ -75,6 +78,14 @@ pub(super) struct Tested<'a> {
     pub(super) classes: Vec<String>,
     #[serde(skip)]
     pub(super) confusion: Vec<Vec<u32>>,
+}
+
+impl Tested<'_> {
+    /// The names of the host's and the device's loss where they must be told apart, or else nothing.
+    pub(super) fn loss_names(&self) -> [&str; 2] {
+        let names = [self.host_loss_name.as_str(), self.device_loss_name.as_str()];
+        if names[0] == names[1] { [""; 2] } else { names }
+    }
 }
 
 /// Remembers what the trainer says it computes on.
@@ -157,9 +168,13 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     writeln!(out, "wrote {}", folder.join("report.html").display())?;
     let share = |accuracy: Option<f64>| accuracy.map_or(String::new(), |a| format!("accuracy {:.2} %, ", a * 100.0));
     writeln!(out, "{part} part, {} samples", tested.samples)?;
-    writeln!(out, "  host, f32       {}loss {:.4}", share(tested.host_accuracy), tested.host_loss)?;
+    let [host, device] = tested.loss_names().map(|name| match name {
+        "" => String::new(),
+        name => format!(" ({name})"),
+    });
+    writeln!(out, "  host, f32       {}loss {:.4}{host}", share(tested.host_accuracy), tested.host_loss)?;
     let format = spec.model.format.name();
-    writeln!(out, "  device, {format:<7} {}loss {:.4}", share(tested.device_accuracy), tested.device_loss)?;
+    writeln!(out, "  device, {format:<7} {}loss {:.4}{device}", share(tested.device_accuracy), tested.device_loss)?;
     Ok(())
 }
 
@@ -257,7 +272,7 @@ fn real_file(spec: &Spec, trained: &Trained<'_>) -> Result<Bytes, CliError> {
     Ok(export::encode(&export)?)
 }
 
-/// The host's figures in f32 and the device's from the file, on raw samples of a part.
+/// The host's figures in f32 and the device's from the file, on raw samples of a part; each by its own loss.
 fn test<'a>(
     spec: &Spec,
     part: &'a str,
@@ -284,8 +299,10 @@ fn test<'a>(
         part,
         samples: set.len(),
         host_loss: host.loss,
+        host_loss_name: words::loss(loss),
         host_accuracy: host.accuracy,
         device_loss: device.loss,
+        device_loss_name: words::loss(&spec.device.training.loss),
         device_accuracy: device.accuracy,
         agreement,
         file,

@@ -52,7 +52,8 @@ pub(super) fn device(training: &Training) -> Pairs {
     pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
-fn loss(loss: &Loss) -> String {
+/// A loss and what tells it from others of its kind.
+pub(super) fn loss(loss: &Loss) -> String {
     match loss {
         Loss::SoftmaxCrossEntropy => "softmax cross-entropy".into(),
         Loss::BinaryCrossEntropy => "binary cross-entropy".into(),

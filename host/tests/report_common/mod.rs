@@ -99,6 +99,7 @@ pub fn training() -> TrainingReport {
         samples: 848,
         accuracy: Some(accuracy),
         loss: Some(loss),
+        loss_name: String::new(),
     };
     TrainingReport {
         name: "watch".into(),

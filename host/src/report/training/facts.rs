@@ -65,6 +65,8 @@ pub struct Score {
     pub accuracy: Option<f64>,
     /// The mean loss.
     pub loss: Option<f64>,
+    /// Which loss, such as `Huber, delta 0.5`; empty where all scores are of the same one.
+    pub loss_name: String,
 }
 
 /// A part of the data.

@@ -49,13 +49,13 @@ fn verdict(report: &TrainingReport) -> String {
         set => format!("{} of the {set} set", times(samples, "sample")),
     };
     let (value, what) = match last.accuracy {
-        Some(accuracy) => (percent(accuracy), "right, of"),
-        None => (short(last.loss.unwrap_or(f64::NAN)), "mean loss, of"),
+        Some(accuracy) => (percent(accuracy), "right, of".to_string()),
+        None => (short(last.loss.unwrap_or(f64::NAN)), format!("mean loss{}, of", named(last))),
     };
     let by = if last.runner.is_empty() { String::new() } else { format!(", by {}", last.runner) };
     let text = format!("{what} {}{by}", on(&last.set, last.samples));
     let line = |score: &Score| {
-        let loss = score.loss.map_or(String::new(), |loss| format!("loss {}", short(loss)));
+        let loss = score.loss.map_or(String::new(), |loss| format!("loss {}{}", short(loss), named(score)));
         match score.accuracy {
             Some(accuracy) => Line::share(&score.runner, accuracy, loss, "c1"),
             None => Line::text(&score.runner, loss),
@@ -67,6 +67,14 @@ fn verdict(report: &TrainingReport) -> String {
         share => format!("Host and device arithmetic agree on {} of the samples.", percent(share)),
     });
     Verdict { value, text, lines, note: agreement.unwrap_or_default(), badge: None }.html()
+}
+
+/// A score's loss in brackets, where scores have different ones.
+fn named(score: &Score) -> String {
+    match score.loss_name.as_str() {
+        "" => String::new(),
+        name => format!(" ({name})"),
+    }
 }
 
 /// The epoch whose parameters were kept, or the last.
