@@ -125,10 +125,17 @@ fn a_checkpoint_continues_its_own_run_only() {
     let text = refused(&|job| job.graph = Graph::new(Format::F32, Shape::d2(2, 12), &WIDER));
     assert!(text.contains("another model") && text.contains("outputs=7"), "{text}");
     let mut silent = Silent;
-    let others = waves(40, 2);
-    let job = Job::new(graph(), &training, &others, &mut silent);
+    // Whatever life a job has, the set outlives it.
+    let others: &'static Dataset = Box::leak(Box::new(waves(40, 2)));
+    let job = Job::new(graph(), &training, others, &mut silent);
     let text = train(Job { checkpoint: checkpoint(), resume: true, ..job }).unwrap_err().to_string();
     assert!(text.contains("another training set"), "{text}");
+
+    let text = refused(&|job| job.validation = Some(others));
+    assert!(text.contains("another validation set (none, now "), "{text}");
+    let stopping = EarlyStopping { monitor: Metric::TrainLoss, patience: 3, min_delta: 0.5 };
+    let text = refused(&|job| job.early_stopping = Some(stopping));
+    assert!(text.contains("another early stopping (none, now train_loss, patience 3, min_delta 0.5)"), "{text}");
 
     // Bytes from outside: cut short, changed, something else.
     let file = dir.join("checkpoint.safetensors");
@@ -153,6 +160,54 @@ fn a_checkpoint_continues_its_own_run_only() {
     assert!(text.contains("is damaged: tensor 5.weight isn't 300 numbers"), "{text}");
     fs::write(&file, bytes).unwrap();
     assert_eq!(run(true, &|_| ()).unwrap().history.len(), 2);
+}
+
+/// The best figure so far counts only on the same set, by the same metric, with the same patience.
+#[test]
+fn what_was_best_is_compared_with_its_like_only() {
+    let (train_set, validation, others) = (waves(40, 1), waves(30, 2), waves(30, 3));
+    let training = settings(Optimizer::adam(0.01));
+    let dir = folder("stopping");
+    const STOPPING: EarlyStopping = EarlyStopping { monitor: Metric::ValidationLoss, patience: 9, min_delta: 0.0 };
+    let run = |resume, epochs, validation: Option<&Dataset>, early_stopping: Option<EarlyStopping>| {
+        let mut silent = Silent;
+        let job = Job::new(graph(), &training, &train_set, &mut silent);
+        let checkpoint = Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+        let job = Job { device: DeviceChoice::Cpu, checkpoint, resume, epochs, ..job };
+        train(Job { validation, early_stopping, ..job }).map_err(|error| error.to_string())
+    };
+    run(false, 2, Some(&validation), Some(STOPPING)).unwrap();
+    let changed = |change: fn(&mut EarlyStopping)| {
+        let mut stopping = STOPPING;
+        change(&mut stopping);
+        Some(stopping)
+    };
+    let was = "another early stopping (validation_loss, patience 9, min_delta 0, now ";
+    for (set, stopping, expected) in [
+        (Some(&others), Some(STOPPING), "another validation set (".to_string()),
+        (Some(&validation), changed(|s| s.monitor = Metric::ValidationAccuracy), format!("{was}validation_accuracy,")),
+        (Some(&validation), changed(|s| s.patience = 4), format!("{was}validation_loss, patience 4, min_delta 0)")),
+        (
+            Some(&validation),
+            changed(|s| s.min_delta = 0.25),
+            format!("{was}validation_loss, patience 9, min_delta 0.25)"),
+        ),
+        (Some(&validation), None, format!("{was}none); restore it, or delete the file to start anew")),
+    ] {
+        let text = run(true, 3, set, stopping).unwrap_err();
+        assert!(text.contains(&expected), "expected {expected}\nfound    {text}");
+    }
+    assert_eq!(run(true, 3, Some(&validation), Some(STOPPING)).unwrap().history.len(), 3);
+
+    // A program before or after this one: its checkpoint isn't damaged, it is of another version.
+    let file = dir.join("checkpoint.safetensors");
+    for (version, expected) in [(1, "is of an older program: it has version 1"), (9, "is of a newer program")] {
+        let meta = format!("{{\"version\": {version}, \"identity\": {{}}}}");
+        let metadata = [("emberlite_checkpoint".to_string(), meta)].into();
+        fs::write(&file, serialize(Vec::<(&str, TensorView<'_>)>::new(), Some(metadata)).unwrap()).unwrap();
+        let text = run(true, 3, Some(&validation), Some(STOPPING)).unwrap_err();
+        assert!(text.contains(expected) && text.contains("delete the file"), "{text}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! moment there is one whole checkpoint, the new one or the one before. The resumed run gives the same bits on the CPU.
 
 use super::error::TrainError;
-use super::history::EpochRecord;
+use super::history::{EarlyStopping, EpochRecord};
 use crate::Parameters;
 use crate::lower::Slot;
 use emberlite::image::{Kind, Name};
@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "emberlite_checkpoint";
-const VERSION: u32 = 1;
+/// 2 added early stopping and the validation set to the identity.
+const VERSION: u32 = 2;
 
 /// Where and how often to save.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub(crate) struct Identity {
     pub training: String,
     pub samples: u64,
     pub seed: u64,
+    /// The counters' best figure is of this one's metric.
+    pub early_stopping: Option<EarlyStopping>,
+    /// The validation set's fingerprint: the best figure was measured on it.
+    pub validation: Option<u64>,
 }
 
 /// The run's counters.
@@ -49,6 +54,12 @@ pub(crate) struct Counters {
     pub best_figure: Option<f64>,
     pub waited: u32,
     pub history: Vec<EpochRecord>,
+}
+
+/// What every version has: it is read first.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,10 +174,15 @@ fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize) -> R
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
     let meta =
         metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("is a safetensors file, but no checkpoint")?;
-    let meta: Meta = serde_json::from_str(meta).map_err(|e| damaged(&e))?;
-    if meta.version != VERSION {
-        return Err(format!("has version {}, this program reads {VERSION}; delete it to start anew", meta.version));
+    let Version { version } = serde_json::from_str(meta).map_err(|e| damaged(&e))?;
+    if version != VERSION {
+        let other = if version < VERSION { "an older" } else { "a newer" };
+        return Err(format!(
+            "is of {other} program: it has version {version}, this one reads {VERSION}; finish the run with that program, \
+             or delete the file to start anew"
+        ));
     }
+    let meta: Meta = serde_json::from_str(meta).map_err(|e| damaged(&e))?;
     same(&meta.identity, identity)?;
     let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
     let read = |name: &str, len: usize| -> Result<Vec<f32>, String> {
@@ -212,6 +228,14 @@ fn same(saved: &Identity, now: &Identity) -> Result<(), String> {
     }
     if saved.samples != now.samples {
         return differs("training set", &format!("{:016x}", saved.samples), &format!("{:016x}", now.samples));
+    }
+    if saved.validation != now.validation {
+        let set = |print: Option<u64>| print.map_or("none".into(), |print| format!("{print:016x}"));
+        return differs("validation set", &set(saved.validation), &set(now.validation));
+    }
+    if saved.early_stopping != now.early_stopping {
+        let words = |stopping: Option<EarlyStopping>| stopping.map_or("none".into(), |stopping| stopping.to_string());
+        return differs("early stopping", &words(saved.early_stopping), &words(now.early_stopping));
     }
     Ok(())
 }

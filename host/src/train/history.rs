@@ -98,6 +98,12 @@ impl fmt::Display for Metric {
     }
 }
 
+impl fmt::Display for EarlyStopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, patience {}, min_delta {}", self.monitor, self.patience, self.min_delta)
+    }
+}
+
 impl FromStr for Metric {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {

@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
             None => initialize(&lowered, seed32(job.seed)),
         };
         let open = device::open(job.device)?;
-        let identity = identity(&job, &lowered, &train);
+        let identity = identity(&job, &lowered, &train, validation.as_ref());
         let tensors = Tensors::upload(&lowered, &fresh, &open.device)?;
         let mut run = Run {
             stepper: Stepper::new(job.training, &lowered, &open.device),
@@ -359,9 +359,16 @@ fn check_batches(lowered: &Lowered<'_>, samples: usize, batch: usize) -> Result<
     }
 }
 
-fn identity(job: &Job<'_>, lowered: &Lowered<'_>, train: &Samples<'_>) -> Identity {
+fn identity(job: &Job<'_>, lowered: &Lowered<'_>, train: &Samples<'_>, validation: Option<&Samples<'_>>) -> Identity {
     let mut graph = String::new();
     // Writing to a string has no errors.
     let _ = write_graph(lowered.graph(), &mut graph);
-    Identity { graph, training: format!("{:?}", job.training), samples: train.fingerprint(), seed: job.seed }
+    Identity {
+        graph,
+        training: format!("{:?}", job.training),
+        samples: train.fingerprint(),
+        seed: job.seed,
+        early_stopping: job.early_stopping,
+        validation: validation.map(Samples::fingerprint),
+    }
 }
