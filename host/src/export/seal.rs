@@ -82,7 +82,6 @@ pub fn seal(spec: &Spec, trained: &Trained<'_>, profile: Profile) -> Result<Byte
 mod tests {
     use super::*;
     use crate::data::Labels;
-    use emberlite::graph::linear;
     use emberlite::image::{Image, Kind, MODEL};
     use emberlite::learner::Normalisation;
     use emberlite::number::Fixed16;
