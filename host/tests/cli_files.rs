@@ -4,6 +4,7 @@ mod cli_common;
 
 use cli_common::{Folder, done, emberlite, trained};
 use emberlite::image::{Image, Kind, MODEL};
+use emberlite::optimizer::OptimizerKind;
 use emberlite_host::export::Bytes;
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +25,28 @@ fn profiles_convert_both_ways_without_loss() {
         let evaluate = |weights: &str| done(&["simulate", "--model", &model, "--weights", weights, "--data", &rows]);
         assert_eq!(evaluate(&sealed), evaluate(&raw));
     }
+}
+
+/// What the device has learnt goes along: without the name of its optimizer the state would be refused.
+#[test]
+fn a_file_with_state_converts_both_ways_without_loss() {
+    let folder = trained("f32");
+    let adam = cli_common::small("f32").replace("\"sgd\"", "\"adam\"");
+    let (model, rows) = (folder.write("adam.toml", adam), folder.path("rows.csv"));
+    let (sealed, learnt) = (folder.path("model.safetensors"), folder.path("learnt.safetensors"));
+    let simulate = ["simulate", "--model", &model, "--data", &rows, "--steps", "8", "--weights"];
+    done(&[&simulate[..], &[&sealed, "--out", &learnt]].concat());
+    let (raw, back) = (folder.path("learnt.raw"), folder.path("back.safetensors"));
+    done(&["export", &learnt, "--profile", "raw", "--out", &raw]);
+    done(&["export", &learnt, "--out", &back]);
+    assert_eq!(folder.read("back.safetensors"), folder.read("learnt.safetensors"));
+    for name in ["learnt.safetensors", "learnt.raw"] {
+        let bytes = Bytes::new(&folder.read(name));
+        assert_eq!(Image::open(bytes.as_slice()).unwrap().optimizer(), Some(OptimizerKind::Adam), "{name}");
+    }
+    // Both go on alike.
+    let on = |from: &str, to: &str| done(&[&simulate[..], &[from, "--out", to]].concat());
+    assert_eq!(on(&learnt, &folder.path("a.safetensors")), on(&raw, &folder.path("b.safetensors")));
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub fn convert(bytes: &Bytes, profile: Profile, further: &[(&str, &str)]) -> Res
         sequence: image.sequence(),
         step: image.step(),
         seed: image.seed(),
+        optimizer: image.optimizer(),
         metadata: &pairs,
         profile,
     };
