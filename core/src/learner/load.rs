@@ -287,7 +287,7 @@ fn expect(node: u8, kind: Kind, needed: u32, got: usize) -> Result<(), LoadError
 }
 
 /// The tensor's elements if they are of the format's type.
-fn view<'f, N: Number>(tensor: &Tensor<'f>) -> Option<&'f [N::Value]> {
+pub(super) fn view<'f, N: Number>(tensor: &Tensor<'f>) -> Option<&'f [N::Value]> {
     let needed = match N::FORMAT {
         Format::F32 => DType::F32,
         Format::Fixed16 => DType::I16,

@@ -13,6 +13,7 @@ mod model;
 mod normalise;
 mod report;
 mod save;
+mod self_check;
 mod static_learner;
 
 pub use engine::{Engine, Status};
@@ -22,4 +23,5 @@ pub use model::Model;
 pub use normalise::Normalisation;
 pub use report::{Evaluation, INPUT_LIMIT, LearnError, Outcome, Progress, StepReport};
 pub use save::{SaveError, saved_len};
+pub use self_check::SelfCheckError;
 pub use static_learner::Learner;

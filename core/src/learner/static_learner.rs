@@ -6,6 +6,7 @@ use super::metrics::Metrics;
 use super::model::Model;
 use super::normalise::Normalisation;
 use super::report::{Evaluation, LearnError, Progress, StepReport};
+use super::self_check::SelfCheckError;
 use crate::loss::Target;
 use crate::number::Number;
 use crate::tensor::Values;
@@ -43,6 +44,11 @@ impl<'w, M: Model> Learner<'w, M> {
     pub fn load(&mut self, image: &'w [u8]) -> Result<(), LoadError> {
         let mut engine = self.engine().map_err(|_| LoadError::Arena)?;
         engine.load(image)
+    }
+
+    /// Whether this device computes what the file says, bit for bit; see [`Engine::self_check`].
+    pub fn self_check(&mut self) -> Result<(), SelfCheckError> {
+        self.engine().map_err(SelfCheckError::Predict)?.self_check()
     }
 
     /// Fills the parameters at random, to train from scratch; see [`Engine::initialize`].

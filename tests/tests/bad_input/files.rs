@@ -2,7 +2,7 @@
 
 use emberlite::graph::{Graph, Node, conv1d, flatten, linear, relu};
 use emberlite::image::{DType, Entry, Header, Image, ImageError, Kind, MODEL, Profile, Writer};
-use emberlite::learner::{LoadError, Outcome};
+use emberlite::learner::{LoadError, Outcome, SelfCheckError};
 use emberlite::loss::{Loss, Target};
 use emberlite::number::random::Key;
 use emberlite::number::{F32, Fixed16, Format, Number};
@@ -140,6 +140,43 @@ fn tensors_that_do_not_fit_the_model() {
     .into();
     let bad: Vec<_> = bad.iter().map(|(file, error)| (file.bytes(), Some(*error))).collect();
     all_refused(graph, &training, &good, &bad);
+}
+
+#[test]
+fn a_self_check_compares_every_bit() {
+    let (nodes, training) = (nodes(Format::F32), training(Loss::SoftmaxCrossEntropy).batch(1));
+    let graph = Graph::new(Format::F32, INPUT, &nodes);
+    let first = write_file(graph, &float_bytes(&numbers(&graph)), &[]);
+    let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid model");
+    machine.engine().load(first.bytes()).expect("a valid file");
+    let missing = SelfCheckError::Missing { kind: Kind::GoldenInput };
+    assert_eq!(refused(&mut machine, |m| m.engine().self_check()), missing);
+    let input: Vec<f32> = (0..INPUTS).map(|j| j as f32 / 8.0).collect();
+    let output = machine.engine().predict(&input).expect("finite").to_vec();
+    let with = |output: &[f32]| {
+        rewritten(first.bytes(), graph, |tensors| {
+            for (kind, values) in [(Kind::GoldenInput, &input[..]), (Kind::GoldenOutput, output)] {
+                let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                tensors.push(Owned { node: MODEL, kind, dtype: DType::F32, dims: vec![values.len() as u32], bytes });
+            }
+        })
+    };
+    let mut other = output.clone();
+    other[2] = f32::from_bits(other[2].to_bits() ^ 1);
+    let (good, bad, short) = (with(&output), with(&other), with(&output[1..]));
+    let check = |file: &File| {
+        let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid model");
+        machine.engine().load(file.bytes()).expect("a valid file");
+        machine.engine().self_check()
+    };
+    assert_eq!(check(&good), Ok(()));
+    assert_eq!(check(&bad), Err(SelfCheckError::Differs { index: 2 }));
+    let (needed, got) = (output.len() as u32, output.len() as u32 - 1);
+    assert_eq!(check(&short), Err(SelfCheckError::Length { needed, got }));
+    let mut machine = Machine::<F32>::new(graph, Some(&training)).expect("a valid model");
+    machine.engine().load(good.bytes()).expect("a valid file");
+    machine.engine().train_step(&input, Target::Class(1)).expect("a valid sample");
+    assert_eq!(machine.engine().self_check(), Err(SelfCheckError::Learnt { updates: 1 }));
 }
 
 #[test]
