@@ -78,6 +78,26 @@ fn every_operation_is_registered_and_has_its_lowering() {
     }
 }
 
+#[test]
+fn every_selected_kernel_is_compared_with_its_twin() {
+    let selector = text(&root().join("core/src/kernel/mod.rs"));
+    let program = text(&root().join("tests/src/programs/kernels.rs"));
+    let mut names = BTreeSet::new();
+    for source in ["selected", "by_format"] {
+        for list in selector.split(&format!("pub use {source}::")).skip(1) {
+            let list = list.split(';').next().unwrap_or_default();
+            let list = list.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
+            names.extend(list.map(str::to_string));
+        }
+    }
+    assert!(names.len() >= 8, "only {names:?}: this looks in the wrong place");
+    for name in names {
+        let calls = |path: &str| ["(", "::<"].iter().any(|end| program.contains(&format!(" {path}::{name}{end}")));
+        let compared = calls("kernel") && calls("portable") || program.contains(&format!("[kernel::{name}("));
+        assert!(compared, "tests/src/programs/kernels.rs doesn't compare kernel::{name} with its twin");
+    }
+}
+
 /// The rooms of the core from below; those of one line don't know each other.
 const ROOMS: [&[&str]; 10] = [
     &["number", "shape"],

@@ -1,7 +1,8 @@
 //! Plain descent: the update of a row, and of all rows of an outer product.
 
 /// `w[i] -= c * x[i]`: one rounding for the product, one for the difference. A `c` of 0 changes nothing, so a whole row
-/// of zero errors, as ReLU makes them, is passed over.
+/// of zero errors, as ReLU makes them, is passed over. Both are of one length: where they aren't, which elements meet is
+/// left to the implementation.
 #[inline(never)]
 pub fn descend(w: &mut [f32], x: &[f32], c: f32) {
     if c == 0.0 {

@@ -42,7 +42,8 @@ pub fn matrix_vector<N: Number>(
 
 /// `dx[i] = finish(Σ_r w[r, i] * dy[r])`, r ascending; added to `dx` (saturating) where `accumulate`.
 ///
-/// `w` is `[dy.len(), dx.len()]` row-major. Eight columns at once share the load of `dy[r]`.
+/// `w` is `[dy.len(), dx.len()]` row-major, or has further rows: where it has fewer, whether those count is left to the
+/// implementation. Eight columns at once share the load of `dy[r]`.
 #[inline(never)]
 pub fn matrix_vector_transposed<N: Number>(
     w: &[N::Value],
