@@ -6,3 +6,8 @@ pub mod oracle;
 pub mod programs;
 #[cfg(feature = "std")]
 pub mod reference;
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -43,6 +43,8 @@ impl<E: core::fmt::Display> core::fmt::Display for SaveError<E> {
     }
 }
 
+impl<E: core::error::Error> core::error::Error for SaveError<E> {}
+
 /// The tensors that a model of `nodes` nodes has at most: the const parameter of [`Engine::save`].
 pub const fn saved_len(nodes: usize) -> usize {
     nodes * 8 + 4
