@@ -93,20 +93,23 @@ impl Case<'_> {
             Err(error @ TrainError::Device { .. }) => return eprintln!("skipped: {error}"),
             Err(error) => panic!("{error}"),
         };
-        let within = |found: &Pair, allowed: &Pair| {
-            println!("losses {:.1e} of {:.1e}", found.losses, allowed.losses);
-            println!("parameters {:.1e} of {:.1e}", found.parameters, allowed.parameters);
+        let within = |what: &str, found: &Pair, allowed: &Pair| {
+            println!("{what}: losses differ by {:.1e}, allowed {:.1e}", found.losses, allowed.losses);
+            println!("{what}: parameters differ by {:.1e}, allowed {:.1e}", found.parameters, allowed.parameters);
             found.losses <= allowed.losses && found.parameters <= allowed.parameters
         };
         let allowed = self.tolerance();
-        assert!(within(&difference(&self.cpu(&self.training, None), &gpu), &allowed), "the two differ");
+        assert!(within("GPU and CPU", &difference(&self.cpu(&self.training, None), &gpu), &allowed), "the two differ");
         // What the bound can tell apart: a rate that is off by a half.
         let mut wrong = self.training;
         match &mut wrong.optimizer {
             Optimizer::Sgd { learning_rate, .. } | Optimizer::AdaGrad { learning_rate, .. } => *learning_rate *= 1.5,
             other => panic!("{other:?}"),
         }
-        assert!(!within(&difference(&self.cpu(&wrong, None), &gpu), &allowed), "the case shows nothing");
+        assert!(
+            !within("a control that must differ", &difference(&self.cpu(&wrong, None), &gpu), &allowed),
+            "the case shows nothing"
+        );
     }
 }
 

@@ -184,5 +184,10 @@ pub fn problem(target: &str) -> Option<String> {
 /// The active cargo, for the host's own builds.
 pub fn host_cargo() -> Result<Command> {
     let (cargo, _) = active().context("no cargo in the path")?;
-    Ok(Command::new(cargo))
+    let mut command = Command::new(cargo);
+    if env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // Without one, drivers of graphics adapters complain on every start of a program that asks for them.
+        command.env("XDG_RUNTIME_DIR", env::temp_dir());
+    }
+    Ok(command)
 }
