@@ -38,8 +38,7 @@ pub enum Kind {
     /// Fraction bits of a fixed-point model, i8 `[values, 4]`: value, weight, bias, error of the graph's input and of
     /// each node.
     Scales = 18,
-    /// One input, normalised, value in the input's dimensions, for
-    /// [`Engine::self_check`](crate::learner::Engine::self_check) at install.
+    /// One input, normalised, value in the input's dimensions, for the learner's `self_check` at install.
     GoldenInput = 19,
     /// What the model makes of [`Kind::GoldenInput`], value `[outputs]`.
     GoldenOutput = 20,

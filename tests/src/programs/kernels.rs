@@ -46,10 +46,15 @@ impl Seen {
     fn compare(&mut self, kernel: &[f32], twin: &[f32]) {
         for (a, b) in kernel.iter().zip(twin) {
             let [a, b] = [a, b].map(|x| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() });
-            self.digest = mix(self.digest ^ a);
-            self.all += 1;
-            self.different += u32::from(a != b);
+            self.compare_one(a, b);
         }
+    }
+
+    #[inline(never)]
+    fn compare_one(&mut self, kernel: u32, twin: u32) {
+        self.digest = mix(self.digest ^ kernel);
+        self.all += 1;
+        self.different += u32::from(kernel != twin);
     }
 }
 
@@ -82,21 +87,31 @@ fn values<const L: usize>(size: Size, seed: u32) -> [f32; L] {
 #[inline(never)]
 fn fill(values: &mut [f32], size: Size, seed: u32) {
     for (i, value) in values.iter_mut().enumerate() {
-        let bits = mix(seed ^ (i as u32) << 8);
-        let ordinary = (bits as i32 as f32) / 2_147_483_648.0;
-        *value = match size {
-            Size::Ordinary => ordinary,
-            Size::Tiny if bits.is_multiple_of(8) => f32::from_bits(bits & 0x807f_ffff),
-            Size::Tiny => ordinary * 1e-19,
-            Size::Huge => match bits % 128 {
-                0 => f32::NAN,
-                1 => f32::INFINITY,
-                2 => f32::NEG_INFINITY,
-                3 => f32::MAX,
-                _ => ordinary * 2e19,
-            },
-        };
+        *value = number(size, mix(seed ^ (i as u32) << 8));
     }
+}
+
+#[inline(never)]
+fn number(size: Size, bits: u32) -> f32 {
+    let ordinary = (bits as i32 as f32) / 2_147_483_648.0;
+    match size {
+        Size::Ordinary => ordinary,
+        Size::Tiny if bits.is_multiple_of(8) => f32::from_bits(bits & 0x807f_ffff),
+        Size::Tiny => ordinary * 1e-19,
+        Size::Huge => match bits % 128 {
+            0 => f32::NAN,
+            1 => f32::INFINITY,
+            2 => f32::NEG_INFINITY,
+            3 => f32::MAX,
+            _ => ordinary * 2e19,
+        },
+    }
+}
+
+/// Integers of 16 bits.
+#[inline(never)]
+fn integers<const L: usize>(seed: u32) -> [i16; L] {
+    core::array::from_fn(|i| mix(seed ^ (i as u32) << 8) as i16)
 }
 
 #[inline(never)]
@@ -129,10 +144,7 @@ fn matrix_vector() -> Seen {
 #[inline(never)]
 fn matrix_vector_fixed() -> Seen {
     let mut seen = Seen::default();
-    let fixed = |x: f32| (x * 32768.0) as i16;
-    let size = Size::Ordinary;
-    let (w, x) = (values::<{ 5 * MOST }>(size, 21).map(fixed), values::<MOST>(size, 22).map(fixed));
-    let bias = values::<5>(size, 23).map(fixed);
+    let (w, x, bias) = (integers::<{ 5 * MOST }>(21), integers::<MOST>(22), integers::<5>(23));
     for rows in 0..=5 {
         for columns in 0..=MOST {
             for (biases, stride, shift) in [(5, 1, 15), (2, 1, 12), (0, 2, 0)] {
@@ -141,7 +153,9 @@ fn matrix_vector_fixed() -> Seen {
                 let [mut y, mut twin] = [[7i16; 10]; 2];
                 kernel::matrix_vector::<Fixed16>(w, x, &bias[..biases], &mut y[..4 * stride], stride, 13, shift);
                 portable::matrix_vector::<Fixed16>(w, x, &bias[..biases], &mut twin[..4 * stride], stride, 13, shift);
-                seen.compare(&y.map(f32::from), &twin.map(f32::from));
+                for (y, twin) in y.into_iter().zip(twin) {
+                    seen.compare_one(y as u32, twin as u32);
+                }
             }
         }
     }
@@ -217,15 +231,21 @@ fn slide4() -> Seen {
     seen
 }
 
+type Slide = fn([&mut [f32]; 4], usize, &[[f32; 3]; 4], &[f32], usize, usize);
+type Correlate = fn([[f32; 4]; 3], &[f32], usize, usize, [&[f32]; 4], usize) -> [[f32; 4]; 3];
+
 fn sliding<const REVERSED: bool>(seen: &mut Seen) {
-    each_case(|case| {
+    each_case(&mut |case| {
         let (x, flat) = (values::<{ 2 * MOST }>(case.size, 11), values::<12>(case.size, 12));
         let w: [[f32; 3]; 4] = core::array::from_fn(|r| core::array::from_fn(|k| flat[3 * r + k]));
         let x = &x[..case.x_rows * case.inputs];
         let [mut y, mut twin] = [values::<{ 4 * PLANE }>(case.size, 13); 2];
         let Case { inputs, outputs, left, .. } = *case;
-        kernel::slide4::<3, REVERSED>(planes(&mut y, case), outputs, &w, x, inputs, left);
-        portable::slide4::<3, REVERSED>(planes(&mut twin, case), outputs, &w, x, inputs, left);
+        // Through pointers there is one copy of each, and where they are the same, of both.
+        let kernels: [Slide; 2] = [kernel::slide4::<3, REVERSED>, portable::slide4::<3, REVERSED>];
+        for (slide, y) in kernels.into_iter().zip([&mut y, &mut twin]) {
+            slide(planes(y, case), outputs, &w, x, inputs, left);
+        }
         seen.compare(&y, &twin);
     });
 }
@@ -249,7 +269,7 @@ impl Case {
 }
 
 #[inline(never)]
-fn each_case(mut run: impl FnMut(&Case)) {
+fn each_case(run: &mut dyn FnMut(&Case)) {
     // As a convolution has them, with more and fewer inputs.
     for inputs in 0..=20 {
         for outputs in 0..=20 {
@@ -279,14 +299,14 @@ fn planes<'v>(values: &'v mut [f32; 4 * PLANE], case: &Case) -> [&'v mut [f32]; 
 #[inline(never)]
 fn correlate_rows() -> Seen {
     let mut seen = Seen::default();
-    each_case(|case| {
+    each_case(&mut |case| {
         let (x, errors) = (values::<{ 2 * MOST }>(case.size, 14), values::<{ 4 * PLANE }>(case.size, 15));
         let start = values::<12>(case.size, 16);
         let (x, rows) = (&x[..case.x_rows * case.inputs], case.rows());
         let errors: [&[f32]; 4] = core::array::from_fn(|r| &errors[PLANE * r..][..rows[r] * case.outputs]);
         let sums: [[f32; 4]; 3] = core::array::from_fn(|k| core::array::from_fn(|r| start[4 * k + r]));
-        let selected = kernel::correlate_rows::<F32, 3>(sums, x, case.inputs, case.left, errors, case.outputs);
-        let twin = portable::correlate_rows::<F32, 3>(sums, x, case.inputs, case.left, errors, case.outputs);
+        let kernels: [Correlate; 2] = [kernel::correlate_rows::<F32, 3>, portable::correlate_rows::<F32, 3>];
+        let [selected, twin] = kernels.map(|run| run(sums, x, case.inputs, case.left, errors, case.outputs));
         seen.compare(selected.as_flattened(), twin.as_flattened());
     });
     seen
@@ -297,11 +317,8 @@ fn adam() -> Seen {
     let mut seen = Seen::default();
     let moments =
         AdamStep { factor: 0.7, share1: 0.1, beta2: 0.999, share2: 0.001, epsilon: 1e-8, rate: 0.01, keep: 1.0 };
-    for (size, step) in SIZES
-        .map(|s| (s, moments))
-        .into_iter()
-        .chain([(Size::Ordinary, AdamStep { factor: 0.0, keep: 0.99, ..moments })])
-    {
+    for (i, size) in SIZES.into_iter().chain([Size::Ordinary]).enumerate() {
+        let step = if i < 3 { moments } else { AdamStep { factor: 0.0, keep: 0.99, ..moments } };
         let x = values::<MOST>(size, 17);
         for len in size.lengths() {
             let [mut w, mut twin] = [values::<{ MOST + 1 }>(size, 18); 2];
