@@ -7,7 +7,6 @@ use emberlite::graph::layout_hash;
 use emberlite::image::{Image, Profile};
 
 use super::CliError;
-use crate::data::Label;
 use crate::export::{self, Bytes, Trained};
 use crate::spec::{Spec, class_names};
 
@@ -63,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
             export::seal(spec, &trained, profile)?
         }
         _ => {
-            let classes = spec.as_ref().map(named_classes).unwrap_or_default();
+            let classes = spec.as_ref().map(Spec::named_classes).unwrap_or_default();
             let classes = serde_json::to_string(&classes).unwrap_or_default();
             let mut further = Vec::new();
             if let Some(spec) = &spec {
@@ -86,12 +85,4 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     };
     writeln!(out, "wrote {}: {len} bytes", arguments.out.display())?;
     Ok(())
-}
-
-/// The classes that a description names by itself.
-fn named_classes(spec: &Spec) -> Vec<String> {
-    match spec.data.as_ref().map(|data| &data.files) {
-        Some(crate::spec::Files::Csv { spec, .. }) if matches!(spec.label, Label::Class(_)) => spec.classes.clone(),
-        _ => Vec::new(),
-    }
 }

@@ -117,36 +117,48 @@ impl Spec {
         })
     }
 
-    /// The length of the file that the model's parameters make.
+    /// The length of the file that the model's parameters make; longer by the names of classes where only the data say them.
     fn file_bytes(&self, plan: &HostPlan) -> Result<u64, SpecError> {
-        let (value, format) = (self.model.format.value_bytes() as usize, self.model.format);
+        let format = self.model.format;
         let dtype = if format == Format::F32 { DType::F32 } else { DType::I16 };
         let view = plan.view();
-        let mut parts: Vec<(u8, Kind, DType, usize)> = Vec::new();
-        for (node, step) in (0u8..).zip(view.steps) {
-            let kinds = [Kind::Weight, Kind::Bias, Kind::RunningMean, Kind::RunningVariance];
-            for (p, kind) in step.parameters.iter().chain(&step.running).zip(kinds).filter(|(p, _)| p.len > 0) {
-                parts.push((node, kind, dtype, p.len as usize * value));
+        // Node, kind, element type and dimensions: the file's JSON spells them out.
+        let mut parts: Vec<(u8, Kind, DType, Vec<u32>)> = Vec::new();
+        for ((number, node), step) in (0u8..).zip(self.graph().nodes).zip(view.steps) {
+            let dims = |(dims, rank): ([u32; 4], usize)| dims.get(..rank).unwrap_or_default().to_vec();
+            let (weight, bias) = (dims(node.op.weight_dims(step.input)), dims(node.op.bias_dims(step.input)));
+            let kinds = [
+                (Kind::Weight, &weight),
+                (Kind::Bias, &bias),
+                (Kind::RunningMean, &bias),
+                (Kind::RunningVariance, &bias),
+            ];
+            for (_, (kind, dims)) in step.parameters.iter().chain(&step.running).zip(kinds).filter(|(p, _)| p.len > 0) {
+                parts.push((number, kind, dtype, dims.clone()));
             }
         }
-        let channels = usize::from(self.model.input.planes().0);
+        let channels = u32::from(self.model.input.planes().0);
         if format == Format::Fixed16 {
-            parts.push((MODEL, Kind::NormalisationFixed, DType::I32, channels * 16));
-            parts.push((MODEL, Kind::Scales, DType::I8, plan.summary.scales.len as usize * 4));
+            parts.push((MODEL, Kind::NormalisationFixed, DType::I32, vec![4, channels]));
+            parts.push((MODEL, Kind::Scales, DType::I8, vec![plan.summary.scales.len, 4]));
         } else {
-            parts.push((MODEL, Kind::Normalisation, DType::F32, channels * 8));
+            parts.push((MODEL, Kind::Normalisation, DType::F32, vec![2, channels]));
         }
-        parts.push((MODEL, Kind::GoldenInput, dtype, plan.summary.inputs as usize * value));
-        parts.push((MODEL, Kind::GoldenOutput, dtype, plan.summary.outputs as usize * value));
+        let input = self.model.input.dims().iter().map(|&dim| dim.into()).collect();
+        parts.push((MODEL, Kind::GoldenInput, dtype, input));
+        parts.push((MODEL, Kind::GoldenOutput, dtype, vec![plan.summary.outputs]));
+        let len = |dtype: DType, dims: &[u32]| dims.iter().product::<u32>() as usize * dtype.bytes() as usize;
         // Only lengths matter here: every tensor borrows the same zeros.
-        let zeros = vec![0u8; parts.iter().map(|part| part.3).max().unwrap_or(0)];
-        let dims: Vec<[u32; 1]> = parts.iter().map(|part| [part.3 as u32 / part.2.bytes()]).collect();
-        let entries = parts.iter().zip(&dims).map(|(&(node, kind, dtype, len), dims)| {
-            let bytes = zeros.get(..len).unwrap_or_default();
-            Entry { node, kind, dtype, dims, frac: 0, bytes }
+        let zeros = vec![0u8; parts.iter().map(|(.., dtype, dims)| len(*dtype, dims)).max().unwrap_or(0)];
+        let entries = parts.iter().map(|(node, kind, dtype, dims)| {
+            let bytes = zeros.get(..len(*dtype, dims)).unwrap_or_default();
+            Entry { node: *node, kind: *kind, dtype: *dtype, dims, frac: 0, bytes }
         });
         let entries: Vec<Entry<'_>> = entries.collect();
-        let len = encoded_len(Header::new(self.graph()), &entries);
+        let classes = serde_json::to_string(&self.named_classes()).unwrap_or_default();
+        let metadata = [("classes", classes.as_str()), ("name", self.name.as_str())];
+        let header = Header { metadata: &metadata, ..Header::new(self.graph()) };
+        let len = encoded_len(header, &entries);
         len.map(u64::from).map_err(|error| self.error(1, format!("the model's file can't be made: {error}")))
     }
 

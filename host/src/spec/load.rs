@@ -28,6 +28,14 @@ pub enum LoadError {
 }
 
 impl Spec {
+    /// The classes that the description names by itself, in the order of the outputs; empty where only the data say them.
+    pub fn named_classes(&self) -> Vec<String> {
+        match self.data.as_ref().map(|data| &data.files) {
+            Some(Files::Csv { spec, .. }) if matches!(spec.label, Label::Class(_)) => spec.classes.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Reads every file and divides the rows: first the test part, then of the rest the validation part; then cuts
     /// windows.
     ///
