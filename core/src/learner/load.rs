@@ -123,7 +123,7 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
     /// Loads parameters, running statistics, scales and, where they are there, optimizer state and counters.
     ///
     /// Trained parameters are copied to the arena; the others stay in `image`, which must live as long. Everything is
-    /// checked before anything is touched: seal, layout, number of elements, finite values.
+    /// checked before anything is touched: seal, layout, number of elements, finite values, and whose the state is.
     pub fn load(&mut self, image: &'w [u8]) -> Result<(), LoadError> {
         let file = Image::open(image)?;
         file.check_layout(layout_hash(&self.graph))?;
