@@ -74,7 +74,7 @@ fn a_resumed_run_gives_the_bits_of_an_uninterrupted_one() {
         assert_eq!(figures(&resumed.history), figures(&whole.history), "nothing was left to do");
         assert_eq!(resumed.parameters, whole.parameters);
         assert_eq!((resumed.best_epoch, &resumed.confusion), (whole.best_epoch, &whole.confusion));
-        assert!(!dir.join("checkpoint.new").exists());
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "the checkpoint and nothing beside it");
     }
 }
 
@@ -233,4 +233,18 @@ fn a_diverging_run_says_where_and_keeps_the_last_good_checkpoint() {
     let meta = &metadata.metadata().as_ref().unwrap()["emberlite_checkpoint"];
     let meta: serde_json::Value = serde_json::from_str(meta).unwrap();
     assert_eq!(meta["counters"]["epoch"].as_u64(), Some(u64::from(*epoch) - 1));
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_leaves_nothing_beside_it() {
+    let (train_set, training) = (waves(16, 1), settings(Optimizer::sgd(0.1)));
+    let dir = folder("unwritable");
+    // A folder with something in it can't be replaced by a file.
+    fs::create_dir_all(dir.join("checkpoint.safetensors/taken")).unwrap();
+    let mut silent = Silent;
+    let job = Job::new(graph(), &training, &train_set, &mut silent);
+    let checkpoint = Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+    let error = train(Job { epochs: 1, device: DeviceChoice::Cpu, checkpoint, ..job }).unwrap_err();
+    assert!(error.to_string().contains("can't be written"), "{error}");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
 }

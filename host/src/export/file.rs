@@ -72,7 +72,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         // What is left is of no use; that it can't be removed either changes nothing about the error.
         let _ = fs::remove_file(&beside);
         failed(error)
-    })
+    })?;
+    // The renaming itself must reach the disk; where folders can't be opened it does so by itself.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
 }
 
 fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -8,14 +8,15 @@
 use super::error::TrainError;
 use super::history::{EarlyStopping, EpochRecord};
 use crate::Parameters;
+use crate::export;
 use crate::lower::Slot;
 use emberlite::image::{Kind, Name};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 
 const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "emberlite_checkpoint";
@@ -94,7 +95,7 @@ impl Checkpoint {
             reason: format!("can't be written: {e}; check the folder, its permissions and the space left"),
         };
         let bytes = encode(saved, trained).map_err(|e| failed(&e))?;
-        replace(&path, &bytes).map_err(|e| failed(&e))?;
+        export::write(&path, &bytes).map_err(|e| failed(&e.source))?;
         Ok(path)
     }
 
@@ -108,23 +109,6 @@ impl Checkpoint {
         };
         decode(&bytes, identity, slots, states).map(Some).map_err(|reason| TrainError::Checkpoint { path, reason })
     }
-}
-
-/// Writes a file so that at every moment the old or the new one is whole.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&beside, path)?;
-    // The renaming itself must reach the disk; where folders can't be opened it does so by itself.
-    if let Ok(dir) = File::open(dir) {
-        let _ = dir.sync_all();
-    }
-    Ok(())
 }
 
 /// The kind of a parameter's optimizer state.
