@@ -10,6 +10,7 @@ mod new;
 mod page;
 mod plan;
 mod report;
+mod run_folder;
 mod simulate;
 mod train;
 mod words;

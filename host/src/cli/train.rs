@@ -1,7 +1,7 @@
 //! `emberlite train`.
 
 use std::cell::RefCell;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,13 +14,14 @@ use emberlite::plan::Training;
 use serde::Serialize;
 
 use super::report::Facts;
+use super::run_folder::{Lock, Metrics};
 use super::{CliError, words};
 use crate::Parameters;
 use crate::data::{Dataset, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
 use crate::simulate::{self, Options};
 use crate::spec::{DEVICES, Parts, Spec, class_names};
-use crate::train::{self, Checkpoint, DeviceChoice, EarlyStopping, Event, Job, JsonLines, Metric, Observer, Progress};
+use crate::train::{self, Checkpoint, DeviceChoice, EarlyStopping, Event, Job, Metric, Observer, Progress};
 
 /// Trains a model on this machine and writes the file for the device.
 ///
@@ -114,7 +115,8 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     let standardise = spec.fit_standardise(&raw.train)?;
     let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
     let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
-    make_folder(&folder)?;
+    // Held to the end: what is written after the training is the run's too.
+    let _lock = Lock::take(&folder)?;
     let metrics = folder.join("metrics.jsonl");
     let host = &spec.training.settings;
     let settings = Training { seed: arguments.seed.unwrap_or(host.seed), ..*host };
@@ -209,14 +211,8 @@ impl Run<'_> {
         let nodes = spec.host_nodes();
         let graph = Graph::new(Format::F32, spec.model.input, &nodes);
         let initial = arguments.from.as_deref().map(|path| parameters_of(path, spec)).transpose()?;
-        let mut log = OpenOptions::new();
-        log.create(true).write(true).append(arguments.resume).truncate(!arguments.resume);
-        let log = log.open(metrics).map_err(|source| export::FileError {
-            path: metrics.into(),
-            doing: "can't write",
-            source,
-        })?;
-        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(JsonLines::new(log)), Box::new(name)];
+        let log = Metrics::new(metrics, arguments.resume);
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(log), Box::new(name)];
         if !arguments.quiet {
             observers.push(Box::new(Progress::new()));
         }
@@ -309,11 +305,6 @@ fn test<'a>(
         classes: device.classes,
         confusion: device.confusion,
     })
-}
-
-fn make_folder(folder: &Path) -> Result<(), CliError> {
-    let failed = |source| export::FileError { path: folder.into(), doing: "can't make the folder", source };
-    Ok(fs::create_dir_all(folder).map_err(failed)?)
 }
 
 /// Adds a line of JSON to a file.

@@ -1,0 +1,126 @@
+//! The folder of a training run: one training at a time, and its metrics.jsonl in whole lines.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::IgnoredAny;
+
+use super::CliError;
+use crate::export::FileError;
+use crate::train::{Event, JsonLines, Observer};
+
+/// Held while a training is at work: two of them would write the same checkpoint and the same metrics.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "open is what it is for")] File);
+
+impl Lock {
+    /// Makes the folder and takes it; what is in it stays as it is. The system lets go of it when the process ends,
+    /// however it ends.
+    ///
+    /// # Errors
+    /// Another training holds it, or the folder can't be written to.
+    pub(super) fn take(folder: &Path) -> Result<Lock, CliError> {
+        let failed = |path: &Path, doing, source| FileError { path: path.into(), doing, source };
+        fs::create_dir_all(folder).map_err(|source| failed(folder, "can't make the folder", source))?;
+        let path = folder.join("lock");
+        let file = File::create(&path).map_err(|source| failed(&path, "can't write", source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(CliError::Message(format!(
+                "{}: another training is at work in this folder; wait for its end, or choose another with --run",
+                folder.display()
+            ))),
+            // Some network file systems have no locks; training there is as good as it can be.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Lock(file)),
+            Err(TryLockError::Error(source)) => Err(failed(&path, "can't lock", source).into()),
+        }
+    }
+}
+
+/// Writes metrics.jsonl, from the first event on: that comes after all checks, so a training that is refused leaves the
+/// lines of the one before.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    path: PathBuf,
+    resume: bool,
+    lines: Option<JsonLines<File>>,
+}
+
+impl Metrics {
+    /// Goes on after the last whole line if `resume`, or else starts the file anew.
+    pub(super) fn new(path: &Path, resume: bool) -> Metrics {
+        Metrics { path: path.into(), resume, lines: None }
+    }
+}
+
+impl Observer for Metrics {
+    fn event(&mut self, event: Event<'_>) -> io::Result<()> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
+        let lines = match &mut self.lines {
+            Some(lines) => lines,
+            none => none.insert(JsonLines::new(open(&self.path, self.resume).map_err(named)?)),
+        };
+        lines.event(event).map_err(named)
+    }
+}
+
+fn open(path: &Path, resume: bool) -> io::Result<File> {
+    let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(!resume).open(path)?;
+    let mut before = Vec::new();
+    file.read_to_end(&mut before)?;
+    let end = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let rest = before.get(end..).unwrap_or_default();
+    // A process that is killed while it writes leaves a line without its end: what is whole is ended, a piece is dropped.
+    if serde_json::from_slice::<IgnoredAny>(rest).is_ok() {
+        file.write_all(b"\n")?;
+    } else if !rest.is_empty() {
+        file.set_len(end as u64)?;
+        file.seek(SeekFrom::End(0))?;
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("emberlite-run-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn a_folder_is_for_one_training_at_a_time() {
+        let folder = folder("lock");
+        let first = Lock::take(&folder).unwrap();
+        let text = Lock::take(&folder).unwrap_err().to_string();
+        let expected = format!(
+            "{}: another training is at work in this folder; wait for its end, or choose another with --run",
+            folder.display()
+        );
+        assert_eq!(text, expected);
+        drop(first);
+        drop(Lock::take(&folder).unwrap());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn lines_go_on_after_whole_ones() {
+        let path = folder("metrics");
+        for (before, after) in [
+            ("", ""),
+            ("{\"a\":1}\n", "{\"a\":1}\n"),
+            ("{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n{\"b\":2}\n"),
+            ("{\"a\":1}\n{\"b\":", "{\"a\":1}\n"),
+            ("{\"a", ""),
+            ("{\"a\":1}\n\0\0", "{\"a\":1}\n"),
+        ] {
+            fs::write(&path, before).unwrap();
+            open(&path, true).unwrap().write_all(b"next").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{after}next"), "{before:?}");
+            open(&path, false).unwrap().write_all(b"anew").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "anew");
+        }
+        fs::remove_file(&path).unwrap();
+    }
+}
