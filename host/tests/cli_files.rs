@@ -2,7 +2,7 @@
 
 mod cli_common;
 
-use cli_common::{Folder, done, emberlite, trained};
+use cli_common::{Folder, ROWS, done, emberlite, trained};
 use emberlite::image::{Image, Kind, MODEL};
 use emberlite::optimizer::OptimizerKind;
 use emberlite_host::export::Bytes;
@@ -169,4 +169,47 @@ fn python_opens_the_files() {
     let plain = open(&folder, "plain.safetensors");
     let expected = "metadata format 'pt'\ntensor 0.bias F32 4\ntensor 0.weight F32 4x2\ntensor 2.bias F32 2\ntensor 2.weight F32 2x4\n";
     assert_eq!(plain, expected);
+}
+
+/// Before an epoch is spent, and before anything is overwritten.
+#[test]
+fn a_place_that_cannot_be_written_is_refused_first() {
+    let folder = trained("f32");
+    let (before, metrics) = (folder.names(), folder.read("run/metrics.jsonl"));
+    let [model, rows, weights, run] =
+        ["model.toml", "rows.csv", "model.safetensors", "run"].map(|name| folder.path(name));
+    let model_again = folder.path("run/../model.toml");
+    let beneath = folder.path("rows.csv/deep/x");
+    let overwritten = |what| format!("is {what} too, which would be overwritten; choose another path");
+    let train = ["train", "--quiet", "--model", &model, "--run"];
+    let new = folder.path("new");
+    for (run, out, message) in [
+        (&new, &run, "is a folder; name a file in it".to_string()),
+        (&new, &beneath, "can't be made, since a part of the path is a file; choose another path".into()),
+        (&new, &model, overwritten("the description")),
+        (&new, &model_again, overwritten("the description")),
+        (&new, &rows, overwritten("a file of [data]")),
+        (&run, &folder.path("run/metrics.jsonl"), "is the run's file too; choose another path".into()),
+    ] {
+        let answer = emberlite(&[&train[..], &[run, "--out", out]].concat());
+        assert_eq!((answer.status, answer.error), (1, format!("error: --out {out}: {message}\n")));
+    }
+    // Longer than any file system has names: only the system knows.
+    let long = folder.path(&"x".repeat(400));
+    let answer = emberlite(&[&train[..], &[&run, "--out", &long]].concat());
+    assert!(answer.status == 1 && answer.error.contains("xxx: can't write: "), "{}", answer.error);
+    assert_eq!(folder.read("run/metrics.jsonl"), metrics);
+    let simulate = ["simulate", "--model", &model, "--weights", &weights, "--data", &rows, "--steps", "4"];
+    for (out, metrics, name, message) in [
+        (&new, &new, "--metrics", "is --out too; choose another path".to_string()),
+        (&weights, &new, "--out", overwritten("--weights")),
+        (&new, &rows, "--metrics", overwritten("--data")),
+        (&new, &model, "--metrics", overwritten("the description")),
+    ] {
+        let answer = emberlite(&[&simulate[..], &["--out", out, "--metrics", metrics]].concat());
+        let path = if name == "--out" { out } else { metrics };
+        assert_eq!((answer.status, answer.error), (1, format!("error: {name} {path}: {message}\n")));
+    }
+    assert_eq!(folder.names(), before);
+    assert_eq!(folder.read("rows.csv"), ROWS.as_bytes());
 }

@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod inspect;
 mod new;
+mod outputs;
 mod page;
 mod plan;
 mod report;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use emberlite::image::Image;
 
-use super::CliError;
+use super::{CliError, outputs};
 use crate::data::Dataset;
 use crate::export::{self, Bytes};
 use crate::simulate::{self, Options, Report, SimulateError, classes_of};
@@ -56,6 +56,7 @@ enum Part {
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let spec = Spec::read(&arguments.model)?;
+    check_outputs(arguments, &spec)?;
     let weights = Bytes::read(&arguments.weights)?;
     let image =
         Image::open(weights.as_slice()).map_err(|error| CliError::Image { path: arguments.weights.clone(), error })?;
@@ -79,6 +80,16 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         export::write(path, json.as_bytes())?;
     }
     print(&simulation.report, out)
+}
+
+/// What the simulation will write, before it starts.
+fn check_outputs(arguments: &Arguments, spec: &Spec) -> Result<(), CliError> {
+    let named = [("--out", &arguments.out), ("--metrics", &arguments.metrics)];
+    let made: Vec<_> = named.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?))).collect();
+    let mut read = vec![("the description", arguments.model.as_path()), ("--weights", &arguments.weights)];
+    read.extend(arguments.data.iter().map(|path| ("--data", path.as_path())));
+    read.extend(outputs::data_files(spec).into_iter().map(|path| ("a file of [data]", path)));
+    outputs::check(&made, &read)
 }
 
 fn rows(arguments: &Arguments, spec: &Spec, classes: &[String]) -> Result<Dataset, CliError> {

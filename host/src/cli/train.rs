@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::report::Facts;
 use super::run_folder::{Lock, Metrics};
-use super::{CliError, words};
+use super::{CliError, outputs, words};
 use crate::Parameters;
 use crate::data::{Dataset, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
@@ -106,6 +106,10 @@ impl Observer for Name {
 pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
     let started = Instant::now();
     let spec = Spec::read(&arguments.model)?;
+    let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
+    let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
+    let real_path = file.with_extension("f32.safetensors");
+    check_outputs(&spec, arguments, &folder, &file, &real_path)?;
     // What the device can't hold is known before an epoch is spent.
     let costs = spec.costs(Some(&spec.device.training))?;
     let budget = spec.budget(&super::plan::boards(None)?)?;
@@ -113,10 +117,9 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     let raw = spec.load_parts()?;
     spec.check_classes(&costs, &raw.train)?;
     let standardise = spec.fit_standardise(&raw.train)?;
-    let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
-    let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
     // Held to the end: what is written after the training is the run's too.
     let _lock = Lock::take(&folder)?;
+    outputs::try_to_write(&file)?;
     let metrics = folder.join("metrics.jsonl");
     let host = &spec.training.settings;
     let settings = Training { seed: arguments.seed.unwrap_or(host.seed), ..*host };
@@ -136,7 +139,6 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     let sealed = export::seal(&spec, &parts, Profile::Safetensors)?;
     export::write(&file, sealed.as_slice())?;
     let mut files = vec![(file.as_path(), sealed.as_slice())];
-    let real_path = file.with_extension("f32.safetensors");
     let real = if spec.model.format == Format::Fixed16 { Some(real_file(&spec, &parts)?) } else { None };
     if let Some(real) = &real {
         export::write(&real_path, real.as_slice())?;
@@ -178,6 +180,26 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     let format = spec.model.format.name();
     writeln!(out, "  device, {format:<7} {}loss {:.4}{device}", share(tested.device_accuracy), tested.device_loss)?;
     Ok(())
+}
+
+/// All that a training will write, before it starts.
+fn check_outputs(
+    spec: &Spec,
+    arguments: &Arguments,
+    folder: &Path,
+    file: &Path,
+    real_path: &Path,
+) -> Result<(), CliError> {
+    let names = ["metrics.jsonl", "checkpoint.safetensors", "report.json", "report.html", "lock"];
+    let places = names.map(|name| folder.join(name));
+    let mut made: Vec<_> = places.iter().map(|path| ("the run's file", path.as_path())).collect();
+    made.push((if arguments.out.is_some() { "--out" } else { "the device's file" }, file));
+    if spec.model.format == Format::Fixed16 {
+        made.push(("the file of real numbers", real_path));
+    }
+    let mut read = vec![("the description", arguments.model.as_path())];
+    read.extend(outputs::data_files(spec).into_iter().map(|path| ("a file of [data]", path)));
+    outputs::check(&made, &read)
 }
 
 /// What a training takes besides data.
