@@ -3,7 +3,7 @@
 
 mod cli_common;
 
-use cli_common::{small, trained};
+use cli_common::{ROWS, emberlite, small, trained};
 use emberlite_host::data::random::hash;
 use emberlite_host::export::{self, Bytes};
 use emberlite_host::spec::Spec;
@@ -138,4 +138,20 @@ fn files_never_panic() {
         imported += u64::from(export::import(&edited(&plain, number, &[]), &spec).is_ok());
     }
     assert!(imported > 0 && imported < CASES);
+}
+
+/// What a file says is shown, not obeyed: no colours, no bell, no line that looks like the program's own.
+#[test]
+fn a_terminal_does_not_obey_a_file() {
+    let folder = trained("f32");
+    let model = folder.path("model.toml");
+    folder.write("rows.csv", ROWS.replace("3,10", "\"\u{1b}[31m\u{7}\r\nerror: \u{202e}x\",10"));
+    let answer = emberlite(&["train", "--model", &model, "--run", &folder.path("new")]);
+    let shown = "found `\\u{1b}[31m\\u{7}\\r\\nerror: \\u{202e}x`";
+    assert!(answer.status == 1 && answer.error.contains(shown), "{}", answer.error);
+    let named = small("f32").replace("\"small\"", "\"\\u001b[2J\\u009bx\"");
+    let model = folder.write("named.toml", named);
+    let answer = emberlite(&["plan", "--model", &model]);
+    assert!(answer.status == 1 && answer.error.contains("\\u{1b}[2J\\u{9b}x"), "{}", answer.error);
+    assert_eq!(answer.error.chars().filter(|c| c.is_control()).count(), 1, "{}", answer.error);
 }

@@ -88,8 +88,21 @@ pub fn run<T: Into<OsString>>(
         // Whoever reads the output has seen enough (`| head`).
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(failure) => {
-            let _ = writeln!(error, "error: {failure}");
+            let _ = writeln!(error, "error: {}", harmless(&failure.to_string()));
             1
         }
     }
+}
+
+/// A message without the characters that a terminal obeys: messages quote files, and those come from anywhere. Lines
+/// stay lines.
+fn harmless(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for c in message.chars() {
+        // The ranges turn the direction of writing, so that a text reads as another one.
+        let obeyed =
+            c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if obeyed && c != '\n' { text.extend(c.escape_debug()) } else { text.push(c) }
+    }
+    text
 }

@@ -93,8 +93,11 @@ pub enum DataError {
 
 /// At most 40 characters of what was found, quoted, for an error's text.
 pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
-    }
+    let (text, more) = match text.char_indices().nth(40) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
+    };
+    // A cell with lines of its own would look like further messages.
+    let text = text.replace('\n', "\\n");
+    format!("`{text}{more}`")
 }
