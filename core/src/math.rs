@@ -4,7 +4,7 @@
 //! the instruction of a processor that has one, so that both have the same bits. The feature `micromath` replaces the
 //! square root alone, where that crate wins on cores without a square-root instruction, at a price: its result is off
 //! by up to 6.1 % (never too small; measured over all exponents of normal numbers), which normalisations and Adam's denominators then are as well. It is
-//! for parts where that matters less than the time: on a Cortex-M3, which has no FPU, a step of Adam takes 77 of 1,017
+//! for parts where that matters less than the time: on a Cortex-M3, which has no FPU, a step of Adam takes 81 of 1,017
 //! instructions less a parameter (`bench_mlp64_adam_micromath` beside `bench_mlp64_adam`, `firmware/golden/bench.m3.txt`).
 //! The bits differ, so a simulation must be built with the same feature as the device; [`NAME`] says which it is.
 
