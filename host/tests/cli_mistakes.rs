@@ -157,7 +157,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 33] = [
     (
         "[device]",
         "[device]\nflash = \"1 KiB\"",
-        "model.toml:20: the model's file needs 1776 bytes, the flash has 1024; shrink the model or take fixed16",
+        "model.toml:20: the model's file needs 1824 bytes, the flash has 1024; shrink the model or take fixed16",
     ),
     // Not TOML at all.
     ("input = [2]", "input = [2", "model.toml:8: not valid TOML: missing comma between array elements, expected `,`"),
