@@ -45,8 +45,9 @@ pub struct Memory {
 }
 
 impl Device {
-    /// Starts the emulator with the program and puts `model` into its partition of flash.
-    pub fn start(board: &Board, elf: &Path, model: &Path) -> Result<Self> {
+    /// Starts the emulator with the program and puts `model` into its partition of flash. As many `worker`s, from 0, run at a
+    /// time.
+    pub fn start(board: &Board, elf: &Path, model: &Path, worker: usize) -> Result<Self> {
         // The emulator calls us, so there is nothing to wait for but the call.
         let (listener, socket) = listen()?;
         let mut command = qemu::untimed(board, elf);
@@ -56,7 +57,7 @@ impl Device {
             .args(["-serial", "chardev:line"])
             .arg("-device")
             .arg(format!("loader,file={},addr={:#x},force-raw=on", model.display(), board.partition()));
-        let mut child = qemu::start(board, &mut command)?;
+        let mut child = qemu::start(board, &mut qemu::on_one_processor(command, worker))?;
         match accept(&listener, &mut child).and_then(Line::new) {
             Ok(line) => Ok(Device { client: Client::new(line), child: Some(child), updates: 0, skipped: 0 }),
             Err(error) => {

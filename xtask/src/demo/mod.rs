@@ -262,12 +262,13 @@ fn fine_tune(
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let done: Mutex<Vec<(usize, Result<Outcome>)>> = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
+        let (next, failed, done) = (&next, &failed, &done);
+        for worker in 0..workers {
+            scope.spawn(move || {
                 while !failed.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((direction, seed)) = runs.get(index) else { return };
-                    let outcome = run::run(host, board, elf, direction, *seed);
+                    let outcome = run::run(host, board, elf, direction, *seed, worker);
                     match &outcome {
                         Ok(outcome) => println!("{}", line(outcome)),
                         Err(_) => failed.store(true, Ordering::Relaxed),

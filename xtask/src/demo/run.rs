@@ -126,11 +126,18 @@ struct Session {
 /// # Errors
 ///
 /// The device's or the host's program failed, or the two didn't compute the same bits; the message says where they part.
-pub fn run(host: &Emberlite, board: &Board, elf: &Path, direction: &Direction, seed: u32) -> Result<Outcome> {
+pub fn run(
+    host: &Emberlite,
+    board: &Board,
+    elf: &Path,
+    direction: &Direction,
+    seed: u32,
+    worker: usize,
+) -> Result<Outcome> {
     let Direction { from, to, folder, numbers, .. } = direction;
     let name = || format!("{from} \u{2192} {to}, seed {seed}");
     let start = Instant::now();
-    let session = converse(board, elf, direction, seed).with_context(name)?;
+    let session = converse(board, elf, direction, seed, worker).with_context(name)?;
     let seconds = start.elapsed().as_secs_f64();
 
     let description = direction.description();
@@ -191,8 +198,8 @@ pub fn run(host: &Emberlite, board: &Board, elf: &Path, direction: &Direction, s
     })
 }
 
-fn converse(board: &Board, elf: &Path, direction: &Direction, seed: u32) -> Result<Session> {
-    let mut device = Device::start(board, elf, &direction.flash(seed))?;
+fn converse(board: &Board, elf: &Path, direction: &Direction, seed: u32, worker: usize) -> Result<Session> {
+    let mut device = Device::start(board, elf, &direction.flash(seed), worker)?;
     let (theirs, ours) = (device.hello()?, Weights::read(&direction.model(seed))?);
     ensure!(
         theirs == (ours.layout, ours.numbers),
