@@ -23,18 +23,22 @@ fn with_encoder(work: impl FnOnce(&mut defmt::Encoder)) {
     work(unsafe { &mut *ENCODER.0.get() });
 }
 
-// SAFETY: one thread without interrupts needs no lock; `flush` has nothing to wait for.
+// SAFETY: one thread without interrupts needs no lock; `flush` has nothing to wait for. `defmt` calls `write` and `release`
+// between an `acquire` and the `release` that ends it, as the trait asks of it, and nobody else calls them.
 unsafe impl defmt::Logger for Logger {
     fn acquire() {
         with_encoder(|encoder| encoder.start_frame(semihosting::write_err));
     }
 
+    // SAFETY: as said at the impl.
     unsafe fn flush() {}
 
+    // SAFETY: as said at the impl.
     unsafe fn release() {
         with_encoder(|encoder| encoder.end_frame(semihosting::write_err));
     }
 
+    // SAFETY: as said at the impl.
     unsafe fn write(bytes: &[u8]) {
         with_encoder(|encoder| encoder.write(bytes, semihosting::write_err));
     }

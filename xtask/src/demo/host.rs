@@ -66,7 +66,7 @@ impl Emberlite {
     /// The program that lies there already.
     pub fn built() -> Result<Self> {
         let path = Self::path();
-        ensure!(path.is_file(), "{} is not built", path.display());
+        ensure!(path.is_file(), "{} is not built; the step 'units' does that", path.display());
         Ok(Emberlite(path))
     }
 

@@ -17,6 +17,7 @@ use crate::{
 
 /// The programs that can be it, and what they compute with.
 const PROGRAMS: [(&str, Numbers); 2] = [("watch", Numbers::F32), ("watch_fixed", Numbers::Fixed16)];
+
 /// Where it happens.
 pub struct Place {
     /// The board's name.
@@ -46,8 +47,8 @@ impl Place {
         });
         let Some((program, numbers)) = found else {
             let of = |(wanted, _): &(&str, Numbers)| programs.iter().find(|program| program.name == *wanted);
-            let boards: Vec<_> = PROGRAMS.iter().filter_map(of).flat_map(|program| &program.expect.boards).collect();
-            bail!("the demo has no program for board {name}, only for: {boards:?}");
+            let boards = PROGRAMS.iter().filter_map(of).flat_map(|program| program.expect.boards.clone());
+            bail!("the demo has no program for board {name}, only for: {}", boards.collect::<Vec<_>>().join(", "));
         };
         let quick = if quick { "-quick" } else { "" };
         let board_of = if name == BOARD { String::new() } else { format!("-{name}") };
