@@ -14,7 +14,7 @@ use crate::{
     digits::{self, Digit},
     factory::correct,
     garbage,
-    line::{Device, FRAME, Line},
+    line::{self, Device, FRAME},
 };
 
 /// The writer whom the factory model knows worst.
@@ -44,7 +44,7 @@ pub fn fine_tune(socket: &Path, data: &Path, image: &Path) -> Result<()> {
     let mut twin = Learner::<Digits>::new();
     twin.load(aligned).map_err(|e| anyhow!("{}: {e}", image.display()))?;
 
-    let mut device = Device::new(Line::connect(socket)?);
+    let mut device = Device::new(line::connect(socket)?);
     // The factory's steps count on: they are the counter behind all randomness.
     let factory_steps = twin.progress().updates;
     hello(&mut device, factory_steps)?;

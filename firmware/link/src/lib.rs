@@ -21,8 +21,12 @@ mod client;
 mod frame;
 mod message;
 mod server;
+#[cfg(feature = "std")]
+mod stream;
 
 pub use client::{CallError, Client, Port};
 pub use frame::{FrameError, MAX_OVERHEAD, Receiver, encode};
 pub use message::{Body, Info, Numbers, Outcome, Refusal, Reply, Request, VERSION, floats, put_floats, reply};
 pub use server::{Device, Server, Step};
+#[cfg(feature = "std")]
+pub use stream::Stream;

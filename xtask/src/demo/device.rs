@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{ErrorKind, Read, Write},
+    io::ErrorKind,
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     process::{self, Child},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use emberlite_link::{Body, Client, Info, Numbers, Outcome, Port, Reply, VERSION};
+use emberlite_link::{Body, Client, Info, Numbers, Outcome, Reply, Stream, VERSION};
 
 use super::data::{CHANNELS, EXERCISES, READINGS, Window};
 use crate::{
@@ -28,7 +28,7 @@ const FRAME: usize = 1024;
 
 /// A device that listens.
 pub struct Device {
-    client: Client<Line, FRAME>,
+    client: Client<Stream<UnixStream>, FRAME>,
     child: Option<Child>,
     /// Training steps so far: parameters moved, and nothing moved.
     updates: u32,
@@ -58,7 +58,7 @@ impl Device {
             .arg("-device")
             .arg(format!("loader,file={},addr={:#x},force-raw=on", model.display(), board.partition()));
         let mut child = qemu::start(board, &mut qemu::on_one_processor(command, worker))?;
-        match accept(&listener, &mut child).and_then(Line::new) {
+        match accept(&listener, &mut child).map(Stream::new) {
             Ok(line) => Ok(Device { client: Client::new(line), child: Some(child), updates: 0, skipped: 0 }),
             Err(error) => {
                 // It may have ended by itself; what it says then is what matters.
@@ -204,6 +204,7 @@ fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream> {
         match listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(false)?;
+                stream.set_read_timeout(Some(REPLY_LIMIT))?;
                 return Ok(stream);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -214,43 +215,5 @@ fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream> {
         }
         ensure!(start.elapsed() < REPLY_LIMIT, "the emulator doesn't open its serial line");
         std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// The serial line, read in pieces.
-struct Line {
-    stream: UnixStream,
-    buffer: [u8; 1024],
-    at: usize,
-    len: usize,
-}
-
-impl Line {
-    fn new(stream: UnixStream) -> Result<Self> {
-        stream.set_read_timeout(Some(REPLY_LIMIT))?;
-        Ok(Line { stream, buffer: [0; 1024], at: 0, len: 0 })
-    }
-}
-
-impl Port for Line {
-    type Error = std::io::Error;
-
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.stream.write_all(bytes)
-    }
-
-    fn receive(&mut self) -> Result<Option<u8>, Self::Error> {
-        if self.at == self.len {
-            self.at = 0;
-            self.len = match self.stream.read(&mut self.buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(len) => len,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-        }
-        let byte = self.buffer.get(self.at).copied();
-        self.at += 1;
-        Ok(byte)
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo test` over all that runs on the host, the library with each of its square roots, the trainer built as the step `gpu` needs it: it is built once.
+//! `cargo test` over all that runs on the host, the library with each of its square roots, the trainer built as the step
+//! `gpu` needs it: it is built once.
 
 use anyhow::Result;
 
@@ -19,6 +20,7 @@ pub fn run(cases: &mut Cases) -> Result<()> {
 
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::firmware()).args(["test", "--quiet", "--package", "emberlite-link", "--no-fail-fast"]);
+    command.args(["--features", "std"]);
     cases.case("link", run_to_success(&mut command));
     Ok(())
 }
