@@ -6,7 +6,7 @@ use emberlite::loss::Loss;
 use emberlite::number::Format;
 use emberlite::optimizer::{Clip, Decay, Optimizer, Schedule};
 use emberlite::plan::Training;
-use emberlite_host::data::{Dataset, Labels, random};
+use emberlite_host::data::{Dataset, Labels, Source, random};
 use emberlite_host::train::*;
 use safetensors::tensor::{SafeTensors, TensorView, serialize};
 use std::fs;
@@ -174,6 +174,7 @@ fn what_was_best_is_compared_with_its_like_only() {
         let job = Job::new(graph(), &training, &train_set, &mut silent);
         let checkpoint = Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
         let job = Job { device: DeviceChoice::Cpu, checkpoint, resume, epochs, ..job };
+        let validation = validation.map(|set| set as &dyn Source);
         train(Job { validation, early_stopping, ..job }).map_err(|error| error.to_string())
     };
     run(false, 2, Some(&validation), Some(STOPPING)).unwrap();

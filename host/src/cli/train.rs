@@ -17,7 +17,7 @@ use super::report::Facts;
 use super::run_folder::{Lock, Metrics};
 use super::{CliError, outputs, words};
 use crate::Parameters;
-use crate::data::{Dataset, Standardise};
+use crate::data::{Dataset, Source, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
 use crate::simulate::{self, Options};
 use crate::spec::{DEVICES, Parts, Spec, class_names};
@@ -240,7 +240,7 @@ impl Run<'_> {
         }
         let job = Job {
             epochs,
-            validation: validation.as_ref(),
+            validation: validation.as_ref().map(|set| set as &dyn Source),
             seed: settings.seed.into(),
             device: device(arguments.device.as_deref().unwrap_or(spec.training.device))?,
             early_stopping: early_stopping(spec, validation.is_some())?,

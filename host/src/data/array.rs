@@ -39,15 +39,25 @@ impl Array {
             [samples] => (samples, vec![1]),
             [samples, ref rest @ ..] => (samples, rest.to_vec()),
         };
-        let labels = match target {
-            Target::None => Labels::None,
-            Target::Value(array) => Labels::Value(array.values),
-            Target::Class(array) => classes(&array.values)?,
-        };
+        let labels = target.labels()?;
         if samples == 0 || self.values.is_empty() {
             return Err(mismatch("features", "at least one sample", format!("shape {:?}", self.shape)));
         }
         Dataset::new(self.values, shape, labels)
+    }
+}
+
+impl Target {
+    /// As labels.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] if a class isn't a whole number from 0 to 65535.
+    pub(super) fn labels(self) -> Result<Labels, DataError> {
+        match self {
+            Target::None => Ok(Labels::None),
+            Target::Value(array) => Ok(Labels::Value(array.values)),
+            Target::Class(array) => classes(&array.values),
+        }
     }
 }
 

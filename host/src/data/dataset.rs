@@ -34,6 +34,16 @@ pub enum Labels {
     },
     /// One number, `[samples]`.
     Value(Vec<f32>),
+    /// A class at each position of a sequence: the token that comes next, or a tag.
+    Tokens {
+        /// `[samples, length]`, each below `names.len()`; empty where the source reads them with the samples, see
+        /// [`Source::read_tokens`](super::Source::read_tokens).
+        ids: Vec<u32>,
+        /// Positions of a sample.
+        length: usize,
+        /// The vocabulary, in the order of the model's outputs at each position.
+        names: Vec<String>,
+    },
 }
 
 /// A per-sample text value that groups samples; equal texts are stored once.
@@ -78,6 +88,11 @@ impl Dataset {
         if let Some(found) = labels.len().filter(|&found| found != samples) {
             return Err(mismatch("labels", samples.to_string(), found));
         }
+        if let Labels::Tokens { ids, length, .. } = &labels
+            && ids.len() != samples.saturating_mul(*length)
+        {
+            return Err(mismatch("tokens", format!("{length} for each of {samples} samples"), ids.len()));
+        }
         if u32::try_from(samples).is_err() {
             return Err(mismatch("samples", format!("at most {}", u32::MAX), samples));
         }
@@ -111,15 +126,10 @@ impl Dataset {
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut features = Vec::with_capacity(indices.len() * self.sample_len());
         indices.iter().for_each(|&index| features.extend_from_slice(self.sample(index)));
-        let labels = match &self.labels {
-            Labels::None => Labels::None,
-            Labels::Class { ids, names } => Labels::Class { ids: pick(ids, indices), names: names.clone() },
-            Labels::Value(values) => Labels::Value(pick(values, indices)),
-        };
         Self {
             features,
             shape: self.shape.clone(),
-            labels,
+            labels: self.labels.select(indices),
             columns: self.columns.iter().map(|column| column.select(indices)).collect(),
             origins: pick(&self.origins, indices),
         }
@@ -160,12 +170,36 @@ impl Dataset {
 }
 
 impl Labels {
+    /// The labels of the samples at `indices`, in that order; panics beyond the end, as indexing does.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Class { ids, names } => Self::Class { ids: pick(ids, indices), names: names.clone() },
+            Self::Value(values) => Self::Value(pick(values, indices)),
+            Self::Tokens { ids, length, names } => {
+                // A source that reads them with the samples has none here.
+                let rows = indices.iter().filter(|_| !ids.is_empty()).flat_map(|&i| &ids[i * length..][..*length]);
+                Self::Tokens { ids: rows.copied().collect(), length: *length, names: names.clone() }
+            }
+        }
+    }
+
     /// The number of labels; none where nothing is to be learnt.
     pub fn len(&self) -> Option<usize> {
         match self {
             Self::None => None,
             Self::Class { ids, .. } => Some(ids.len()),
             Self::Value(values) => Some(values.len()),
+            Self::Tokens { ids, length, .. } => Some(ids.len() / (*length).max(1)),
+        }
+    }
+
+    /// The labels as words of a hash.
+    pub(super) fn words(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+        match self {
+            Self::None => Box::new(std::iter::empty()),
+            Self::Class { ids, .. } | Self::Tokens { ids, .. } => Box::new(ids.iter().map(|&id| id.into())),
+            Self::Value(values) => Box::new(values.iter().map(|v| v.to_bits().into())),
         }
     }
 

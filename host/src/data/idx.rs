@@ -3,6 +3,7 @@
 use super::array::{Array, Target, elements};
 use super::bytes::{self, Cursor};
 use super::dataset::Dataset;
+use super::element::{Element, Kind};
 use super::error::DataError;
 use std::path::Path;
 
@@ -35,11 +36,35 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array, DataError> {
 pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
     let bytes = &bytes::unpack(file, bytes.to_vec())?[..];
     let mut cursor = Cursor::new(file, bytes, 0);
+    let (element_type, shape) = header(&mut cursor)?;
+    let size = element_type.size;
+    let left = bytes.len() - cursor.at;
+    let Some(count) = elements(&shape).filter(|count| count.checked_mul(size) == Some(left)) else {
+        let found = format!("{left} bytes for the shape {shape:?}");
+        return Err(cursor.error("as many bytes as the shape needs", found, "the file is cut off, fetch it again"));
+    };
+    let start = cursor.at;
+    let mut values = Vec::with_capacity(count);
+    for element in cursor.take(left, "the elements")?.chunks_exact(size) {
+        let value = element_type.number(element);
+        if !value.is_finite() {
+            cursor.at = start + values.len() * size;
+            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
+        }
+        values.push(value);
+    }
+    Ok(Array { shape, values })
+}
+
+/// The type of the elements and the shape; leaves the cursor at the first element.
+pub(super) fn header(cursor: &mut Cursor<'_>) -> Result<(Element, Vec<usize>), DataError> {
     let (kind, size, axes) = match cursor.array("the magic number of an IDX file")? {
-        [0, 0, kind @ (0x08 | 0x09), axes] => (kind, 1, axes),
-        [0, 0, kind @ 0x0b, axes] => (kind, 2, axes),
-        [0, 0, kind @ (0x0c | 0x0d), axes] => (kind, 4, axes),
-        [0, 0, kind @ 0x0e, axes] => (kind, 8, axes),
+        [0, 0, 0x08, axes] => (Kind::Unsigned, 1, axes),
+        [0, 0, 0x09, axes] => (Kind::Signed, 1, axes),
+        [0, 0, 0x0b, axes] => (Kind::Signed, 2, axes),
+        [0, 0, 0x0c, axes] => (Kind::Signed, 4, axes),
+        [0, 0, 0x0d, axes] => (Kind::Float, 4, axes),
+        [0, 0, 0x0e, axes] => (Kind::Float, 8, axes),
         other => {
             cursor.at = 0;
             let expected = "0, 0, a type of 8, 9 or 11 to 14, then the number of axes";
@@ -50,35 +75,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
     for _ in 0..axes {
         shape.push(u32::from_be_bytes(cursor.array("the length of an axis")?) as usize);
     }
-    let left = bytes.len() - cursor.at;
-    let Some(count) = elements(&shape).filter(|count| count.checked_mul(size) == Some(left)) else {
-        let found = format!("{left} bytes for the shape {shape:?}");
-        return Err(cursor.error("as many bytes as the shape needs", found, "the file is cut off, fetch it again"));
-    };
-    let start = cursor.at;
-    let mut values = Vec::with_capacity(count);
-    for element in cursor.take(left, "the elements")?.chunks_exact(size) {
-        let value = number(kind, element);
-        if !value.is_finite() {
-            cursor.at = start + values.len() * size;
-            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
-        }
-        values.push(value);
-    }
-    Ok(Array { shape, values })
-}
-
-/// One big-endian element.
-fn number(kind: u8, element: &[u8]) -> f32 {
-    match (kind, element) {
-        (0x08, &[a]) => f32::from(a),
-        (0x09, &[a]) => f32::from(a as i8),
-        (_, &[a, b]) => f32::from(i16::from_be_bytes([a, b])),
-        (0x0c, &[a, b, c, d]) => i32::from_be_bytes([a, b, c, d]) as f32,
-        (_, &[a, b, c, d]) => f32::from_be_bytes([a, b, c, d]),
-        (_, &[a, b, c, d, e, f, g, h]) => f64::from_be_bytes([a, b, c, d, e, f, g, h]) as f32,
-        _ => f32::NAN,
-    }
+    Ok((Element { kind, size, big_endian: true }, shape))
 }
 
 #[cfg(test)]

@@ -37,21 +37,34 @@
 //! ```
 
 mod array;
+pub mod audio;
+pub mod augment;
 mod bytes;
+pub mod cifar;
 pub mod csv;
 mod dataset;
+pub mod disk;
+mod element;
 mod error;
+pub mod folder;
 #[cfg(test)]
 mod fuzz;
 pub mod idx;
+pub mod images;
 pub mod npy;
 pub mod npz;
+pub mod pack;
+pub mod picture;
 pub mod random;
+mod records;
+mod row_reader;
+mod set;
 mod source;
 mod spec;
 pub mod split;
 mod standardise;
 mod table;
+pub mod text;
 #[cfg(test)]
 mod watch;
 mod window;
@@ -60,7 +73,9 @@ mod zip;
 pub use array::{Array, Target};
 pub use dataset::{Column, Dataset, Labels, Origin};
 pub use error::DataError;
-pub use source::{Draw, Source};
+pub use records::Records;
+pub use set::{Selected, Set, fit_stream};
+pub use source::{Blend, Draw, PROBED, Source, collect};
 pub use spec::{CsvSpec, Label, Missing};
 pub use split::{Rule, Split};
 pub use standardise::Standardise;

@@ -5,6 +5,7 @@
 
 use super::array::{Array, elements};
 use super::bytes::{self, Cursor};
+use super::element::{Element, Kind};
 use super::error::{DataError, quoted};
 use std::path::Path;
 
@@ -23,6 +24,31 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array, DataError> {
 /// As [`read`].
 pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
     let mut cursor = Cursor::new(file, bytes, 0);
+    let (element, fortran, shape) = header(&mut cursor)?;
+    let start = cursor.at;
+    let count = elements(&shape).filter(|&count| {
+        // Checked against what is there before anything is allocated.
+        count.checked_mul(element.size).is_some_and(|needed| needed == bytes.len() - cursor.at)
+    });
+    let Some(count) = count else {
+        let found = format!("{} bytes for the shape {shape:?}", bytes.len() - cursor.at);
+        return Err(cursor.error("as many bytes as the shape needs", found, "the file is cut off, fetch it again"));
+    };
+    let mut values = Vec::with_capacity(count);
+    for bytes in cursor.take(count * element.size, "the elements")?.chunks_exact(element.size) {
+        let value = element.number(bytes);
+        if !value.is_finite() {
+            cursor.at = start + values.len() * element.size;
+            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
+        }
+        values.push(value);
+    }
+    let values = if fortran { transposed(&values, &shape) } else { values };
+    Ok(Array { shape, values })
+}
+
+/// The type of the elements, whether they are column-major, and the shape; leaves the cursor at the first element.
+pub(super) fn header(cursor: &mut Cursor<'_>) -> Result<(Element, bool, Vec<usize>), DataError> {
     let magic = "the magic bytes \\x93NUMPY";
     if cursor.take(6, magic)? != b"\x93NUMPY" {
         cursor.at = 0;
@@ -37,32 +63,19 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
         }
     };
     let start = cursor.at;
-    let header =
-        Header::parse(&mut Cursor::new(file, cursor.take(len, "the header")?, 0)).map_err(|error| match error {
-            DataError::Format { file, at, expected, found, help } => {
-                DataError::Format { file, at: at + start as u64, expected, found, help }
-            }
-            other => other,
-        })?;
-    let count = elements(&header.shape).filter(|&count| {
-        // Checked against what is there before anything is allocated.
-        count.checked_mul(header.size).is_some_and(|needed| needed == bytes.len() - cursor.at)
-    });
-    let Some(count) = count else {
-        let found = format!("{} bytes for the shape {:?}", bytes.len() - cursor.at, header.shape);
-        return Err(cursor.error("as many bytes as the shape needs", found, "the file is cut off, fetch it again"));
-    };
-    let mut values = Vec::with_capacity(count);
-    for element in cursor.take(count * header.size, "the elements")?.chunks_exact(header.size) {
-        let value = header.number(element);
-        if !value.is_finite() {
-            cursor.at = start + len + values.len() * header.size;
-            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
+    let text = cursor.take(len, "the header")?;
+    let header = Header::parse(&mut Cursor::new(cursor.file, text, 0)).map_err(|error| match error {
+        DataError::Format { file, at, expected, found, help } => {
+            DataError::Format { file, at: at + start as u64, expected, found, help }
         }
-        values.push(value);
-    }
-    let values = if header.fortran { transposed(&values, &header.shape) } else { values };
-    Ok(Array { shape: header.shape, values })
+        other => other,
+    })?;
+    let kind = match header.kind {
+        b'f' => Kind::Float,
+        b'i' => Kind::Signed,
+        _ => Kind::Unsigned,
+    };
+    Ok((Element { kind, size: header.size, big_endian: header.big_endian }, header.fortran, header.shape))
 }
 
 /// What the header says of the elements.
@@ -98,22 +111,6 @@ impl Header {
                 Ok(Self { big_endian, kind, size, fortran, shape })
             }
             _ => Err(cursor.error("the keys descr, fortran_order and shape", "fewer".into(), SAVE)),
-        }
-    }
-
-    fn number(&self, element: &[u8]) -> f32 {
-        // Up to 8 bytes as a little-endian word; the sizes were checked with the descriptor.
-        let mut word = [0; 8];
-        for (place, &byte) in element.iter().enumerate() {
-            word[if self.big_endian { element.len() - 1 - place } else { place }] = byte;
-        }
-        let word = u64::from_le_bytes(word);
-        let unused = 64 - 8 * element.len() as u32;
-        match (self.kind, element.len()) {
-            (b'f', 4) => f32::from_bits(word as u32),
-            (b'f', _) => f64::from_bits(word) as f32,
-            (b'i', _) => ((word << unused) as i64 >> unused) as f32,
-            _ => word as f32,
         }
     }
 }

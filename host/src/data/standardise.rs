@@ -50,9 +50,17 @@ impl Standardise {
     /// [`DataError::Mismatch`] if the set has another number of channels.
     pub fn apply(&self, set: &mut Dataset) -> Result<(), DataError> {
         let channels = set.shape.first().copied().unwrap_or(0);
-        self.check(channels)?;
         let inner = set.sample_len() / channels.max(1);
-        for (index, values) in set.features.chunks_mut(inner.max(1)).enumerate() {
+        self.apply_to(&mut set.features, channels, inner)
+    }
+
+    /// The same for samples `[samples, channels, inner]` one after the other, such as a batch.
+    ///
+    /// # Errors
+    /// As [`Standardise::apply`].
+    pub fn apply_to(&self, features: &mut [f32], channels: usize, inner: usize) -> Result<(), DataError> {
+        self.check(channels)?;
+        for (index, values) in features.chunks_mut(inner.max(1)).enumerate() {
             let (mean, inverse_std) = (self.mean[index % channels], self.inverse_std[index % channels]);
             values.iter_mut().for_each(|x| *x = (*x - mean) * inverse_std);
         }

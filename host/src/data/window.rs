@@ -133,6 +133,10 @@ fn gather(rows: &Dataset, windows: &[(&[usize], u32)], length: usize) -> Dataset
             Labels::Class { ids: windows.iter().map(|&(_, class)| class).collect(), names: names.clone() }
         }
         Labels::Value(values) => Labels::Value(windows.iter().map(|(run, _)| values[run[length - 1]]).collect()),
+        // The last row's, as for values.
+        Labels::Tokens { .. } => {
+            rows.labels.select(&windows.iter().map(|(run, _)| run[length - 1]).collect::<Vec<_>>())
+        }
     };
     let spanned = |origin: Origin| Origin { rows: length as u32, ..origin };
     Dataset {

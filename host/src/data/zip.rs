@@ -2,6 +2,7 @@
 
 use super::bytes::{Cursor, LIMIT, drain};
 use super::error::DataError;
+use super::records::RandomFile;
 use flate2::{Crc, read::DeflateDecoder};
 
 /// One entry of the central directory.
@@ -59,6 +60,50 @@ fn entry(cursor: &mut Cursor) -> Result<Entry, DataError> {
         unpacked: u64::from(unpacked),
         header: header as usize,
     })
+}
+
+/// The place and length of an entry that isn't compressed, in a file that is read at offsets; `.npy` may be left out of
+/// its name.
+pub(super) fn stored(file: &RandomFile, name: &str) -> Result<(u64, u64), DataError> {
+    // The directory is at the end; a piece of the file that holds it is parsed like a whole one.
+    let mut end = vec![0; file.len.min(22 + 65535) as usize];
+    file.read(file.len - end.len() as u64, &mut end)?;
+    let damaged = |expected, found: String, help| DataError::Format {
+        file: file.name.clone(),
+        at: file.len,
+        expected,
+        found,
+        help,
+    };
+    let from = end.windows(22).rposition(|window| window.starts_with(b"PK\x05\x06"));
+    let record = from.and_then(|from| end.get(from..from + 22)).ok_or_else(|| damaged(END, "none".into(), FETCH))?;
+    let word = |at: usize| u64::from(u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]));
+    let (len, at) = (word(12), word(16));
+    if len > LIMIT || at.saturating_add(len) > file.len {
+        return Err(damaged(END, format!("one at byte {at}"), FETCH));
+    }
+    let mut directory = vec![0; len as usize];
+    file.read(at, &mut directory)?;
+    let mut cursor = Cursor::new(&file.name, &directory, 0);
+    let count = u16::from_le_bytes([record[10], record[11]]);
+    let entries = (0..count).map(|_| entry(&mut cursor)).collect::<Result<Vec<_>, _>>()?;
+    let plain = |entry: &Entry| entry.name.strip_suffix(".npy").unwrap_or(&entry.name).to_string();
+    let Some(entry) = entries.iter().find(|entry| plain(entry) == name) else {
+        let known = entries.iter().map(plain).collect::<Vec<_>>().join(", ");
+        return Err(DataError::Unknown { file: file.name.clone(), name: name.into(), known });
+    };
+    if entry.method != 0 {
+        let help = "save the archive with numpy.savez, or leave out stream = true";
+        return Err(damaged("an entry that isn't compressed, to read it at offsets", "a compressed one".into(), help));
+    }
+    let mut head = [0; 30];
+    file.read(entry.header as u64, &mut head)?;
+    let skip = |at: usize| u64::from(u16::from_le_bytes([head[at], head[at + 1]]));
+    let start = entry.header as u64 + 30 + skip(26) + skip(28);
+    if !head.starts_with(b"PK\x03\x04") || start.saturating_add(entry.unpacked) > file.len {
+        return Err(damaged("the entry that the ZIP directory promises", "another".into(), FETCH));
+    }
+    Ok((start, entry.unpacked))
 }
 
 /// The content of one entry.

@@ -258,7 +258,11 @@ fn check(
         },
         labels => {
             let kind = if training.loss.takes_class() { "class labels" } else { "class labels or values" };
-            let found = if *labels == Labels::None { "none" } else { "values" };
+            let found = match labels {
+                Labels::None => "none",
+                Labels::Tokens { .. } => "tokens",
+                _ => "values",
+            };
             refuse(kind.into(), found.into(), help)
         }
     }

@@ -45,6 +45,9 @@ impl<V: Copy> Targets<V> {
             Labels::Value(_) if loss.takes_class() => {
                 Err(mismatch(format!("classes, as {} needs", loss.name()), "a number a sample".into()))
             }
+            Labels::Tokens { .. } => {
+                Err(mismatch("a class or a number a sample".into(), "a token for each position".into()))
+            }
             labels => {
                 let all = (0..set.len()).flat_map(|sample| (0..outputs).map(move |output| (sample, output)));
                 let numbers = all.map(|(sample, output)| labels.number(sample, output, outputs).map(real));

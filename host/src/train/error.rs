@@ -1,5 +1,6 @@
 //! What can go wrong in training, said so that the reader can mend it.
 
+use crate::data::DataError;
 use crate::lower::ParameterError;
 use emberlite::plan::PlanError;
 use std::io;
@@ -28,6 +29,9 @@ pub enum TrainError {
         /// What to do.
         help: &'static str,
     },
+    /// Samples can't be read.
+    #[error(transparent)]
+    Read(#[from] DataError),
     /// The initial parameters don't fit the model.
     #[error("initial parameters: {0}")]
     Parameters(#[from] ParameterError),

@@ -5,7 +5,7 @@ use super::device::DeviceChoice;
 use super::history::{EarlyStopping, EpochRecord};
 use super::observer::Observer;
 use crate::Parameters;
-use crate::data::Dataset;
+use crate::data::Source;
 use emberlite::graph::Graph;
 use emberlite::plan::Training;
 
@@ -17,10 +17,10 @@ pub struct Job<'a> {
     pub training: &'a Training,
     /// Passes over the training set.
     pub epochs: u32,
-    /// What is learnt from.
-    pub train: &'a Dataset,
+    /// What is learnt from: a [`Dataset`](crate::data::Dataset), or any samples that can be read by index.
+    pub train: &'a dyn Source,
     /// What tells how well; never learnt from.
-    pub validation: Option<&'a Dataset>,
+    pub validation: Option<&'a dyn Source>,
     /// The seed of initial weights, of the order of samples and of dropout.
     pub seed: u64,
     /// What computes.
@@ -40,7 +40,12 @@ pub struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// Ten epochs, seed 0, on the best device, without validation, early stopping and checkpoints.
-    pub fn new(graph: Graph<'a>, training: &'a Training, train: &'a Dataset, observer: &'a mut dyn Observer) -> Self {
+    pub fn new(
+        graph: Graph<'a>,
+        training: &'a Training,
+        train: &'a dyn Source,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
         Job {
             graph,
             training,

@@ -4,9 +4,13 @@ use super::batches::Target;
 use burn_tensor::{Tensor, activation};
 use emberlite::loss::Loss;
 
-/// The mean loss `[1]` of a batch of outputs `[batch, outputs]`.
+/// The mean loss `[1]` of a batch of outputs `[batch, outputs]`; over the positions too where each has a label.
 pub(crate) fn mean(loss: &Loss, output: Tensor<2>, target: &Target) -> Tensor<1> {
     match (loss, target) {
+        (_, Target::Tokens(ids, length)) => {
+            activation::log_softmax(positions(output, *length), 1).gather(1, ids.clone()).mean().neg()
+        }
+        (_, Target::Shares(shares, _)) => (activation::log_softmax(output, 1) * shares.clone()).sum_dim(1).mean().neg(),
         (_, Target::Class(ids)) => activation::log_softmax(output, 1).gather(1, ids.clone()).mean().neg(),
         // max(x, 0) + ln(1 + exp(-|x|)) = -ln sigmoid(-x).
         (Loss::BinaryCrossEntropy, Target::Values(t) | Target::Marks(t, _)) => {
@@ -25,6 +29,12 @@ pub(crate) fn mean(loss: &Loss, output: Tensor<2>, target: &Target) -> Tensor<1>
     }
 }
 
+/// A row a position: `[batch, length * vocabulary]` as `[batch * length, vocabulary]`.
+fn positions(output: Tensor<2>, length: usize) -> Tensor<2> {
+    let [batch, outputs] = output.dims();
+    output.reshape([batch * length, outputs / length.max(1)])
+}
+
 /// Above what a single output says the second of two classes: a logit is as likely as not at 0, other losses pull it to the
 /// numbers 0 and 1.
 pub(crate) fn middle(loss: &Loss) -> f32 {
@@ -41,9 +51,16 @@ pub(crate) fn classes(loss: &Loss, output: &Tensor<2>) -> Tensor<1> {
     }
 }
 
-/// How many outputs stand for the right class, `[1]`; `None` without classes.
+/// How many samples' outputs stand for the right class, `[1]`; `None` without classes. Where each position has a label, a
+/// sample counts by its share of right positions.
 pub(crate) fn correct(loss: &Loss, output: &Tensor<2>, target: &Target) -> Option<Tensor<1>> {
     let right = match (loss, target) {
+        (_, Target::Tokens(ids, length)) => {
+            let classes = classes(loss, &positions(output.clone(), *length));
+            let right = classes.equal(ids.clone().float().flatten(0, 1)).float().sum();
+            return Some(right / *length as f32);
+        }
+        (_, Target::Shares(_, ids)) => ids.as_ref().clone().float(),
         (_, Target::Class(ids)) => ids.clone().float(),
         (_, Target::Marks(_, ids)) => ids.as_ref().clone().float(),
         (Loss::BinaryCrossEntropy, Target::Values(t)) => t.clone().greater_elem(0.5).float(),
@@ -55,7 +72,7 @@ pub(crate) fn correct(loss: &Loss, output: &Tensor<2>, target: &Target) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_tensor::{Device, TensorData};
+    use burn_tensor::{Device, Int, TensorData};
     use emberlite::loss::{LossSet, Target as CoreTarget};
     use emberlite::number::F32;
 
@@ -113,5 +130,37 @@ mod tests {
         let output = Tensor::<2>::from_data([[0.1], [0.6]], &device);
         let right: f32 = correct(&Loss::MeanSquaredError, &output, &marks).unwrap().into_scalar();
         assert_eq!(right, 2.0);
+    }
+
+    /// Two classes at shares 0.75 and 0.25 with logits 0 and ln 3: -0.75 ln(1/4) - 0.25 ln(3/4).
+    #[test]
+    fn shares_weigh_the_classes() {
+        let device = Device::flex();
+        let output = Tensor::<2>::from_data([[0.0, 3f32.ln()]], &device);
+        let ids = Box::new(Tensor::from_data([[0]], &device));
+        let target = Target::Shares(Tensor::from_data([[0.75, 0.25]], &device), ids);
+        let value: f32 = mean(&Loss::SoftmaxCrossEntropy, output.clone(), &target).into_scalar();
+        let expected = -0.75 * 0.25f32.ln() - 0.25 * 0.75f32.ln();
+        assert!((value - expected).abs() < 4.0 * f32::EPSILON * expected, "{value}, not {expected}");
+        let right: f32 = correct(&Loss::SoftmaxCrossEntropy, &output, &target).unwrap().into_scalar();
+        assert_eq!(right, 0.0, "the second class has the larger output");
+    }
+
+    /// Two samples of two positions over three tokens; each row alone is a sample of its own.
+    #[test]
+    fn positions_count_like_samples() {
+        let device = Device::flex();
+        let rows = [[0.5f32, 1.0, -1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 3.0], [1.0, 4.0, 0.0]];
+        let ids = [1, 0, 0, 1];
+        let flat = Tensor::<2>::from_data(rows, &device);
+        let ids = Tensor::<2, Int>::from_data(ids.map(|id| [id]), &device);
+        let loss = Loss::SoftmaxCrossEntropy;
+        let expected: f32 = mean(&loss, flat.clone(), &Target::Class(ids.clone())).into_scalar();
+        let (output, target) = (flat.reshape([2, 6]), Target::Tokens(ids, 2));
+        let value: f32 = mean(&loss, output.clone(), &target).into_scalar();
+        assert_eq!(value, expected);
+        // Three of four positions: one sample and a half.
+        let right: f32 = correct(&loss, &output, &target).unwrap().into_scalar();
+        assert_eq!(right, 1.5);
     }
 }

@@ -36,6 +36,7 @@ mod checkpoint;
 mod device;
 mod error;
 mod evaluate;
+mod feed;
 mod gpu;
 mod history;
 mod initialize;

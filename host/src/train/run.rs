@@ -1,10 +1,11 @@
 //! The loop.
 
-use super::batches::Samples;
+use super::batches::{Read, Samples};
 use super::checkpoint::{Checkpoint, Counters, Identity, Saved};
 use super::device::{self, Open};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, measure};
+use super::feed::feed;
 use super::history::{EpochRecord, Watch};
 use super::initialize::initialize;
 use super::job::{Job, Trained};
@@ -87,7 +88,7 @@ impl<'a> Run<'a> {
             None => initialize(&lowered, seed32(job.seed)),
         };
         let open = device::open(job.device)?;
-        let identity = identity(&job, &lowered, &train, validation.as_ref());
+        let identity = identity(&job, &lowered, &train, validation.as_ref())?;
         let tensors = Tensors::upload(&lowered, &fresh, &open.device)?;
         let mut run = Run {
             stepper: Stepper::new(job.training, &lowered, &open.device),
@@ -149,16 +150,18 @@ impl<'a> Run<'a> {
         let order = random::order(random::hash(self.seed, epoch.into()), self.train.len());
         let (mut sums, mut unread) = (Sums::default(), Unread::default());
         let mut learning_rate = 0.0;
-        for (i, indices) in order.chunks(self.training.batch as usize).enumerate() {
+        let (train, mut step) = (self.train, 0);
+        feed(train, order.chunks(self.training.batch as usize), Some(epoch), |_, read| {
             learning_rate = self.stepper.rate();
-            self.step(indices, &mut unread);
-            let step = i as u32 + 1;
+            self.step(read, &mut unread);
+            step += 1;
             if unread.losses.len() == READ_EVERY || step == steps {
                 self.read(std::mem::take(&mut unread), &mut sums, epoch, step)?;
                 let loss = sums.loss / sums.samples as f64;
                 self.observer.event(Event::Steps { epoch, epochs, step, steps, loss })?;
             }
-        }
+            Ok::<(), TrainError>(())
+        })?;
         let samples_per_second = self.train.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
         let validation = match self.validation {
             Some(set) => {
@@ -185,18 +188,19 @@ impl<'a> Run<'a> {
     }
 
     /// One update; nothing is read back.
-    fn step(&mut self, indices: &[usize], unread: &mut Unread) {
-        let batch = self.train.batch(indices, &self.open.device);
+    fn step(&mut self, read: Read, unread: &mut Unread) {
+        let size = read.len();
+        let batch = read.upload(&self.open.device);
         let mode = Mode::Train { seed: seed32(self.seed), first_sample: self.samples };
         let (output, statistics) = self.lowered.forward(&self.tensors, batch.x, mode);
         unread.correct.extend(loss::correct(&self.training.loss, &output, &batch.target));
         let loss = loss::mean(&self.training.loss, output, &batch.target);
         let mut gradients = loss.backward();
         unread.losses.push(loss.without_autodiff());
-        unread.sizes.push(indices.len());
+        unread.sizes.push(size);
         self.stepper.step(&mut self.tensors, &mut gradients);
         self.tensors.commit(statistics);
-        self.samples = self.samples.wrapping_add(indices.len() as u32);
+        self.samples = self.samples.wrapping_add(size as u32);
     }
 
     /// Reads what the last steps gave; `step` is the last of them.
@@ -219,7 +223,7 @@ impl<'a> Run<'a> {
     }
 
     fn evaluate(&self, tensors: &Tensors, set: Samples<'_>, epoch: u32) -> Result<Evaluation, TrainError> {
-        measure(&self.lowered, &self.training.loss, tensors, &set, &self.open.device).map_err(|e| failed(epoch, e))
+        measure(&self.lowered, &self.training.loss, tensors, set, &self.open.device, epoch)
     }
 
     /// Reads parameters back and makes sure that they are numbers.
@@ -316,7 +320,8 @@ fn check_settings(job: &Job<'_>, lowered: &Lowered<'_>) -> Result<(), TrainError
     if !lowered.slots().iter().any(|slot| slot.trained) {
         return setting("every parameter is frozen: there is nothing to train");
     }
-    if t.loss.takes_class() && (lowered.output().rank() != 1 || lowered.output().elements() < 2) {
+    let tokens = matches!(job.train.labels(), Labels::Tokens { .. });
+    if t.loss.takes_class() && !tokens && (lowered.output().rank() != 1 || lowered.output().elements() < 2) {
         let text = format!("classes need a vector of at least 2 outputs, the model has {}", lowered.output());
         return setting(&text);
     }
@@ -336,7 +341,7 @@ fn check_settings(job: &Job<'_>, lowered: &Lowered<'_>) -> Result<(), TrainError
         if stopping.monitor.needs_validation() && job.validation.is_none() {
             return setting(&format!("early stopping on {} needs a validation set", stopping.monitor));
         }
-        let labelled = matches!(job.train.labels, Labels::Class { .. });
+        let labelled = matches!(job.train.labels(), Labels::Class { .. } | Labels::Tokens { .. });
         if stopping.monitor.needs_classes() && !labelled && t.loss != Loss::BinaryCrossEntropy {
             return setting(&format!("early stopping on {} needs samples with classes", stopping.monitor));
         }
@@ -359,16 +364,21 @@ fn check_batches(lowered: &Lowered<'_>, samples: usize, batch: usize) -> Result<
     }
 }
 
-fn identity(job: &Job<'_>, lowered: &Lowered<'_>, train: &Samples<'_>, validation: Option<&Samples<'_>>) -> Identity {
+fn identity(
+    job: &Job<'_>,
+    lowered: &Lowered<'_>,
+    train: &Samples<'_>,
+    validation: Option<&Samples<'_>>,
+) -> Result<Identity, TrainError> {
     let mut graph = String::new();
     // Writing to a string has no errors.
     let _ = write_graph(lowered.graph(), &mut graph);
-    Identity {
+    Ok(Identity {
         graph,
         training: format!("{:?}", job.training),
-        samples: train.fingerprint(),
+        samples: train.fingerprint()?,
         seed: job.seed,
         early_stopping: job.early_stopping,
-        validation: validation.map(Samples::fingerprint),
-    }
+        validation: validation.map(Samples::fingerprint).transpose()?,
+    })
 }
