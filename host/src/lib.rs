@@ -7,6 +7,7 @@ pub mod cli;
 pub mod data;
 pub mod export;
 mod lower;
+pub mod metrics;
 mod parameters;
 pub mod quantize;
 pub mod report;

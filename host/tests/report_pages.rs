@@ -3,8 +3,8 @@
 mod report_common;
 
 use emberlite_host::report::{
-    self, BeforeAfter, Confusion, CurvePoint, DemoReport, DemoRun, FileFacts, LayerFacts, Parity, PartFacts, Score,
-    TrainingReport,
+    self, BeforeAfter, CalibrationRange, Confusion, CurvePoint, Curves, DemoReport, DemoRun, Example, FileFacts,
+    LayerFacts, Look, Parity, PartFacts, ResidualRange, Score, TrainingReport,
 };
 use emberlite_host::train::EpochRecord;
 use serde_json::Value;
@@ -75,9 +75,12 @@ fn check(page: &str) {
     if let Err(what) = well_formed(page) {
         panic!("{what}");
     }
-    for foreign in ["<script", "<link", "<img", "<iframe", "http:", "https:", "url(", "@import", "src="] {
+    for foreign in ["<script", "<link", "<iframe", "http:", "https:", "url(", "@import"] {
         assert!(!page.contains(foreign), "the page has {foreign}");
     }
+    // Pictures are in the page itself.
+    let elsewhere = page.split("src=").skip(1).find(|rest| !rest.starts_with("\"data:image/png;base64,"));
+    assert!(elsewhere.is_none(), "the page takes {elsewhere:?}");
     for broken in ["NaN", ">inf", "\"inf", "-inf"] {
         assert!(!page.contains(broken), "the page has {broken}");
     }
@@ -132,6 +135,33 @@ fn pages_of_real_runs_are_well_formed_and_say_what_counts() {
 }
 
 #[test]
+fn mistakes_are_shown_as_what_they_are() {
+    let page = report::training(&report_common::training());
+    for said in [
+        "data:image/png;base64,iVBOR",
+        "<svg class=\"trace\"",
+        "<dt>island</dt><dd>Torgersen</dd>",
+        "<blockquote>a &lt; b &amp; c</blockquote>",
+        "<b>pendulum</b> taken for <b class=\"wrong\">abduction</b>",
+        "5 of 40 mistakes, those it was surest of first.",
+        "<dt title=\"f1_macro\">F1, mean of classes</dt><dd>95.1 %</dd>",
+        "Of the future",
+        "Calibration",
+        "ROC: row",
+        "Predicted numbers",
+    ] {
+        assert!(page.contains(said), "the page lacks {said}");
+    }
+    // What isn't a picture isn't shown as one.
+    let mut run = report_common::training();
+    run.judged.examples.truncate(2);
+    run.judged.examples[1].look = Look::Picture { width: 1, height: 1, png: "\" onerror=\"x".into() };
+    let page = report::training(&run);
+    check(&page);
+    assert!(!page.contains("<img"));
+}
+
+#[test]
 fn empty_reports_are_pages_too() {
     check(&report::training(&TrainingReport::default()));
     check(&report::demo(&DemoReport::default()));
@@ -142,7 +172,10 @@ fn infect(value: &mut Value, text: &str) {
     match value {
         Value::String(s) => *s = text.into(),
         Value::Array(all) => all.iter_mut().for_each(|v| infect(v, text)),
-        Value::Object(all) => all.values_mut().for_each(|v| infect(v, text)),
+        // A look that is a text is none at all.
+        Value::Object(all) => {
+            all.iter_mut().filter(|(name, v)| *name != "look" || !v.is_string()).for_each(|(_, v)| infect(v, text));
+        }
         _ => {}
     }
 }
@@ -188,6 +221,14 @@ fn odd_numbers_are_dashes_not_accidents() {
         let mut run = report_common::training();
         run.history = vec![odd(0, x), odd(u32::MAX, y), odd(3, 0.5), odd(3, 1e-9)];
         (run.best_epoch, run.seconds, run.agreement) = (u32::MAX, Some(x), Some(x));
+        run.judged.metrics = vec![("f1_macro".into(), x), ("mse".into(), y)];
+        run.judged.calibration = vec![CalibrationRange { confidence: x, accuracy: y, samples: u64::MAX }];
+        run.judged.curves =
+            Some(Curves { share: x, roc: vec![(x, y)], precision_recall: vec![(y, x)], ..Curves::default() });
+        run.judged.predictions = vec![(x, y), (0.0, 1.0)];
+        run.judged.residuals = vec![ResidualRange { middle: x, width: y, samples: 7 }];
+        run.judged.examples[0].look = Look::Trace(vec![vec![x as f32, y as f32], vec![], vec![f32::NAN; 3]]);
+        run.judged.examples[0].confidence = Some(x);
         run.scores = vec![Score { accuracy: Some(x), loss: Some(x), ..Score::default() }; 2];
         check(&report::training(&run));
 
@@ -219,9 +260,12 @@ fn huge_counts_of_everything_make_a_page_of_bearable_size() {
     (run.model.parameter_bytes, run.model.arena_bytes, run.model.ram_budget_bytes) = (u64::MAX, u64::MAX, Some(0));
     (run.model.file_bytes, run.model.flash_budget_bytes) = (u64::MAX, Some(1));
     run.files = vec![FileFacts { bytes: u64::MAX, ..FileFacts::default() }];
+    let example = |i: usize| Example { look: Look::Trace(vec![vec![i as f32; 50_000]; 100]), ..Example::default() };
+    run.judged.examples = (0..100).map(example).collect();
+    run.judged.predictions = vec![(0.5, 0.25); 500];
     let page = report::training(&run);
     check(&page);
-    assert!(page.len() < 300_000, "{} bytes", page.len());
+    assert!(page.len() < 600_000, "{} bytes", page.len());
 
     let mut demo = report_common::demo();
     let curve: Vec<CurvePoint> =

@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done, 1 failed with one message on standard error, 2 called wrongly.
 
+mod compare;
 mod error;
 mod export;
 mod import;
@@ -42,6 +43,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Simulate(simulate::Arguments),
     Report(page::Arguments),
+    Compare(compare::Arguments),
 }
 
 /// Runs the program with the process's arguments and standard output.
@@ -82,6 +84,7 @@ pub fn run<T: Into<OsString>>(
         Command::Inspect(arguments) => inspect::run(&arguments, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),
         Command::Report(arguments) => page::run(&arguments, out),
+        Command::Compare(arguments) => compare::run(&arguments, out),
     };
     match done {
         Ok(()) => 0,

@@ -27,6 +27,43 @@ pub(super) struct Series {
     pub(super) dashed: bool,
     /// x and y; what isn't finite, or is no share where shares are shown, is left out.
     pub(super) points: Vec<(f64, f64)>,
+    pub(super) shape: Shape,
+}
+
+/// How points are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shape {
+    /// Joined, each with its value when pointed at.
+    Line,
+    /// Joined, and nothing more: for reference.
+    Guide,
+    /// One by one.
+    Dots,
+    /// As bars from zero, so wide in the unit of x.
+    Bars(f64),
+}
+
+impl Series {
+    /// A line.
+    pub(super) fn line(name: impl Into<String>, class: &'static str, dashed: bool, points: Vec<(f64, f64)>) -> Series {
+        Series { name: name.into(), class, dashed, points, shape: Shape::Line }
+    }
+
+    /// The same in another shape.
+    pub(super) fn shaped(self, shape: Shape) -> Series {
+        Series { shape, ..self }
+    }
+}
+
+/// What the horizontal axis counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Across {
+    /// Whole numbers: epochs and steps.
+    Whole,
+    /// Shares of 0 to 1.
+    Share,
+    /// Any numbers.
+    Number,
 }
 
 /// What the vertical axis shows.
@@ -36,12 +73,17 @@ pub(super) enum Unit {
     Number,
     /// Shares as percent, up to 100.
     Percent,
+    /// Numbers, from the least to the most.
+    Plain,
+    /// How many, from 0.
+    Counts,
 }
 
 /// A chart.
 pub(super) struct Chart {
     pub(super) title: String,
     pub(super) x_name: &'static str,
+    pub(super) across: Across,
     pub(super) unit: Unit,
     pub(super) series: Vec<Series>,
     /// A vertical line and its name; the legend tells the values there, or else the last ones.
@@ -51,12 +93,18 @@ pub(super) struct Chart {
 }
 
 impl Chart {
+    /// A chart over epochs or steps.
+    pub(super) fn new(title: impl Into<String>, x_name: &'static str, unit: Unit, series: Vec<Series>) -> Chart {
+        Chart { title: title.into(), x_name, across: Across::Whole, unit, series, mark: None, level: None }
+    }
+
     /// The chart with its heading and legend; nothing where there isn't a point to show.
     pub(super) fn html(mut self) -> String {
-        let shares = self.unit == Unit::Percent;
+        let (shares, share_of) = (self.unit == Unit::Percent, self.across == Across::Share);
         for series in &mut self.series {
             let shown = |y: f64| y.is_finite() && (!shares || (0.0..=1.0).contains(&y));
-            series.points.retain(|&(x, y)| x.is_finite() && shown(y));
+            let there = |x: f64| x.is_finite() && (!share_of || (0.0..=1.0).contains(&x));
+            series.points.retain(|&(x, y)| there(x) && shown(y));
         }
         self.series.retain(|series| !series.points.is_empty());
         if self.series.is_empty() {
@@ -74,7 +122,10 @@ impl Chart {
         for series in &self.series {
             let alike = |other: &&Series| other.name == series.name && other.class == series.class;
             let text = match self.series.iter().filter(alike).count() {
-                1 => format!("{} {}", series.name, self.value(self.told(series))),
+                // A last value says something of what goes on in time.
+                1 if self.across == Across::Whole && series.shape == Shape::Line => {
+                    format!("{} {}", series.name, self.value(self.told(series)))
+                }
                 _ => series.name.clone(),
             };
             let key = Key { class: series.class, dashed: series.dashed, text };
@@ -101,7 +152,14 @@ impl Chart {
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)))
         };
         let y = range(|p| p.1);
-        (Axis::exact(range(|p| p.0)), if self.unit == Unit::Percent { Axis::shares(y) } else { Axis::amounts(y) })
+        let x = if self.across == Across::Share { Axis::exact((0.0, 1.0)) } else { Axis::exact(range(|p| p.0)) };
+        let y = match self.unit {
+            Unit::Percent => Axis::shares(y),
+            Unit::Number => Axis::amounts(y),
+            Unit::Plain => Axis::exact(y),
+            Unit::Counts => Axis::amounts((0.0, y.1)),
+        };
+        (x, y)
     }
 
     fn svg(&self, x_axis: Axis, y_axis: Axis) -> String {
@@ -153,10 +211,14 @@ impl Chart {
                 at + 4.0
             );
         }
-        // Epochs and steps are whole.
-        for tick in x_axis.ticks(6).into_iter().filter(|t| t.fract() == 0.0) {
+        let whole = self.across == Across::Whole;
+        for tick in x_axis.ticks(6).into_iter().filter(|t| !whole || t.fract() == 0.0) {
             let at = LEFT + x_axis.place(tick) * (WIDTH - LEFT - RIGHT);
-            let text = if tick < 0.0 { short(tick) } else { grouped(tick as u64) };
+            let text = match self.across {
+                Across::Whole if tick >= 0.0 => grouped(tick as u64),
+                Across::Share => format!("{:.0} %", tick * 100.0),
+                _ => short(tick),
+            };
             // The last label ends where the axis does.
             let (class, at) = if at > WIDTH - RIGHT - 14.0 { ("end", WIDTH - RIGHT) } else { ("middle", at) };
             let _ = writeln!(out, "<text class=\"{class}\" x=\"{at:.1}\" y=\"{}\">{text}</text>", FLOOR + 15.0);
@@ -166,6 +228,12 @@ impl Chart {
     }
 
     fn line(&self, out: &mut String, series: &Series, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
+        match series.shape {
+            Shape::Line => {}
+            Shape::Guide => return self.guide(out, series, x, y),
+            Shape::Dots => return self.dots(out, series, x, y),
+            Shape::Bars(width) => return self.bars(out, series, width, x, y),
+        }
         let points = thinned(&series.points);
         let (class, dashed) = (series.class, if series.dashed { " dashed" } else { "" });
         let thin = if self.series.len() > 3 { " thin" } else { "" };
@@ -181,7 +249,7 @@ impl Chart {
                 2..=STRETCHES => ("point", 5.0),
                 _ => continue,
             };
-            let tip = escape(&format!("{}, {} {}: {}", series.name, self.x_name, short(p.0), self.value(p.1)));
+            let tip = escape(&self.tip(series, *p));
             let _ = writeln!(
                 out,
                 "<circle class=\"{kind} {class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"><title>{tip}</title></circle>",
@@ -189,6 +257,48 @@ impl Chart {
                 y(p.1)
             );
         }
+    }
+}
+
+impl Chart {
+    fn guide(&self, out: &mut String, series: &Series, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
+        let line: Vec<String> = series.points.iter().map(|p| format!("{:.1},{:.1}", x(p.0), y(p.1))).collect();
+        let (class, dashed) = (series.class, if series.dashed { " dashed" } else { "" });
+        let _ = writeln!(out, "<polyline class=\"line {class}{dashed} thin\" points=\"{}\"/>", line.join(" "));
+    }
+
+    fn dots(&self, out: &mut String, series: &Series, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
+        let class = series.class;
+        for p in &series.points {
+            let tip = escape(&self.tip(series, *p));
+            let _ = writeln!(
+                out,
+                "<circle class=\"sample {class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.6\"><title>{tip}</title></circle>",
+                x(p.0),
+                y(p.1)
+            );
+        }
+    }
+
+    fn bars(&self, out: &mut String, series: &Series, width: f64, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
+        let class = series.class;
+        for p in &series.points {
+            let (left, right) = (x(p.0 - width / 2.0).max(LEFT), x(p.0 + width / 2.0).min(WIDTH - RIGHT));
+            let (top, tip) = (y(p.1).clamp(TOP, FLOOR), escape(&self.tip(series, *p)));
+            let _ = writeln!(
+                out,
+                "<rect class=\"column {class}\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{tip}</title></rect>",
+                left + 0.75,
+                (right - left - 1.5).max(0.5),
+                FLOOR - top
+            );
+        }
+    }
+
+    /// What is told when a point is pointed at.
+    fn tip(&self, series: &Series, p: (f64, f64)) -> String {
+        let across = if self.across == Across::Share { percent(p.0) } else { short(p.0) };
+        format!("{}, {} {across}: {}", series.name, self.x_name, self.value(p.1))
     }
 }
 
@@ -216,14 +326,7 @@ mod tests {
     use super::*;
 
     fn chart(points: &[(f64, f64)]) -> Chart {
-        Chart {
-            title: "loss".into(),
-            x_name: "epoch",
-            unit: Unit::Number,
-            series: vec![Series { name: "a".into(), class: "c1", dashed: false, points: points.to_vec() }],
-            mark: None,
-            level: None,
-        }
+        Chart::new("loss", "epoch", Unit::Number, vec![Series::line("a", "c1", false, points.to_vec())])
     }
 
     #[test]

@@ -78,8 +78,14 @@ pub(super) fn paragraph(class: &str, text: &str) -> String {
 
 /// A text as a sentence: with a capital and a full stop.
 pub(super) fn sentence(text: &str) -> String {
-    let mut chars = text.trim().trim_end_matches('.').chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).chain(['.']).collect())
+    let text = capital(text.trim().trim_end_matches('.'));
+    if text.is_empty() { text } else { text + "." }
+}
+
+/// A text with a capital.
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// How a figure is to be taken; a class of the style.

@@ -1,7 +1,8 @@
 //! Reports: one HTML page a run, complete in itself, that any browser opens years later.
 //!
 //! Plain values in, a `String` out, so that a command can save the values as JSON and make the page again. Nothing on a
-//! page comes from elsewhere: no script, no font, no picture. Charts are SVG in the text, colours follow the reader's
+//! page comes from elsewhere: no script, no font; pictures of samples are in
+//! the page. Charts are SVG in the text, colours follow the reader's
 //! light or dark scheme, and a phone shows everything in one column. Every text from outside is escaped; a number that
 //! isn't finite is a dash in tables and left out of charts; what isn't known leaves its section out.
 //!
@@ -16,16 +17,22 @@
 
 mod axis;
 mod chart;
+mod compare;
 mod confusion;
 mod demo;
 mod facts;
 mod html;
 mod memory;
 mod number;
+pub mod runs;
 mod table;
 mod training;
 mod verdict;
 
+pub use compare::{Comparison, FigureRow, FigureUnit, SettingRow};
 pub use demo::{BeforeAfter, CurvePoint, DemoReport, DemoRun, DeviceMemory, Parity, demo};
 pub use facts::{Confusion, FileFacts, Pairs};
-pub use training::{LayerFacts, ModelFacts, PartFacts, Score, TrainingReport, training};
+pub use training::{
+    CalibrationRange, Curves, Example, Judged, LayerFacts, Look, ModelFacts, PartFacts, ResidualRange, Score,
+    TrainingReport, training,
+};

@@ -12,6 +12,8 @@ pub(super) enum Cell {
     Key(&'static str, String),
     /// A number, on the right.
     Number(String),
+    /// The best number of its row, on the right.
+    Best(String),
     /// A number with a bar of that share, 0 to 1, behind it, in a colour's class.
     Bar(String, f64, &'static str),
     /// A short word that is good or bad.
@@ -31,7 +33,8 @@ pub(super) fn table(head: &[&str], rows: &[Row], sums: usize) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let mut out = String::from("<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>");
     for (name, cell) in head.iter().zip(first) {
-        let class = if matches!(cell, Cell::Number(_) | Cell::Bar(..)) { " class=\"number\"" } else { "" };
+        let class =
+            if matches!(cell, Cell::Number(_) | Cell::Best(_) | Cell::Bar(..)) { " class=\"number\"" } else { "" };
         let _ = write!(out, "<th scope=\"col\"{class}>{}</th>", escape(name));
     }
     out += "</tr></thead>\n<tbody>\n";
@@ -51,6 +54,7 @@ fn cell(out: &mut String, cell: &Cell) {
         Cell::Text(text) => write!(out, "<td>{}</td>", escape(text)),
         Cell::Key(class, text) => write!(out, "<td><i class=\"spot {class}\"></i>{}</td>", escape(text)),
         Cell::Number(text) => write!(out, "<td class=\"number\">{}</td>", escape(text)),
+        Cell::Best(text) => write!(out, "<td class=\"number best\">{}</td>", escape(text)),
         Cell::Bar(text, share, class) => {
             let width = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
             let text = escape(text);

@@ -1,8 +1,8 @@
 //! Reports like real ones.
 
 use emberlite_host::report::{
-    BeforeAfter, Confusion, CurvePoint, DemoReport, DemoRun, DeviceMemory, FileFacts, LayerFacts, ModelFacts, Pairs,
-    Parity, PartFacts, Score, TrainingReport,
+    BeforeAfter, CalibrationRange, Confusion, CurvePoint, Curves, DemoReport, DemoRun, DeviceMemory, Example,
+    FileFacts, Judged, LayerFacts, Look, ModelFacts, Pairs, Parity, PartFacts, Score, TrainingReport,
 };
 use emberlite_host::train::EpochRecord;
 
@@ -63,6 +63,48 @@ fn layer(operation: &str, output: &str, parameters: u64, macs: u64, update: &str
     LayerFacts { name: String::new(), operation, output, parameters, macs, update }
 }
 
+/// A PNG of one grey pixel.
+const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==";
+
+/// What the test set says of it.
+fn judged() -> Judged {
+    let range = |i: u32| {
+        let confidence = (f64::from(i) + 0.5) / 15.0;
+        CalibrationRange { confidence, accuracy: confidence.powf(1.3), samples: 4 + u64::from(i * i) }
+    };
+    let wave = |channel: u32| (0..25).map(|i| ((i + channel * 4) as f32 / 4.0).sin() + noise(i) as f32).collect();
+    let looks = [
+        Look::Trace((0..6).map(wave).collect()),
+        Look::Picture { width: 1, height: 1, png: PIXEL.into() },
+        Look::Row(pairs(&[("bill_length_mm", "39.1"), ("island", "Torgersen")])),
+        Look::Text("a < b & c".into()),
+        Look::None,
+    ];
+    let example = |(i, look): (usize, Look)| Example {
+        sample: 17 * i as u64,
+        right: EXERCISES[i].into(),
+        predicted: EXERCISES[i + 1].into(),
+        confidence: Some(0.99 - 0.07 * i as f64),
+        look,
+    };
+    let metrics = [("f1_macro", 0.951), ("roc_auc_ovr", 0.993), ("log_loss", 0.187), ("of_the_future", 3.0)];
+    Judged {
+        of: "test set, host (f32)".into(),
+        metrics: metrics.map(|(name, value)| (name.to_string(), value)).to_vec(),
+        calibration: (2..15).map(range).collect(),
+        curves: Some(Curves {
+            positive: "row".into(),
+            share: 0.3,
+            roc: vec![(0.0, 0.4), (0.1, 0.8), (0.4, 0.95), (1.0, 1.0)],
+            precision_recall: vec![(0.4, 1.0), (0.8, 0.9), (0.95, 0.7), (1.0, 0.3)],
+        }),
+        predictions: (0..60).map(|i| (f64::from(i), f64::from(i) + 9.0 * noise(i))).collect(),
+        residuals: Vec::new(),
+        examples: looks.into_iter().enumerate().map(example).collect(),
+        mistakes: 40,
+    }
+}
+
 /// A training run of the exercises.
 pub fn training() -> TrainingReport {
     let model = ModelFacts {
@@ -115,6 +157,7 @@ pub fn training() -> TrainingReport {
         seconds: Some(66.2),
         trained_on: "CPU, 2 threads".into(),
         confusion: confusion("test set, device arithmetic (f32)", &EXERCISES, 0.94),
+        judged: judged(),
         parts: vec![part("train", 35), part("validation", 9), part("test", 10)],
         data: pairs(&[
             ("files", "watch/right_*.csv (70 recordings)"),

@@ -109,7 +109,7 @@ fn join(a: &str, b: &str) -> String {
 
 fn line(run: &DemoRun, name: &str, class: &'static str, value: fn(&CurvePoint) -> Option<f64>) -> Series {
     let points = run.curve.iter().filter_map(|p| Some((p.step as f64, value(p)?))).collect();
-    Series { name: name.into(), class, dashed: class == "c2", points }
+    Series::line(name, class, class == "c2", points)
 }
 
 /// Accuracy over the steps, all runs in one chart.
@@ -118,14 +118,14 @@ fn accuracy(report: &DemoReport, names: &Names) -> String {
     let new = report.runs.iter().map(|run| line(run, &names.new, "c1", |p| p.new));
     let series = first.chain(new).collect();
     let level = report.chance.map(|chance| (chance, "guessing".into()));
-    let title = "Accuracy while it learns".into();
-    Chart { title, x_name: "training steps on the device", unit: Unit::Percent, series, mark: None, level }.html()
+    let title = "Accuracy while it learns";
+    Chart { level, ..Chart::new(title, "training steps on the device", Unit::Percent, series) }.html()
 }
 
 fn losses(report: &DemoReport) -> String {
     let series = report.runs.iter().map(|run| line(run, "loss", "c3", |p| p.loss)).collect();
-    let title = "Loss while it learns".into();
-    Chart { title, x_name: "training steps on the device", unit: Unit::Number, series, mark: None, level: None }.html()
+    let title = "Loss while it learns";
+    Chart::new(title, "training steps on the device", Unit::Number, series).html()
 }
 
 fn confusions(report: &DemoReport) -> String {

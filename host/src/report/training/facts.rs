@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::judged::Judged;
 use crate::report::facts::{Confusion, FileFacts, Pairs};
 use crate::spec::Costs;
 use crate::train::EpochRecord;
@@ -31,6 +32,8 @@ pub struct TrainingReport {
     pub trained_on: String,
     /// Which classes were taken for which.
     pub confusion: Confusion,
+    /// What else the set says that judged it.
+    pub judged: Judged,
     /// The parts of the data, in order.
     pub parts: Vec<PartFacts>,
     /// Where the data come from, a sample's shape and the like.

@@ -3,9 +3,13 @@
 mod data;
 mod epochs;
 mod facts;
+mod judged;
+mod look;
 mod model;
+mod quality;
 
 pub use facts::{LayerFacts, ModelFacts, PartFacts, Score, TrainingReport};
+pub use judged::{CalibrationRange, Curves, Example, Judged, Look, ResidualRange};
 
 use super::chart::{Chart, Series, Unit};
 use super::confusion::Matrix;
@@ -27,6 +31,8 @@ pub fn training(report: &TrainingReport) -> String {
         let drawn = beside(&[matrix.heat(), matrix.mistakes()]) + &classes;
         body += &section("Which class is taken for which", &sentence(&report.confusion.of), &drawn);
     }
+    body += &quality::html(&report.judged);
+    body += &quality::examples(&report.judged);
     body += &section("Model", &model::summary(&report.model), &model::layers(&report.model));
     body += &section("On the device", &model::fits(&report.model), &model::memory(&report.model));
     body += &section("Data", "", &data::html(report));
@@ -151,17 +157,13 @@ fn course(report: &TrainingReport) -> String {
 }
 
 fn charts(report: &TrainingReport) -> String {
-    let line = |name: &str, class, dashed, value: &dyn Fn(&EpochRecord) -> Option<f64>| Series {
-        name: name.into(),
-        class,
-        dashed,
-        points: report.history.iter().filter_map(|e| Some((e.epoch.into(), value(e)?))).collect(),
+    let line = |name: &str, class, dashed, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
+        let points = report.history.iter().filter_map(|e| Some((e.epoch.into(), value(e)?)));
+        Series::line(name, class, dashed, points.collect())
     };
     let mark = (report.best_epoch > 0).then(|| (f64::from(report.best_epoch), format!("best: {}", report.best_epoch)));
-    let chart = |title: &str, unit, series| {
-        let chart = Chart { title: title.into(), x_name: "epoch", unit, series, mark: mark.clone(), level: None };
-        chart.html()
-    };
+    let chart =
+        |title: &str, unit, series| Chart { mark: mark.clone(), ..Chart::new(title, "epoch", unit, series) }.html();
     let loss = vec![
         line("training", "c2", true, &|e| Some(e.train_loss)),
         line("validation", "c1", false, &|e| e.validation_loss),
