@@ -72,6 +72,7 @@ fn paths(files: &Files) -> Vec<&Path> {
         Files::Csv { paths, .. } => paths.iter().map(PathBuf::as_path).collect(),
         Files::Npz { path, .. } => vec![path],
         Files::Idx { images, labels } => vec![images, labels],
+        Files::Media(media) => media.paths(),
     }
 }
 

@@ -7,10 +7,10 @@ use emberlite::plan::Training;
 
 use super::train::Tested;
 use super::{CliError, words};
-use crate::data::{Dataset, Label, Labels};
+use crate::data::{Label, Labels, Set, Source};
 use crate::export;
 use crate::report::{self, Confusion, FileFacts, Judged, ModelFacts, Pairs, PartFacts, Score, TrainingReport};
-use crate::spec::{Budget, Costs, Parts, Spec};
+use crate::spec::{Budget, Costs, Sets, Spec};
 use crate::train::Trained;
 
 /// What a finished run knows.
@@ -18,7 +18,7 @@ pub(super) struct Facts<'a> {
     pub(super) spec: &'a Spec,
     pub(super) costs: &'a Costs,
     pub(super) budget: Budget,
-    pub(super) parts: &'a Parts,
+    pub(super) parts: &'a Sets,
     pub(super) trained: &'a Trained,
     pub(super) tested: &'a Tested<'a>,
     pub(super) settings: &'a Training,
@@ -112,11 +112,12 @@ fn description(spec: &Spec, classes: &[String]) -> String {
     }
 }
 
-fn part(name: &str, set: &Dataset) -> PartFacts {
-    let class_counts = match &set.labels {
-        Labels::Class { .. } => set.class_counts().into_iter().map(|count| count as u64).collect(),
-        _ => Vec::new(),
-    };
+fn part(name: &str, set: &Set) -> PartFacts {
+    let mut class_counts = Vec::new();
+    if let Labels::Class { ids, names } = set.labels() {
+        class_counts.resize(names.len(), 0);
+        ids.iter().for_each(|&id| class_counts[id as usize] += 1);
+    }
     PartFacts { name: name.into(), samples: set.len() as u64, class_counts }
 }
 

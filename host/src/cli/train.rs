@@ -17,10 +17,11 @@ use super::report::Facts;
 use super::run_folder::{Lock, Metrics};
 use super::{CliError, outputs, words};
 use crate::Parameters;
-use crate::data::{Dataset, Source, Standardise};
+use crate::data::text::Tokenizer;
+use crate::data::{Set, Source, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
 use crate::simulate::{self, Options};
-use crate::spec::{DEVICES, Parts, Spec, class_names};
+use crate::spec::{DEVICES, Sets, Spec, class_names};
 use crate::train::{self, Checkpoint, DeviceChoice, EarlyStopping, Event, Job, Metric, Observer, Progress};
 
 /// Trains a model on this machine and writes the file for the device.
@@ -114,9 +115,12 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     let costs = spec.costs(Some(&spec.device.training))?;
     let budget = spec.budget(&super::plan::boards(None)?)?;
     spec.check_budget(&costs, &budget)?;
-    let raw = spec.load_parts()?;
+    let raw = spec.load_sets()?;
+    if raw.skipped > 0 {
+        writeln!(out, "left out {} files that can't be read", raw.skipped)?;
+    }
     spec.check_classes(&costs, &raw.train)?;
-    let standardise = spec.fit_standardise(&raw.train)?;
+    let standardise = spec.fit_sets(&raw)?;
     // Held to the end: what is written after the training is the run's too.
     let _lock = Lock::take(&folder)?;
     outputs::try_to_write(&file)?;
@@ -130,10 +134,14 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     let trained = run.learn(arguments, &raw, standardise.as_ref())?;
 
     let classes = class_names(&raw.train);
+    if let Some(tokenizer) = raw.tokenizer.as_ref().map(Tokenizer::to_json).transpose()?.flatten() {
+        export::write(&folder.join("tokenizer.json"), tokenizer.as_bytes())?;
+    }
+    let few = raw.train.spread(MOST_CALIBRATED)?;
     let parts = Trained {
         parameters: &trained.parameters,
         standardise: standardise.as_ref(),
-        samples: Some(&raw.train),
+        samples: Some(&few),
         classes: &classes,
     };
     let sealed = export::seal(&spec, &parts, Profile::Safetensors)?;
@@ -217,19 +225,12 @@ impl Run<'_> {
     fn learn(
         self,
         arguments: &Arguments,
-        raw: &Parts,
+        raw: &Sets,
         standardise: Option<&Standardise>,
     ) -> Result<train::Trained, CliError> {
         let Run { spec, settings, epochs, folder, metrics, name } = self;
-        let normalised = |set: &Dataset| -> Result<Dataset, CliError> {
-            let mut set = set.clone();
-            if let Some(standardise) = standardise {
-                standardise.apply(&mut set)?;
-            }
-            Ok(set)
-        };
-        let train_set = normalised(&raw.train)?;
-        let validation = raw.validation.as_ref().map(normalised).transpose()?;
+        let train_set = spec.augmented(&raw.train, standardise, settings.seed.into())?;
+        let validation = raw.validation.as_ref().map(|set| set.standardised(standardise)).transpose()?;
         let nodes = spec.host_nodes();
         let graph = Graph::new(Format::F32, spec.model.input, &nodes);
         let initial = arguments.from.as_deref().map(|path| parameters_of(path, spec)).transpose()?;
@@ -240,14 +241,14 @@ impl Run<'_> {
         }
         let job = Job {
             epochs,
-            validation: validation.as_ref().map(|set| set as &dyn Source),
+            validation: validation.as_ref().map(Set::source),
             seed: settings.seed.into(),
             device: device(arguments.device.as_deref().unwrap_or(spec.training.device))?,
             early_stopping: early_stopping(spec, validation.is_some())?,
             checkpoint: Some(Checkpoint { dir: folder.into(), every_epochs: 1 }),
             resume: arguments.resume,
             initial: initial.as_ref(),
-            ..Job::new(graph, settings, &train_set, &mut observers)
+            ..Job::new(graph, settings, train_set.source(), &mut observers)
         };
         Ok(train::train(job)?)
     }
@@ -290,27 +291,32 @@ fn real_file(spec: &Spec, trained: &Trained<'_>) -> Result<Bytes, CliError> {
     Ok(export::encode(&export)?)
 }
 
+/// Samples that scales are calibrated on, of a set that isn't in memory.
+const MOST_CALIBRATED: usize = 1024;
+/// Samples of a set that isn't in memory that the device is simulated on; the host's figures are of all.
+const MOST_SIMULATED: usize = 1000;
+
 /// The host's figures in f32 and the device's from the file, on raw samples of a part; each by its own loss.
 fn test<'a>(
     spec: &Spec,
     part: &'a str,
-    set: &Dataset,
+    set: &Set,
     parameters: &Parameters,
     standardise: Option<&Standardise>,
     sealed: &Bytes,
     file: &'a Path,
 ) -> Result<Tested<'a>, CliError> {
-    let mut normalised = set.clone();
-    if let Some(standardise) = standardise {
-        standardise.apply(&mut normalised)?;
-    }
+    let normalised = set.standardised(standardise)?;
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
-    let host = train::evaluate(graph, loss, parameters, &normalised, DeviceChoice::Cpu)?;
-    let simulation = simulate::run(spec, sealed, set, &Options::default())?;
-    let same = host.predicted.iter().zip(&simulation.predicted).filter(|(host, device)| host == device).count();
-    let agreement = host.accuracy.map(|_| same as f64 / set.len().max(1) as f64);
+    let host = train::evaluate(graph, loss, parameters, normalised.source(), DeviceChoice::Cpu)?;
+    let few = set.spread(MOST_SIMULATED)?;
+    let simulation = simulate::run(spec, sealed, &few, &Options::default())?;
+    // The first and others evenly spread, as `spread` takes them.
+    let same = |(i, device): &(usize, &u32)| host.predicted.get(i * set.len() / few.len().max(1)) == Some(*device);
+    let same = simulation.predicted.iter().enumerate().filter(same).count();
+    let agreement = host.accuracy.map(|_| same as f64 / few.len().max(1) as f64);
     let device = simulation.report;
     Ok(Tested {
         event: "tested",

@@ -137,7 +137,7 @@ mod tests {
         hundred.read(Draw { indices: &[1], epoch: None }, &mut out).unwrap();
         assert_eq!((out[0], hundred.labels().clone()), (1.0, hundred.labels().select(&[0, 1])));
         let text = Cifar::Ten.open(&[test.unwrap()], 1.0).unwrap_err().to_string();
-        assert!(text.contains("byte 3073: expected whole records") && text.contains("found 6148 bytes"), "{text}");
+        assert!(text.contains("byte 6146: expected whole records") && text.contains("found 6148 bytes"), "{text}");
         let mut wrong = records(1, 1);
         wrong[0] = 10;
         std::fs::write(folder.join("data_batch_1.bin"), wrong).unwrap();

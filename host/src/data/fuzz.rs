@@ -10,7 +10,7 @@ const CSV: &[u8] =
     b"recording,person,label,x,y\n1,ann,walk,0.5,1\n1,ann,still,2,3e4\n2,\"b\"\"ob\",walk,-4,5\n2,bob,walk,4,NA\n";
 
 /// Case `number` made from `seed_file`: 1 to 8 edits, or for every 16th case nothing but random bytes.
-fn case(seed_file: &[u8], number: u64) -> Vec<u8> {
+pub(super) fn case(seed_file: &[u8], number: u64) -> Vec<u8> {
     let random = |index: u64| hash(number, index);
     if number.is_multiple_of(16) {
         let len = random(0) % 300;

@@ -6,6 +6,11 @@
 //! csv::read, npz::read, idx::read  ->  split  ->  windows  ->  Standardise::fit (first part), apply (all parts)
 //! ```
 //!
+//! What is too large for memory, or is decoded, is a [`Source`] instead: samples by index, read as they are drawn. Pictures
+//! ([`images`], [`cifar`]), sounds ([`audio`]), token windows ([`text`]), arrays on disk ([`disk`]) and packed tables
+//! ([`pack`]) are sources; [`Set`] holds either kind, and a part of one, its standardisation and its [`augment`]ation are
+//! sources laid over it.
+//!
 //! A recording is read as rows (shape `[channels]`), split while it is still rows, and only then cut into windows (shape
 //! `[channels, length]`): so no window can hold rows of both parts. Each sample keeps its [`Origin`] and the values of the
 //! group columns (person, wrist, …), and a window is made of consecutive rows of one recording with equal group values
@@ -49,6 +54,8 @@ mod error;
 pub mod folder;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod fuzz_media;
 pub mod idx;
 pub mod images;
 pub mod npy;
@@ -59,6 +66,7 @@ pub mod random;
 mod records;
 mod row_reader;
 mod set;
+pub mod sheet;
 mod source;
 mod spec;
 pub mod split;

@@ -157,18 +157,18 @@ impl Source for Records {
             };
             let at = file.start + (index as u64) * stride as u64 + skip as u64;
             file.file.read(at, &mut record)?;
-            for (place, (out, bytes)) in out.iter_mut().zip(record.chunks_exact(element.size)).enumerate() {
-                let value = element.number(bytes);
-                if !value.is_finite() {
-                    return Err(DataError::Format {
-                        file: file.file.name.clone(),
-                        at: at + (place * element.size) as u64,
-                        expected: "finite numbers",
-                        found: value.to_string(),
-                        help: "mend or remove the sample",
-                    });
-                }
-                *out = value * scale;
+            element.numbers(&record, out);
+            if let Some(place) = out.iter().position(|value| !value.is_finite()) {
+                return Err(DataError::Format {
+                    file: file.file.name.clone(),
+                    at: at + (place * element.size) as u64,
+                    expected: "finite numbers",
+                    found: out[place].to_string(),
+                    help: "mend or remove the sample",
+                });
+            }
+            if scale != 1.0 {
+                out.iter_mut().for_each(|x| *x *= scale);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use emberlite::plan::{PlanError, PlanErrorKind, Training, check_budget};
 use serde::Serialize;
 
 use super::{Board, HostPlan, Spec, SpecError};
-use crate::data::{Dataset, Labels};
+use crate::data::{Labels, Source};
 
 /// The costs of a plan. Bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -188,8 +188,8 @@ impl Spec {
     ///
     /// # Errors
     /// [`SpecError`] at the last layer.
-    pub fn check_classes(&self, costs: &Costs, samples: &Dataset) -> Result<(), SpecError> {
-        let Labels::Class { names, .. } = &samples.labels else { return Ok(()) };
+    pub fn check_classes(&self, costs: &Costs, samples: &dyn Source) -> Result<(), SpecError> {
+        let Labels::Class { names, .. } = samples.labels() else { return Ok(()) };
         let (classes, outputs) = (names.len() as u32, costs.plan.summary.outputs);
         // One output says one of two classes by its sign.
         let by_sign = classes == 2 && outputs == 1 && !self.training.settings.loss.takes_class();

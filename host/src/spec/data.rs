@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::SpecError;
+use super::media::{Media, media};
 use super::section::{Section, Value};
 use crate::data::{CsvSpec, Label, Missing, Rule, Window, WindowLabel};
 
@@ -21,7 +22,16 @@ pub struct DataSpec {
     pub scale: f32,
     /// Whether the host fits mean and deviation of each channel on the training part.
     pub standardise: bool,
+    /// Whether files are read as samples are needed, not loaded whole; of pictures, sounds and corpora that is so anyway.
+    pub stream: bool,
     pub(super) lines: DataLines,
+}
+
+impl DataSpec {
+    /// Whether samples are read as they are needed.
+    pub fn is_lazy(&self) -> bool {
+        self.stream || matches!(self.files, Files::Media(_))
+    }
 }
 
 /// Where errors point that appear once the files are read.
@@ -59,6 +69,8 @@ pub enum Files {
         /// Class numbers.
         labels: PathBuf,
     },
+    /// Pictures, sounds or text.
+    Media(Media),
 }
 
 impl Files {
@@ -68,7 +80,7 @@ impl Files {
         match self {
             Files::Csv { spec, .. } => &spec.label,
             Files::Npz { label, .. } => label,
-            Files::Idx { .. } => CLASS,
+            Files::Idx { .. } | Files::Media(_) => CLASS,
         }
     }
 }
@@ -108,8 +120,9 @@ pub(super) fn data(
     let files = files(&mut section, base, None)?;
     let read = |value: Option<Value<'_>>| value.map(|value| part(value, base, &files, window.is_some())).transpose();
     let (validation, test) = (read(validation)?, read(test)?);
+    let stream = section.take("stream").map_or(Ok(false), |value| value.flag())?;
     section.finish()?;
-    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, standardise: true, lines };
+    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, standardise: true, stream, lines };
     if let Some(mut section) = preprocessing {
         if let Some(value) = section.take("standardise") {
             spec.standardise = value.flag()?;
@@ -127,6 +140,15 @@ pub(super) fn data(
 
 /// The files of a section; a part's columns and arrays are those of `whole`.
 fn files(section: &mut Section<'_>, base: &Path, whole: Option<&Files>) -> Result<Files, SpecError> {
+    let whole_media = match whole {
+        Some(Files::Media(media)) => Some(media),
+        _ => None,
+    };
+    if (whole.is_none() || whole_media.is_some())
+        && let Some(media) = media(section, base, whole_media)?
+    {
+        return Ok(Files::Media(media));
+    }
     if let Some(images) = section.take("images") {
         let images = base.join(images.string("the path of an IDX file")?);
         let labels = section.need("labels", "the path of the IDX file of class numbers")?;
@@ -144,7 +166,11 @@ fn files(section: &mut Section<'_>, base: &Path, whole: Option<&Files>) -> Resul
         (Some(_), Some(value)) => return Err(value.error("give `file` or `files`, not both".into())),
         (None, None) => {
             return Err(
-                section.error("`file` is missing; give a CSV or NPZ file, or `images` and `labels` (IDX)".into())
+                section.error(
+                    "`file` is missing; give a CSV or NPZ file, `images` and `labels` (IDX), or one of image_folder, cifar10, \
+                     cifar100, audio_folder, text_folder and corpus"
+                        .into(),
+                )
             );
         }
     };

@@ -1,7 +1,7 @@
 //! From `[data]` to sets of raw samples.
 
-use super::{DataSpec, Files, ModelSpec, Part, Spec, SpecError};
-use crate::data::{CsvSpec, DataError, Dataset, Label, Labels, csv, idx, npz, split, windows};
+use super::{DataSpec, Files, ModelSpec, Part, Sets, Spec, SpecError};
+use crate::data::{CsvSpec, DataError, Dataset, Label, Labels, Set, Source, csv, idx, npz, split, windows};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -15,6 +15,9 @@ pub struct Parts {
     /// What the result is judged with.
     pub test: Option<Dataset>,
 }
+
+/// Samples of a part that may be read into memory where all of them are needed at once.
+const MOST_BYTES: u64 = 1 << 32;
 
 /// Why the samples can't be had.
 #[derive(Debug, Error)]
@@ -43,6 +46,12 @@ impl Spec {
     /// [`LoadError`]: the file, line and column of a cell, or the line of the spec that doesn't fit the data.
     pub fn load_parts(&self) -> Result<Parts, LoadError> {
         let data = self.need_data()?;
+        if data.is_lazy() {
+            let Sets { train, validation, test, .. } = self.load_lazy(data)?;
+            let read = |set: Set| set.into_memory(MOST_BYTES);
+            let (validation, test) = (validation.map(read).transpose()?, test.map(read).transpose()?);
+            return Ok(Parts { train: read(train)?, validation, test });
+        }
         let rows = read(&data.files, data.scale)?;
         // The classes of all rows are the model's, whatever part they are in.
         let classes = class_names(&rows);
@@ -55,6 +64,20 @@ impl Spec {
             validation: validation.map(finish).transpose()?,
             test: test.map(finish).transpose()?,
         })
+    }
+
+    /// The same, but what needn't be in memory isn't: pictures, sounds, corpora, and with `stream = true` other files.
+    ///
+    /// # Errors
+    /// As [`Spec::load_parts`].
+    pub fn load_sets(&self) -> Result<Sets, LoadError> {
+        let data = self.need_data()?;
+        if data.is_lazy() {
+            return self.load_lazy(data);
+        }
+        let Parts { train, validation, test } = self.load_parts()?;
+        let (validation, test) = (validation.map(Set::Memory), test.map(Set::Memory));
+        Ok(Sets { train: Set::Memory(train), validation, test, tokenizer: None, skipped: 0 })
     }
 
     /// Reads one file of samples as `[data]` describes its kind; windows are cut, nothing is divided. `classes` are used
@@ -70,6 +93,11 @@ impl Spec {
                 Files::Npz { path: path.into(), features: features.clone(), label: label.clone() }
             }
             Files::Csv { spec, .. } => Files::Csv { paths, spec: with_classes(spec, classes) },
+            Files::Media(_) => {
+                let message =
+                    "one file can't stand in for a set of pictures, sounds or text; choose a part of the set instead";
+                return Err(self.error(data.lines.section, message.into()).into());
+            }
             Files::Idx { .. } => {
                 let message = "an IDX set is two files, so one can't stand in for it; choose a part of the set instead";
                 return Err(self.error(data.lines.section, message.into()).into());
@@ -146,6 +174,14 @@ fn read(files: &Files, scale: f32) -> Result<Dataset, DataError> {
         Files::Csv { paths, spec } => csv::read_all::<PathBuf>(paths, spec)?,
         Files::Npz { path, features, label } => npz::read(path, features, label)?,
         Files::Idx { images, labels } => idx::read_images(images, labels)?,
+        Files::Media(media) => {
+            return Err(DataError::Mismatch {
+                what: media.words(),
+                expected: "files of records".into(),
+                found: "others".into(),
+                help: "give files of the same kind everywhere in [data]",
+            });
+        }
     };
     if scale != 1.0 {
         set.features.iter_mut().for_each(|x| *x *= scale);
@@ -154,8 +190,8 @@ fn read(files: &Files, scale: f32) -> Result<Dataset, DataError> {
 }
 
 /// The class names of a set; none where there are no classes.
-pub fn class_names(set: &Dataset) -> Vec<String> {
-    match &set.labels {
+pub fn class_names<S: Source + ?Sized>(set: &S) -> Vec<String> {
+    match set.labels() {
         Labels::Class { names, .. } => names.clone(),
         _ => Vec::new(),
     }

@@ -4,7 +4,7 @@
 //! name = "digits"
 //!
 //! [data]
-//! file = "digits.csv"                 # or files = […], images = … and labels = … (IDX)
+//! file = "digits.csv"                 # or files = […], images = … and labels = … (IDX); pictures, sounds and text: [`Media`]
 //! label = { class = "digit" }
 //! groups = ["writer"]
 //! test = { by = "group", columns = ["writer"], share = 0.2 }
@@ -24,6 +24,9 @@
 //! ram = "16 KiB"
 //! training = { optimizer = { name = "sgd", learning_rate = 0.01 } }
 //! ```
+//!
+//! `stream = true` in `[data]` reads IDX, NPZ (not compressed) and CSV as samples are needed, for sets larger than memory; a
+//! table is packed once into a file beside it. `[augmentation]` is described with [`AugmentationSpec`].
 //!
 //! Operations and attributes have the names of [`emberlite::graph`]; the same numbers give the same [`Graph`]. Every error
 //! says file, line, what was expected, what was found and what to do; an unknown key is an error, since a misspelt setting
@@ -47,6 +50,7 @@
 //! # Ok::<(), emberlite_host::spec::SpecError>(())
 //! ```
 
+mod augmentation;
 mod costs;
 mod data;
 mod device;
@@ -54,9 +58,12 @@ mod error;
 mod fixed;
 mod layers;
 mod load;
+mod load_media;
+mod media;
 mod section;
 mod training;
 
+pub use augmentation::AugmentationSpec;
 pub use costs::{Budget, Costs, LayerCosts};
 pub use data::{DataSpec, Files, Part};
 pub use device::DeviceSpec;
@@ -64,6 +71,8 @@ pub use error::SpecError;
 pub use fixed::for_device;
 pub use layers::ModelSpec;
 pub use load::{LoadError, Parts, class_names};
+pub use load_media::Sets;
+pub use media::Media;
 pub use training::{DEVICES, EarlyStopping, HostTraining, MONITORS};
 
 use emberlite::graph::{Graph, MAX_NODES, Node, Update};
@@ -81,6 +90,8 @@ pub struct Spec {
     pub name: String,
     /// The samples; a spec without any can be planned, exported and inspected.
     pub data: Option<DataSpec>,
+    /// What happens to the samples of the training part in each epoch.
+    pub augmentation: Option<AugmentationSpec>,
     /// The model.
     pub model: ModelSpec,
     /// How the host trains.
@@ -140,6 +151,12 @@ impl Spec {
                 None
             }
         };
+        let augmentation = root.take("augmentation").map(|value| value.section(table)).transpose()?;
+        let augmentation = augmentation.map(augmentation::augmentation).transpose()?;
+        if let (Some(augmentation), None) = (&augmentation, &data) {
+            let message = "`augmentation`: without `[data]` there is nothing to change; remove it".into();
+            return Err(SpecError { file: file.into(), line: augmentation.line, message });
+        }
         let model = root.need("model", "`[model]` with `input` and `layers`")?;
         let model = layers::model(model.section(table)?)?;
         let (nodes, layers) = fixed::device_nodes(&model).map_err(|(layer, message)| {
@@ -159,7 +176,7 @@ impl Spec {
         let section = root.take("device").map(|value| value.section(table)).transpose()?;
         let device = device::device(section, &training.settings, line)?;
         root.finish()?;
-        Ok(Spec { name, data, model, training, device, file: file.into(), nodes, layers })
+        Ok(Spec { name, data, augmentation, model, training, device, file: file.into(), nodes, layers })
     }
 
     /// The model as the device has it: in fixed16 without batch norm and dropout, see [`for_device`].

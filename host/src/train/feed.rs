@@ -54,21 +54,29 @@ mod tests {
     use emberlite::graph::{Graph, Shape, linear};
     use emberlite::loss::Loss;
     use emberlite::number::Format;
-    use std::sync::Mutex;
-    use std::time::{Duration, Instant};
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
 
-    /// Sample `i` is the number `i`; takes its time, and fails at one.
+    /// Sample `i` is the number `i`; one may be broken.
     struct Slow {
         labels: Labels,
-        wait: Duration,
         broken: Option<usize>,
-        read: Mutex<Vec<Instant>>,
+        /// Readings that are done.
+        done: Mutex<usize>,
+        changed: Condvar,
     }
 
     impl Slow {
-        fn new(len: usize, wait: u64, broken: Option<usize>) -> Self {
+        fn new(len: usize, broken: Option<usize>) -> Self {
             let labels = Labels::Value(vec![0.0; len]);
-            Slow { labels, wait: Duration::from_millis(wait), broken, read: Mutex::default() }
+            Slow { labels, broken, done: Mutex::default(), changed: Condvar::new() }
+        }
+
+        /// Waits until so many readings are done; false if that takes too long.
+        fn wait_for(&self, readings: usize) -> bool {
+            let done = self.done.lock().unwrap();
+            let waited = self.changed.wait_timeout_while(done, Duration::from_secs(20), |done| *done < readings);
+            !waited.unwrap().1.timed_out()
         }
     }
 
@@ -83,7 +91,6 @@ mod tests {
             &self.labels
         }
         fn read(&self, draw: Draw<'_>, out: &mut [f32]) -> Result<(), DataError> {
-            thread::sleep(self.wait);
             for (&index, out) in draw.indices.iter().zip(out) {
                 if Some(index) == self.broken {
                     let found = "damage".into();
@@ -92,7 +99,8 @@ mod tests {
                 }
                 *out = index as f32;
             }
-            self.read.lock().unwrap().push(Instant::now());
+            *self.done.lock().unwrap() += 1;
+            self.changed.notify_all();
             Ok(())
         }
     }
@@ -108,14 +116,14 @@ mod tests {
     #[test]
     fn batches_come_in_order_and_a_broken_one_ends_them() {
         let mut seen = Vec::new();
-        let error = run(&Slow::new(9, 0, Some(5)), |first, read| {
+        let error = run(&Slow::new(9, Some(5)), |first, read| {
             seen.push((first, read.len()));
             Ok(())
         });
         assert_eq!(seen, [(0, 2), (2, 2)]);
         assert_eq!(error.unwrap_err().to_string(), "5.png: byte 0: expected a picture, found damage; mend it");
         let mut seen = Vec::new();
-        let slow = Slow::new(9, 0, None);
+        let slow = Slow::new(9, None);
         run(&slow, |first, read| {
             seen.push((first, read.len()));
             Ok(())
@@ -126,29 +134,26 @@ mod tests {
 
     #[test]
     fn work_that_fails_ends_the_reading() {
-        let slow = Slow::new(2000, 0, None);
+        let slow = Slow::new(2000, None);
         let fail = || DataError::TooLarge { file: "x".into(), limit: 1 };
         assert!(run(&slow, |first, _| if first == 4 { Err(fail()) } else { Ok(()) }).is_err());
         // Three were worked on, and three more and one in hand are all that may be read.
-        assert!(slow.read.lock().unwrap().len() <= 3 + AHEAD + 1);
+        assert!(*slow.done.lock().unwrap() <= 3 + AHEAD + 1);
     }
 
-    /// Each batch takes 10 ms to read and 10 ms to work on: one after the other that is 20 ms a batch, overlapped 10.
+    /// Work on a batch ends only when the next one has been read: one after the other would never end.
     #[test]
     fn reading_and_working_overlap() {
-        let slow = Slow::new(40, 10, None);
-        let mut worked = Vec::new();
-        run(&slow, |_, _| {
-            let start = Instant::now();
-            thread::sleep(Duration::from_millis(10));
-            worked.push((start, Instant::now()));
+        let slow = Slow::new(40, None);
+        run(&slow, |first, _| {
+            let batch = first / 2;
+            assert!(
+                batch == 19 || slow.wait_for(batch + 2),
+                "batch {} isn't read while {batch} is worked on",
+                batch + 1
+            );
             Ok(())
         })
         .unwrap();
-        // Not by the clock, which a busy machine bends: a reading ended within the time of some work.
-        let read = slow.read.lock().unwrap();
-        let during = |(start, end): &&(Instant, Instant)| read.iter().any(|at| start < at && at < end);
-        let overlapped = worked.iter().filter(during).count();
-        assert!(overlapped >= worked.len() / 2, "in {overlapped} of {} batches", worked.len());
     }
 }

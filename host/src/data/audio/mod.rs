@@ -10,6 +10,9 @@ mod wav;
 pub use spectrum::{Mel, Scale, Spectrum};
 pub use wav::{Wave, parse, read};
 
+#[cfg(test)]
+pub(in crate::data) use wav::tests;
+
 use super::dataset::Labels;
 use super::error::DataError;
 use super::folder::Listing;

@@ -38,7 +38,14 @@ impl Picture<'_> {
     pub(super) fn turn(&mut self, degrees: f64, zoom: f64) {
         let (height, width) = (self.height, self.width);
         let (middle_x, middle_y) = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);
-        let (sin, cos) = degrees.to_radians().sin_cos();
+        // Quarter turns must be exact, and π isn't.
+        let (sin, cos) = match degrees.rem_euclid(360.0) {
+            0.0 => (0.0, 1.0),
+            90.0 => (1.0, 0.0),
+            180.0 => (0.0, -1.0),
+            270.0 => (-1.0, 0.0),
+            other => other.to_radians().sin_cos(),
+        };
         for plane in self.planes() {
             let from = plane.to_vec();
             let at = |x: i64, y: i64| {

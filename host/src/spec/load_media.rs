@@ -1,0 +1,417 @@
+//! From `[data]` to sets that are read as they are needed: pictures, sounds, text, and files too large for memory.
+
+use super::{DataSpec, Files, LoadError, Media, Part, Spec};
+use crate::data::audio::{SOUNDS, Sounds};
+use crate::data::augment::Augmented;
+use crate::data::folder::{self, Listing};
+use crate::data::images::{Images, PICTURES};
+use crate::data::picture::Format;
+use crate::data::text::{self, Corpus, Method, Texts, TokenWindows, Tokenizer};
+use crate::data::{DataError, Dataset, Labels, Origin, Set, Source, Split, Standardise, disk, fit_stream, pack};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Samples by their use, in memory or not; of the model's input shape, not standardised, not augmented.
+#[derive(Clone, Debug)]
+pub struct Sets {
+    /// What is trained with.
+    pub train: Set,
+    /// What training is watched with.
+    pub validation: Option<Set>,
+    /// What the result is judged with.
+    pub test: Option<Set>,
+    /// What made tokens of text, trained on the training part.
+    pub tokenizer: Option<Tokenizer>,
+    /// Files that couldn't be read and were left out.
+    pub skipped: usize,
+}
+
+/// Two or three parts before they are samples.
+struct Divided<T> {
+    train: T,
+    validation: Option<T>,
+    test: Option<T>,
+}
+
+impl<T> Divided<T> {
+    fn map<U>(self, mut make: impl FnMut(T) -> Result<U, LoadError>) -> Result<Divided<U>, LoadError> {
+        Ok(Divided {
+            train: make(self.train)?,
+            validation: self.validation.map(&mut make).transpose()?,
+            test: self.test.map(&mut make).transpose()?,
+        })
+    }
+}
+
+impl Divided<Set> {
+    fn sets(self) -> Sets {
+        let Divided { train, validation, test } = self;
+        Sets { train, validation, test, tokenizer: None, skipped: 0 }
+    }
+}
+
+impl Spec {
+    /// Fits the constants that raw samples are normalised with; `None` where `[preprocessing]` says not to, and for tokens,
+    /// which are names and not amounts.
+    ///
+    /// # Errors
+    /// [`DataError`] for an empty set, or a sample that can't be read.
+    pub fn fit_sets(&self, sets: &Sets) -> Result<Option<Standardise>, DataError> {
+        if sets.tokenizer.is_some() {
+            return Ok(None);
+        }
+        match &sets.train {
+            Set::Memory(train) => self.fit_standardise(train),
+            Set::Stream(train) if self.data.as_ref().is_some_and(|data| data.standardise) => {
+                fit_stream(train.as_ref()).map(Some)
+            }
+            Set::Stream(_) => Ok(None),
+        }
+    }
+
+    /// The training part as it is learnt from: augmented, where `[augmentation]` says so, and standardised.
+    ///
+    /// # Errors
+    /// [`SpecError`] at the line of a change that isn't for such samples.
+    pub fn augmented(&self, train: &Set, standardise: Option<&Standardise>, seed: u64) -> Result<Set, LoadError> {
+        let Some(augmentation) = &self.augmentation else { return Ok(train.standardised(standardise)?) };
+        let (shape, labels) = (train.shape(), train.labels());
+        if let Some((name, expected)) = augmentation.changes.wrong(shape, labels) {
+            let message = format!("`augmentation.{name}`: expected {expected}; the samples have shape {shape:?}");
+            return Err(self.error(augmentation.line_of(name), message).into());
+        }
+        let source: Arc<dyn Source> = match train {
+            Set::Memory(set) => Arc::new(set.clone()),
+            Set::Stream(source) => Arc::clone(source),
+        };
+        let augmented = Augmented::new(source, augmentation.changes.clone(), seed)?;
+        Ok(Set::stream(augmented).standardised(standardise)?)
+    }
+
+    /// The parts of media, or of files that aren't loaded whole.
+    pub(super) fn load_lazy(&self, data: &DataSpec) -> Result<Sets, LoadError> {
+        let Files::Media(media) = &data.files else { return self.load_streams(data) };
+        match media {
+            Media::Images { folder, resize, unreadable, cache, classes } => {
+                let [channels, height, width] = self.dims("pictures: [channels, height, width]")?;
+                if channels != 1 && channels != 3 {
+                    let message = format!("`model.input`: {channels} channels; pictures have 1 (grey) or 3 (RGB)");
+                    return Err(self.error(self.model.input_line, message).into());
+                }
+                let format = Format { channels, height, width, resize: *resize };
+                let mut skipped = 0;
+                let sets = self.listings(data, folder, &PICTURES, classes)?.map(|listing| {
+                    let images = Images::new(listing, format, data.scale, *cache, *unreadable)?;
+                    skipped += images.skipped;
+                    Ok(Set::stream(images))
+                })?;
+                Ok(Sets { skipped, ..sets.sets() })
+            }
+            Media::Cifar { kind, folder } => {
+                let (train, test) = kind.files(folder)?;
+                let train = Set::stream(self.shaped(kind.open(&train, data.scale)?)?);
+                let test =
+                    test.map(|path| Ok::<_, LoadError>(Set::stream(self.shaped(kind.open(&[path], data.scale)?)?)));
+                let own = |path: &Media| match path {
+                    Media::Cifar { folder, .. } => {
+                        let (files, _) = kind.files(folder)?;
+                        Ok(Set::stream(self.shaped(kind.open(&files, data.scale)?)?))
+                    }
+                    _ => Err(self.error(data.lines.section, "must be files of the same kind".into()).into()),
+                };
+                Ok(self.divide(data, train, None, test.transpose()?, own)?.sets())
+            }
+            Media::Sounds { folder, rate, seconds, transform, classes } => {
+                let [bands, frames] = self.dims("sounds: [mels or coefficients, frames], or [1, samples]")?;
+                let length = (seconds * f64::from(*rate)).round() as usize;
+                let sets = self.listings(data, folder, &SOUNDS, classes)?.map(|listing| {
+                    let sounds = Sounds::new(listing, *rate, length, transform)?;
+                    if sounds.shape() != [bands, frames] {
+                        let found = sounds.shape();
+                        let message = format!(
+                            "`model.input`: the model takes [{bands}, {frames}], a clip of {seconds} s gives {found:?}; \
+                             change the input or the transform"
+                        );
+                        return Err(self.error(self.model.input_line, message).into());
+                    }
+                    Ok(Set::stream(sounds))
+                })?;
+                Ok(sets.sets())
+            }
+            Media::Texts { folder, tokenizer, classes } => {
+                let parts = self.listings(data, folder, &["txt"], classes)?;
+                self.texts(parts.map(|listing| Ok(text::read_folder(&listing)?))?, tokenizer)
+            }
+            Media::TextTable { path, text, class, tokenizer, classes } => {
+                let all = text::read_csv(path, text, class, classes)?;
+                let Labels::Class { names, .. } = all.labels.clone() else { return self.texts_without_classes(data) };
+                let own = |media: &Media| match media {
+                    Media::TextTable { path, .. } => Ok(text::read_csv(path, text, class, &names)?),
+                    _ => Err(self.error(data.lines.section, "must be files of the same kind".into()).into()),
+                };
+                self.texts(self.divide(data, all, None, None, own)?, tokenizer)
+            }
+            Media::Corpus { paths, tokenizer, stride } => self.corpus(data, paths, tokenizer, *stride),
+        }
+    }
+
+    fn texts_without_classes(&self, data: &DataSpec) -> Result<Sets, LoadError> {
+        Err(self.error(data.lines.section, "texts need classes".into()).into())
+    }
+
+    /// Files in class folders, by their part: those of the folder's own sub-folders, or as the rules say.
+    fn listings(
+        &self,
+        data: &DataSpec,
+        folder: &Path,
+        extensions: &[&str],
+        classes: &[String],
+    ) -> Result<Divided<Listing>, LoadError> {
+        let folder::Parts { train, validation, test } = folder::list(folder, extensions, classes)?;
+        let names = train.names.clone();
+        let own = |media: &Media| match media.paths()[..] {
+            [path] => Ok(folder::one(path, extensions, &names)?),
+            _ => Err(self.error(data.lines.section, "must be one folder".into()).into()),
+        };
+        self.divide(data, train, validation, test, own)
+    }
+
+    /// Divides by the rules of `[data]`; what the set brings itself is its own part, and a rule for it is a mistake.
+    fn divide<T: Divisible>(
+        &self,
+        data: &DataSpec,
+        all: T,
+        validation: Option<T>,
+        test: Option<T>,
+        own: impl Fn(&Media) -> Result<T, LoadError>,
+    ) -> Result<Divided<T>, LoadError> {
+        let mut rest = all;
+        let mut held = |part: &Option<Part>, (name, line): (&str, u32), brought: Option<T>| -> Result<_, LoadError> {
+            let failed = |error: DataError| self.error(line, format!("`data.{name}`: {error}"));
+            let rule = match (part, brought) {
+                (None, brought) => return Ok(brought),
+                (Some(_), Some(_)) => {
+                    let message = format!("`data.{name}`: the set has a {name} part of its own; remove one of the two");
+                    return Err(self.error(line, message).into());
+                }
+                (Some(Part::Files(Files::Media(media))), None) => return own(media).map(Some),
+                (Some(Part::Files(_)), None) => {
+                    let message = format!("`data.{name}`: must be files of the same kind");
+                    return Err(self.error(line, message).into());
+                }
+                (Some(rule), None) => rule,
+            };
+            let (part, kept) = split(rule, rest.all_labels(), rest.count()).map_err(failed)?;
+            let first = rest.part(&part)?;
+            rest = rest.part(&kept)?;
+            Ok(Some(first))
+        };
+        let test = held(&data.test, ("test", data.lines.test), test)?;
+        let validation = held(&data.validation, ("validation", data.lines.validation), validation)?;
+        Ok(Divided { train: rest, validation, test })
+    }
+
+    /// Tokens of texts in memory, four bytes each.
+    fn texts(&self, parts: Divided<Texts>, method: &Method) -> Result<Sets, LoadError> {
+        let [length] = self.dims("texts: [length] in tokens")?;
+        let tokenizer = Tokenizer::train(method, &parts.train.texts)?;
+        let sets = parts.map(|texts| Ok(Set::Memory(texts.samples(&tokenizer, length)?)))?;
+        Ok(Sets { tokenizer: Some(tokenizer), ..sets.sets() })
+    }
+
+    /// Windows of a corpus. Parts are cut from its ends before windows, so that no token is in two.
+    fn corpus(
+        &self,
+        data: &DataSpec,
+        paths: &[PathBuf],
+        method: &Method,
+        stride: Option<usize>,
+    ) -> Result<Sets, LoadError> {
+        let [length] = self.dims("a corpus: [length] in tokens")?;
+        let stride = stride.unwrap_or(length);
+        // A tokenizer is trained on what is trained on: shares are of characters there, of tokens below.
+        let tokenizer = match method {
+            Method::Byte | Method::File(_) => Tokenizer::train::<&str>(method, &[])?,
+            _ => {
+                let whole: String = paths.iter().map(|path| text::read_text(path)).collect::<Result<_, _>>()?;
+                let (from, to) = self.ends(data, whole.len() as u64)?;
+                let edge = |at: u64| (0..=at as usize).rev().find(|&at| whole.is_char_boundary(at)).unwrap_or(0);
+                Tokenizer::train(method, &[&whole[edge(from)..edge(to)]])?
+            }
+        };
+        let corpus = Corpus::open(paths, &tokenizer)?;
+        let (from, to) = self.ends(data, corpus.len())?;
+        let windows = |corpus: &Corpus, range| -> Result<Set, LoadError> {
+            Ok(Set::stream(TokenWindows::new(corpus.clone(), range, length, stride, &tokenizer)?))
+        };
+        let part = |part: &Option<Part>, range: std::ops::Range<u64>| match part {
+            None => Ok(None),
+            Some(Part::Files(Files::Media(Media::Corpus { paths, .. }))) => {
+                let own = Corpus::open(paths, &tokenizer)?;
+                let all = 0..own.len();
+                windows(&own, all).map(Some)
+            }
+            Some(_) => windows(&corpus, range).map(Some),
+        };
+        // The validation part lies before the test part where both are tails, after it where both are heads.
+        let at_end = |part: &Option<Part>| matches!(part, Some(Part::Tail { .. }));
+        let (test_share, validation_share) = self.shares(data, corpus.len())?;
+        let test = match at_end(&data.test) {
+            true => corpus.len() - test_share..corpus.len(),
+            false => 0..test_share,
+        };
+        let validation = match at_end(&data.validation) {
+            true => to..to + validation_share,
+            false => from - validation_share..from,
+        };
+        Ok(Sets {
+            train: windows(&corpus, from..to)?,
+            validation: part(&data.validation, validation)?,
+            test: part(&data.test, test)?,
+            tokenizer: Some(tokenizer.clone()),
+            skipped: 0,
+        })
+    }
+
+    /// Of `len` tokens those of the test and the validation part.
+    fn shares(&self, data: &DataSpec, len: u64) -> Result<(u64, u64), LoadError> {
+        let share = |part: &Option<Part>, (name, line): (&str, u32), of: u64| -> Result<u64, LoadError> {
+            match part {
+                None | Some(Part::Files(_)) => Ok(0),
+                Some(Part::Tail { share } | Part::Rule(crate::data::Rule::Head { share })) => {
+                    Ok((of as f64 * share) as u64)
+                }
+                Some(_) => {
+                    let message = format!(
+                        "`data.{name}`: a corpus is divided by head or tail, since any other rule would put neighbouring \
+                         windows into both parts"
+                    );
+                    Err(self.error(line, message).into())
+                }
+            }
+        };
+        let test = share(&data.test, ("test", data.lines.test), len)?;
+        let validation = share(&data.validation, ("validation", data.lines.validation), len - test)?;
+        Ok((test, validation))
+    }
+
+    /// Where the training part starts and ends.
+    fn ends(&self, data: &DataSpec, len: u64) -> Result<(u64, u64), LoadError> {
+        let (test, validation) = self.shares(data, len)?;
+        let head = |part: &Option<Part>, share| if matches!(part, Some(Part::Rule(_))) { share } else { 0 };
+        let from = head(&data.test, test) + head(&data.validation, validation);
+        Ok((from, from + len - test - validation))
+    }
+
+    /// Files of records: IDX, NPZ, and tables once they are packed.
+    fn load_streams(&self, data: &DataSpec) -> Result<Sets, LoadError> {
+        if data.window.is_some() {
+            let message = "`data.window`: a stream has no windows; cut them when the file is made, or leave out stream";
+            return Err(self.error(data.lines.window, message.into()).into());
+        }
+        let open = |files: &Files| -> Result<Set, LoadError> {
+            let records = match files {
+                Files::Idx { images, labels } => disk::idx_images(images, labels, data.scale)?,
+                Files::Npz { path, features, label } => disk::npz(path, features, label, data.scale)?,
+                Files::Csv { paths, spec } => {
+                    let beside = paths.first().map_or_else(PathBuf::new, |path| path.with_extension("pack"));
+                    pack::csv(paths, spec, &beside, data.scale)?
+                }
+                Files::Media(_) => {
+                    return Err(self.error(data.lines.section, "must be files of records".into()).into());
+                }
+            };
+            Ok(Set::stream(self.shaped(records)?))
+        };
+        let own = |part: &Option<Part>| match part {
+            Some(Part::Files(files)) => open(files).map(Some),
+            _ => Ok(None),
+        };
+        let (validation, test) = (own(&data.validation)?, own(&data.test)?);
+        let rules = |part: &Option<Part>| part.clone().filter(|part| !matches!(part, Part::Files(_)));
+        let by_rule = DataSpec { validation: rules(&data.validation), test: rules(&data.test), ..data.clone() };
+        let none = |_: &Media| Err(self.error(data.lines.section, "must be files of records".into()).into());
+        Ok(self.divide(&by_rule, open(&data.files)?, validation, test, none)?.sets())
+    }
+
+    /// Records of the model's input shape.
+    fn shaped(&self, records: crate::data::Records) -> Result<crate::data::Records, LoadError> {
+        let shape: Vec<usize> = self.model.input.dims().iter().map(|&dim| usize::from(dim)).collect();
+        if records.sample_len() != shape.iter().product::<usize>() {
+            let message = format!(
+                "`model.input`: the model takes {shape:?}, a sample of the data is {:?}; change the input",
+                records.shape()
+            );
+            return Err(self.error(self.model.input_line, message).into());
+        }
+        Ok(records.reshape(&shape)?)
+    }
+
+    /// The model's input, which must have as many axes as such data need.
+    fn dims<const N: usize>(&self, expected: &str) -> Result<[usize; N], LoadError> {
+        let dims: Vec<usize> = self.model.input.dims().iter().map(|&dim| usize::from(dim)).collect();
+        dims.try_into().map_err(|_| {
+            let message = format!("`model.input`: expected the shape of {expected}, found {}", self.model.input);
+            self.error(self.model.input_line, message).into()
+        })
+    }
+}
+
+/// What can be divided by the indices of its samples.
+trait Divisible: Sized {
+    fn all_labels(&self) -> Labels;
+    fn count(&self) -> usize;
+    fn part(&self, indices: &[usize]) -> Result<Self, DataError>;
+}
+
+impl Divisible for Listing {
+    fn all_labels(&self) -> Labels {
+        Listing::labels(self)
+    }
+    fn count(&self) -> usize {
+        self.files.len()
+    }
+    fn part(&self, indices: &[usize]) -> Result<Self, DataError> {
+        let (files, ids) = indices.iter().map(|&i| (self.files[i].clone(), self.ids[i])).unzip();
+        Ok(Listing { files, ids, ..self.clone() })
+    }
+}
+
+impl Divisible for Texts {
+    fn all_labels(&self) -> Labels {
+        self.labels.clone()
+    }
+    fn count(&self) -> usize {
+        self.texts.len()
+    }
+    fn part(&self, indices: &[usize]) -> Result<Self, DataError> {
+        Ok(Texts::select(self, indices))
+    }
+}
+
+impl Divisible for Set {
+    fn all_labels(&self) -> Labels {
+        Source::labels(self).clone()
+    }
+    fn count(&self) -> usize {
+        Source::len(self)
+    }
+    fn part(&self, indices: &[usize]) -> Result<Self, DataError> {
+        Set::select(self, indices)
+    }
+}
+
+/// The part that a rule names, and the rest: by labels and places alone, without a single sample.
+fn split(part: &Part, labels: Labels, len: usize) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    let origins = (0..len as u32).map(|row| Origin { recording: 0, row, rows: 1 }).collect();
+    let set = Dataset { features: Vec::new(), shape: vec![1], labels, columns: Vec::new(), origins };
+    let Split { first, rest } = match part {
+        Part::Rule(rule) => rule.split(&set)?,
+        Part::Tail { share } => {
+            let Split { first, rest } = crate::data::split::head(&set, 1.0 - share)?;
+            Split { first: rest, rest: first }
+        }
+        Part::Files(_) => Split { first: Vec::new(), rest: (0..len).collect() },
+    };
+    Ok((first, rest))
+}
