@@ -10,6 +10,7 @@ mod lower;
 pub mod metrics;
 mod parameters;
 pub mod quantize;
+pub mod recipes;
 pub mod report;
 pub mod simulate;
 pub mod spec;

@@ -11,6 +11,7 @@ mod new;
 mod outputs;
 mod page;
 mod plan;
+mod recipes;
 mod report;
 mod run_folder;
 mod simulate;
@@ -42,6 +43,7 @@ enum Command {
     Import(import::Arguments),
     Inspect(inspect::Arguments),
     Simulate(simulate::Arguments),
+    Recipes(recipes::Arguments),
     Report(page::Arguments),
     Compare(compare::Arguments),
 }
@@ -83,6 +85,7 @@ pub fn run<T: Into<OsString>>(
         Command::Plan(arguments) => plan::run(&arguments, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),
+        Command::Recipes(arguments) => recipes::run(&arguments, out),
         Command::Report(arguments) => page::run(&arguments, out),
         Command::Compare(arguments) => compare::run(&arguments, out),
     };

@@ -1,0 +1,153 @@
+//! Every recipe that takes seconds reaches its figures, from a folder that the program itself has written.
+
+mod cli_common;
+
+use cli_common::{Folder, done, emberlite};
+use emberlite_host::data::Source;
+use emberlite_host::export::Bytes;
+use emberlite_host::recipes::{self, Expectation, Recipe, RecipeError};
+use emberlite_host::spec::Spec;
+use std::path::Path;
+
+fn small() -> Vec<Recipe> {
+    let all = recipes::all().unwrap().into_iter();
+    all.filter(|recipe| recipe.expected.minutes == 0 && recipe.expected.fetch.is_none()).collect()
+}
+
+#[test]
+fn small_recipes_reach_their_figures() {
+    let folder = Folder::new();
+    let dir = folder.path("recipes");
+    for recipe in small() {
+        let out = done(&["recipes", "run", recipe.name, "--dir", &dir]);
+        assert_eq!(out.lines().count(), recipe.expected.expect.len(), "{out}");
+        assert!(out.lines().all(|line| line.ends_with(": reached")), "{out}");
+        let record = recipes::Record::read(&Path::new(&dir).join(recipe.name)).unwrap().unwrap();
+        assert!(record.reached() && record.recipe == recipe.name);
+    }
+    // What was recorded is in the table, with its command.
+    let readme = format!("before\n{}\n{}\nafter\n", recipes::BEGIN, recipes::END);
+    std::fs::write(Path::new(&dir).join("README.md"), readme).unwrap();
+    done(&["recipes", "table", "--dir", &dir]);
+    let text = std::fs::read_to_string(Path::new(&dir).join("README.md")).unwrap();
+    assert!(text.starts_with("before\n") && text.ends_with("\nafter\n"));
+    assert!(
+        text.contains("`emberlite recipes run linear`") && text.contains("| prediction for 5 | 10 ± 0.05 | 10 |"),
+        "{text}"
+    );
+    done(&["recipes", "table", "--dir", &dir]);
+    assert_eq!(
+        text,
+        std::fs::read_to_string(Path::new(&dir).join("README.md")).unwrap(),
+        "a second time changes nothing"
+    );
+}
+
+#[test]
+fn a_figure_that_is_not_reached_says_so() {
+    let folder = Folder::new();
+    let recipe = recipes::find("linear").unwrap();
+    let place = recipe.place(Path::new(&folder.path("recipes"))).unwrap();
+    let (model, run) = (place.model.display().to_string(), place.run.display().to_string());
+    done(&["train", "--model", &model, "--run", &run, "--epochs", "5", "--quiet"]);
+    let spec = Spec::read(&place.model).unwrap();
+    let file = Bytes::read(place.run.join("model.safetensors")).unwrap();
+    let judge = |expect: &[Expectation]| recipes::judge(&spec, &file, expect, &recipe.expected.reference);
+    let verdicts = judge(&recipe.expected.expect).unwrap();
+    assert!(verdicts.iter().any(|verdict| !verdict.holds()), "five epochs are too few");
+    // A figure that can't be computed is an error, not a zero.
+    let figure =
+        |name: &str| Expectation { figure: name.into(), input: vec![5.0], ..recipe.expected.expect[0].clone() };
+    let error = judge(&[figure("acuracy")]).unwrap_err();
+    assert!(matches!(&error, RecipeError::Figure { figure, .. } if figure == "acuracy"), "{error}");
+    let wrong = Expectation { input: vec![1.0, 2.0], ..figure("prediction") };
+    assert!(judge(&[wrong]).is_err());
+}
+
+#[test]
+fn what_is_missing_or_changed_is_one_sentence() {
+    let folder = Folder::new();
+    let dir = folder.path("recipes");
+    let fails = |arguments: &[&str], status: u8| {
+        let answer = emberlite(arguments);
+        assert_eq!((answer.status, answer.out.as_str()), (status, ""), "{arguments:?}");
+        folder.plain(&answer.error)
+    };
+    assert_eq!(
+        fails(&["recipes", "run", "lineer", "--dir", &dir], 1),
+        "error: no recipe `lineer`; did you mean `linear`?; `emberlite recipes` lists them\n"
+    );
+    assert_eq!(
+        fails(&["recipes", "run", "mnist-conv", "--dir", &dir], 1),
+        "error: mnist-conv needs data that the program doesn't carry, recipes/data/mnist; type `emberlite recipes fetch \
+         mnist-conv`\n"
+    );
+    folder.write("recipes/mnist-conv/model.toml", "name = \"mine\"\n");
+    assert_eq!(
+        fails(&["recipes", "run", "mnist-conv", "--dir", &dir], 1),
+        "error: recipes/mnist-conv/model.toml: isn't the recipe's any more; train it with `emberlite train --model …`, or \
+         give another --dir\n"
+    );
+    let none = folder.path("no-python");
+    let error = fails(&["recipes", "fetch", "fashion", "--python", &none, "--dir", &folder.path("other")], 1);
+    assert!(error.contains("fetch.py fashion --to other/data`") && error.contains("install Python 3"), "{error}");
+    folder.write("recipes/README.md", "no lines\n");
+    let error = fails(&["recipes", "table", "--dir", &dir], 1);
+    assert!(error.starts_with("error: recipes/README.md: the lines around the table are missing:"), "{error}");
+}
+
+#[test]
+fn the_list_names_every_recipe_and_what_it_needs_first() {
+    let out = done(&["recipes", "--dir", &Folder::new().path("none")]);
+    for recipe in recipes::all().unwrap() {
+        assert!(out.contains(recipe.name), "{out}");
+    }
+    assert!(out.contains("first `emberlite recipes fetch mnist-conv`"), "{out}");
+}
+
+#[test]
+fn the_script_that_fetches_knows_every_set() {
+    let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/fetch.py")).unwrap();
+    for recipe in recipes::all().unwrap() {
+        let Some(set) = &recipe.expected.fetch else { continue };
+        assert!(script.contains(&format!("\"{set}\": {set}")), "{}: {set}", recipe.name);
+    }
+}
+
+#[test]
+fn the_device_reads_ten_digits_as_the_host_does() {
+    let firmware = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware");
+    let file = Bytes::read(firmware.join("models/digits_conv.safetensors")).unwrap();
+    let recipe = recipes::find("digits-conv").unwrap();
+    let spec = Spec::parse("model.toml", recipe.model, Path::new("recipes/digits-conv")).unwrap();
+    let images = std::fs::read(firmware.join("models/digits_conv.images")).unwrap();
+    let digits: Vec<&[u8]> = images.chunks_exact(65).collect();
+    // They are rows of the committed digits.
+    let table = std::fs::read_to_string(cli_common::data("digits.csv")).unwrap();
+    for digit in &digits {
+        let row: String = digit.iter().map(|number| format!(",{number}")).collect();
+        assert!(table.lines().any(|line| line.split_once(',').is_some_and(|(_, rest)| format!(",{rest}") == row)));
+    }
+    let pixels = digits.iter().flat_map(|digit| digit[1..].iter().map(|&pixel| f32::from(pixel))).collect();
+    let samples =
+        emberlite_host::data::Dataset::new(pixels, vec![1, 8, 8], emberlite_host::data::Labels::None).unwrap();
+    assert_eq!(Source::len(&samples), 10);
+    let outputs = recipes::outputs(&spec, &file, &samples).unwrap();
+    let mut text = String::from("self-check: ok\n");
+    let mut right = 0;
+    for (digit, output) in digits.iter().zip(outputs.values.chunks_exact(outputs.outputs)) {
+        // The first of equal outputs, as everywhere.
+        let class = (0..output.len()).rev().max_by(|&a, &b| output[a].total_cmp(&output[b])).unwrap();
+        text += &format!("{} read as {class}\n", digit[0]);
+        output.iter().for_each(|value| text += &format!("  {:08x}\n", value.to_bits()));
+        right += usize::from(class == usize::from(digit[0]));
+    }
+    let plan = spec.costs(None).unwrap();
+    text += &format!("{right} of 10 right, arena {} B\n", plan.arena_bytes);
+    let golden = firmware.join("golden/digits_conv.txt");
+    if std::env::var_os("EMBERLITE_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(&golden, &text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&golden).unwrap(), "EMBERLITE_BLESS=1 writes it anew");
+    assert!(right >= 9, "{text}");
+}
