@@ -214,6 +214,7 @@ fn odd_numbers_are_dashes_not_accidents() {
             train_accuracy: Some(x),
             validation_loss: Some(y),
             validation_accuracy: Some(y),
+            validation_metrics: Default::default(),
             learning_rate: x as f32,
             seconds: x,
             samples_per_second: x,

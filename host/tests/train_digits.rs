@@ -7,6 +7,7 @@ use emberlite::number::Format;
 use emberlite::optimizer::{Decay, Optimizer, Schedule};
 use emberlite::plan::Training;
 use emberlite_host::data::{CsvSpec, Dataset, csv, split};
+use emberlite_host::metrics::Metric;
 use emberlite_host::train::*;
 
 /// Training and validation part, pixels in 0..1.
@@ -88,7 +89,7 @@ fn training_goes_on_from_given_parameters_and_leaves_frozen_ones() {
 fn early_stopping_ends_a_run_that_no_longer_gets_better() {
     let (train_set, validation) = digits();
     let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.02)).batch(32);
-    let stopping = EarlyStopping { monitor: Metric::ValidationAccuracy, patience: 2, min_delta: 0.001 };
+    let stopping = EarlyStopping { monitor: Monitor::Validation(Metric::Accuracy), patience: 2, min_delta: 0.001 };
     let mut silent = Silent;
     let job = Job::new(mlp(), &training, &train_set, &mut silent);
     let trained =

@@ -81,14 +81,14 @@ fn settings_that_do_not_fit() {
         let early_stopping = Some(EarlyStopping { monitor, patience, min_delta });
         refused(&model, &TRAINING, &set, |job| job.early_stopping = early_stopping)
     };
-    assert!(stopping(Metric::ValidationLoss, 1, 0.0).contains("needs a validation set"));
-    assert!(stopping(Metric::TrainLoss, 0, 0.0).contains("patience"));
-    assert!(stopping(Metric::TrainLoss, 1, f64::NAN).contains("min_delta"));
+    assert!(stopping(Monitor::ValidationLoss, 1, 0.0).contains("needs a validation set"));
+    assert!(stopping(Monitor::TrainLoss, 0, 0.0).contains("patience"));
+    assert!(stopping(Monitor::TrainLoss, 1, f64::NAN).contains("min_delta"));
     assert!(refused(&model, &TRAINING, &set, |job| job.resume = true).contains("checkpoint folder"));
     let values = Dataset::new(vec![0.5; 4], vec![2], Labels::Value(vec![1.0, 2.0])).unwrap();
     let squared = Training { loss: Loss::MeanSquaredError, ..TRAINING };
     let text = refused(&[linear(1)], &squared, &values, |job| {
-        job.early_stopping = Some(EarlyStopping { monitor: Metric::TrainAccuracy, patience: 1, min_delta: 0.0 });
+        job.early_stopping = Some(EarlyStopping { monitor: Monitor::TrainAccuracy, patience: 1, min_delta: 0.0 });
     });
     assert!(text.contains("early stopping on train_accuracy needs samples with classes"), "{text}");
 }
@@ -113,9 +113,9 @@ fn parameters_of_another_model() {
 fn a_device_that_is_not_there_is_a_sentence() {
     let set = classes(&[2], &[0, 1]);
     for (device, feature) in [
-        (DeviceChoice::Wgpu, cfg!(feature = "wgpu")),
-        (DeviceChoice::Vulkan, cfg!(feature = "vulkan")),
-        (DeviceChoice::Cuda, cfg!(feature = "cuda")),
+        (DeviceChoice::Wgpu(None), cfg!(feature = "wgpu")),
+        (DeviceChoice::Vulkan(None), cfg!(feature = "vulkan")),
+        (DeviceChoice::Cuda(None), cfg!(feature = "cuda")),
     ] {
         if !feature {
             let text = refused(&[linear(2)], &TRAINING, &set, |job| job.device = device);

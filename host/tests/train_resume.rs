@@ -7,6 +7,7 @@ use emberlite::number::Format;
 use emberlite::optimizer::{Clip, Decay, Optimizer, Schedule};
 use emberlite::plan::Training;
 use emberlite_host::data::{Dataset, Labels, Source, random};
+use emberlite_host::metrics::Metric;
 use emberlite_host::train::*;
 use safetensors::tensor::{SafeTensors, TensorView, serialize};
 use std::fs;
@@ -54,7 +55,7 @@ fn a_resumed_run_gives_the_bits_of_an_uninterrupted_one() {
         let run = |epochs, dir: Option<&PathBuf>| {
             let mut silent = Silent;
             let job = Job::new(graph(), &training, &train_set, &mut silent);
-            let checkpoint = dir.map(|dir| Checkpoint { dir: dir.clone(), every_epochs: 2 });
+            let checkpoint = dir.map(|dir| Checkpoint { every_epochs: 2, ..Checkpoint::new(dir) });
             let (resume, seed, device) = (dir.is_some(), 3, DeviceChoice::Cpu);
             train(Job { epochs, seed, validation: Some(&validation), device, checkpoint, resume, ..job }).unwrap()
         };
@@ -82,10 +83,10 @@ fn a_resumed_run_gives_the_bits_of_an_uninterrupted_one() {
 fn patience_is_counted_across_an_interruption() {
     let (train_set, validation) = (waves(70, 1), waves(30, 2));
     let training = settings(Optimizer::adam(0.03));
-    let early_stopping = Some(EarlyStopping { monitor: Metric::ValidationLoss, patience: 3, min_delta: 0.0 });
+    let early_stopping = Some(EarlyStopping { monitor: Monitor::ValidationLoss, patience: 3, min_delta: 0.0 });
     let run = |epochs, dir: Option<PathBuf>| {
         let resume = dir.is_some();
-        let checkpoint = dir.map(|dir| Checkpoint { dir, every_epochs: 1 });
+        let checkpoint = dir.map(|dir| Checkpoint::new(dir));
         let mut silent = Silent;
         let job = Job::new(graph(), &training, &train_set, &mut silent);
         train(Job { epochs, validation: Some(&validation), early_stopping, checkpoint, resume, ..job }).unwrap()
@@ -105,7 +106,7 @@ fn a_checkpoint_continues_its_own_run_only() {
     let train_set = waves(40, 1);
     let training = settings(Optimizer::adam(0.01));
     let dir = folder("identity");
-    let checkpoint = || Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+    let checkpoint = || Some(Checkpoint::new(&dir));
     let run = |resume, change: &dyn Fn(&mut Job<'_>)| {
         let mut silent = Silent;
         let job = Job::new(graph(), &training, &train_set, &mut silent);
@@ -118,24 +119,29 @@ fn a_checkpoint_continues_its_own_run_only() {
 
     static OTHER: Training = settings(Optimizer::adam(0.02));
     let text = refused(&|job| job.training = &OTHER);
-    assert!(text.contains("another training") && text.contains("learning_rate: 0.02"), "{text}");
+    assert!(text.contains("a change of optimizer.learning_rate (0.01, now 0.02); undo the change"), "{text}");
     let text = refused(&|job| job.seed = 1);
-    assert!(text.contains("another seed (0, now 1)"), "{text}");
+    assert!(text.contains("a change of the seed (0, now 1);"), "{text}");
     static WIDER: [Node; 7] = [NODES[0], NODES[1], NODES[2], NODES[3], NODES[4], linear(7), NODES[6]];
     let text = refused(&|job| job.graph = Graph::new(Format::F32, Shape::d2(2, 12), &WIDER));
-    assert!(text.contains("another model") && text.contains("outputs=7"), "{text}");
+    assert!(text.contains("a change of the model (line ") && text.contains("outputs=7"), "{text}");
     let mut silent = Silent;
     // Whatever life a job has, the set outlives it.
     let others: &'static Dataset = Box::leak(Box::new(waves(40, 2)));
     let job = Job::new(graph(), &training, others, &mut silent);
     let text = train(Job { checkpoint: checkpoint(), resume: true, ..job }).unwrap_err().to_string();
-    assert!(text.contains("another training set"), "{text}");
+    assert!(text.contains("a change of the training set (other samples"), "{text}");
 
     let text = refused(&|job| job.validation = Some(others));
-    assert!(text.contains("another validation set (none, now "), "{text}");
-    let stopping = EarlyStopping { monitor: Metric::TrainLoss, patience: 3, min_delta: 0.5 };
+    assert!(text.contains("a change of the validation set (none, now there is one)"), "{text}");
+    let stopping = EarlyStopping { monitor: Monitor::TrainLoss, patience: 3, min_delta: 0.5 };
     let text = refused(&|job| job.early_stopping = Some(stopping));
-    assert!(text.contains("another early stopping (none, now train_loss, patience 3, min_delta 0.5)"), "{text}");
+    assert!(
+        text.contains(
+            "a change of early_stopping.monitor (none, now train_loss), early_stopping.patience (none, now 3), "
+        ),
+        "{text}"
+    );
 
     // Bytes from outside: cut short, changed, something else.
     let file = dir.join("checkpoint.safetensors");
@@ -168,11 +174,11 @@ fn what_was_best_is_compared_with_its_like_only() {
     let (train_set, validation, others) = (waves(40, 1), waves(30, 2), waves(30, 3));
     let training = settings(Optimizer::adam(0.01));
     let dir = folder("stopping");
-    const STOPPING: EarlyStopping = EarlyStopping { monitor: Metric::ValidationLoss, patience: 9, min_delta: 0.0 };
+    const STOPPING: EarlyStopping = EarlyStopping { monitor: Monitor::ValidationLoss, patience: 9, min_delta: 0.0 };
     let run = |resume, epochs, validation: Option<&Dataset>, early_stopping: Option<EarlyStopping>| {
         let mut silent = Silent;
         let job = Job::new(graph(), &training, &train_set, &mut silent);
-        let checkpoint = Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+        let checkpoint = Some(Checkpoint::new(&dir));
         let job = Job { device: DeviceChoice::Cpu, checkpoint, resume, epochs, ..job };
         let validation = validation.map(|set| set as &dyn Source);
         train(Job { validation, early_stopping, ..job }).map_err(|error| error.to_string())
@@ -183,17 +189,20 @@ fn what_was_best_is_compared_with_its_like_only() {
         change(&mut stopping);
         Some(stopping)
     };
-    let was = "another early stopping (validation_loss, patience 9, min_delta 0, now ";
     for (set, stopping, expected) in [
-        (Some(&others), Some(STOPPING), "another validation set (".to_string()),
-        (Some(&validation), changed(|s| s.monitor = Metric::ValidationAccuracy), format!("{was}validation_accuracy,")),
-        (Some(&validation), changed(|s| s.patience = 4), format!("{was}validation_loss, patience 4, min_delta 0)")),
+        (Some(&others), Some(STOPPING), "a change of the validation set (other samples);".to_string()),
         (
             Some(&validation),
-            changed(|s| s.min_delta = 0.25),
-            format!("{was}validation_loss, patience 9, min_delta 0.25)"),
+            changed(|s| s.monitor = Monitor::Validation(Metric::Accuracy)),
+            "a change of early_stopping.monitor (validation_loss, now validation_accuracy);".to_string(),
         ),
-        (Some(&validation), None, format!("{was}none); restore it, or delete the file to start anew")),
+        (Some(&validation), changed(|s| s.patience = 4), "early_stopping.patience (9, now 4);".to_string()),
+        (Some(&validation), changed(|s| s.min_delta = 0.25), "early_stopping.min_delta (0, now 0.25);".to_string()),
+        (
+            Some(&validation),
+            None,
+            "early_stopping.monitor (validation_loss, now none), early_stopping.patience (9, now none), ".to_string(),
+        ),
     ] {
         let text = run(true, 3, set, stopping).unwrap_err();
         assert!(text.contains(&expected), "expected {expected}\nfound    {text}");
@@ -222,13 +231,13 @@ fn a_diverging_run_says_where_and_keeps_the_last_good_checkpoint() {
     let graph = Graph::new(Format::F32, Shape::d1(1), &nodes);
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(50.0)).batch(32);
     let dir = folder("diverging");
-    let checkpoint = Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+    let checkpoint = Some(Checkpoint::new(&dir));
     let mut silent = Silent;
     let job = Job::new(graph, &training, &set, &mut silent);
     let error = train(Job { epochs: 50, checkpoint, ..job }).unwrap_err();
     let TrainError::NotFinite { epoch, step, checkpoint: Some(path), .. } = &error else { panic!("{error}") };
     assert!(*epoch > 2 && (1..=2).contains(step), "{error}");
-    assert!(error.to_string().contains("lower learning rate"), "{error}");
+    assert!(error.to_string().contains("try a learning rate of 5, a warm-up or clip"), "{error}");
     let bytes = fs::read(path).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let meta = &metadata.metadata().as_ref().unwrap()["emberlite_checkpoint"];
@@ -244,7 +253,7 @@ fn a_checkpoint_that_cannot_be_written_leaves_nothing_beside_it() {
     fs::create_dir_all(dir.join("checkpoint.safetensors/taken")).unwrap();
     let mut silent = Silent;
     let job = Job::new(graph(), &training, &train_set, &mut silent);
-    let checkpoint = Some(Checkpoint { dir: dir.clone(), every_epochs: 1 });
+    let checkpoint = Some(Checkpoint::new(&dir));
     let error = train(Job { epochs: 1, device: DeviceChoice::Cpu, checkpoint, ..job }).unwrap_err();
     assert!(error.to_string().contains("can't be written"), "{error}");
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);

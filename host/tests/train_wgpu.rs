@@ -88,7 +88,7 @@ impl Case<'_> {
 
     /// Trains on the CPU and on the adapter, and compares; says so where there is no adapter.
     fn agrees(&self) {
-        let gpu = match self.train(&self.training, DeviceChoice::Wgpu, None) {
+        let gpu = match self.train(&self.training, DeviceChoice::Wgpu(None), None) {
             Ok(trained) => trained,
             Err(error @ TrainError::Device { .. }) => return eprintln!("skipped: {error}"),
             Err(error) => panic!("{error}"),

@@ -41,6 +41,9 @@ pub enum CliError {
         /// What is wrong with it.
         error: ImageError,
     },
+    /// Ctrl-C, in one sentence that says how to go on.
+    #[error("{0}")]
+    Interrupted(String),
     /// Anything else, in one sentence.
     #[error("{0}")]
     Message(String),

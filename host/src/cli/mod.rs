@@ -1,16 +1,19 @@
 //! The program `emberlite`: one command a file, each a few calls of the library.
 //!
-//! Exit status: 0 done, 1 failed with one message on standard error, 2 called wrongly.
+//! Exit status: 0 done, 1 failed with one message on standard error, 2 called wrongly, 130 ended by Ctrl-C.
 
 mod compare;
+mod devices;
 mod error;
 mod export;
 mod import;
 mod inspect;
+mod interrupt;
 mod new;
 mod outputs;
 mod page;
 mod plan;
+mod ranks;
 mod recipes;
 mod report;
 mod run_folder;
@@ -39,6 +42,7 @@ enum Command {
     New(new::Arguments),
     Plan(plan::Arguments),
     Train(train::Arguments),
+    Devices(devices::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
     Inspect(inspect::Arguments),
@@ -80,6 +84,7 @@ pub fn run<T: Into<OsString>>(
     let done = match cli.command {
         Command::New(arguments) => new::run(&arguments, out),
         Command::Train(arguments) => train::run(&arguments, &command, out),
+        Command::Devices(arguments) => devices::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
         Command::Import(arguments) => import::run(&arguments, out),
         Command::Plan(arguments) => plan::run(&arguments, out),
@@ -93,6 +98,10 @@ pub fn run<T: Into<OsString>>(
         Ok(()) => 0,
         // Whoever reads the output has seen enough (`| head`).
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(CliError::Interrupted(how)) => {
+            let _ = writeln!(error, "{}", harmless(&how));
+            interrupt::STATUS
+        }
         Err(failure) => {
             let _ = writeln!(error, "error: {}", harmless(&failure.to_string()));
             1

@@ -81,7 +81,7 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
             board: spec.device.board.clone().unwrap_or_default(),
             ..ModelFacts::from(*costs)
         },
-        settings: words::host(settings, facts.epochs, spec.training.early_stopping.as_ref()),
+        settings: words::host(settings, &spec.training.host, facts.epochs, spec.training.early_stopping.as_ref()),
         device_settings: words::device(&spec.device.training),
         command: facts.command.into(),
         seeds: vec![

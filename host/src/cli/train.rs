@@ -13,16 +13,19 @@ use emberlite::number::Format;
 use emberlite::plan::Training;
 use serde::Serialize;
 
+use super::ranks::Ranks;
 use super::report::Facts;
 use super::run_folder::{Lock, Metrics};
-use super::{CliError, outputs, words};
+use super::{CliError, interrupt, outputs, words};
 use crate::Parameters;
 use crate::data::text::Tokenizer;
 use crate::data::{Set, Source, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
 use crate::simulate::{self, Options};
-use crate::spec::{DEVICES, Sets, Spec, class_names};
-use crate::train::{self, Checkpoint, DeviceChoice, EarlyStopping, Event, Job, Metric, Observer, Progress};
+use crate::spec::{Sets, Spec, class_names};
+use crate::train::{
+    self, Checkpoint, DeviceChoice, EarlyStopping, Event, Job, Monitor, Observer, Progress, TrainError,
+};
 
 /// Trains a model on this machine and writes the file for the device.
 ///
@@ -46,15 +49,22 @@ pub(super) struct Arguments {
     /// Start from the parameters of a sealed f32 file instead of new ones
     #[arg(long)]
     from: Option<PathBuf>,
-    /// Where to compute, instead of what the description says
-    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(DEVICES))]
-    device: Option<String>,
+    /// Where to compute, instead of what the description says: auto, cpu, wgpu, vulkan or cuda, GPUs also by number as
+    /// in cuda:1 (`emberlite devices` lists them)
+    #[arg(long)]
+    device: Option<DeviceChoice>,
     /// The seed, instead of the description's
     #[arg(long)]
     seed: Option<u32>,
     /// Passes over the training part, instead of the description's
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
+    /// Batches whose gradients make one update, instead of the description's
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    accumulate: Option<u32>,
+    /// Updates after which to end, instead of the description's
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    max_steps: Option<u32>,
     /// Show no progress
     #[arg(long)]
     quiet: bool,
@@ -105,6 +115,12 @@ impl Observer for Name {
 
 /// `command` is the line that was typed.
 pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
+    let ranks = Ranks::join();
+    ranks.end(run_as(&ranks, arguments, &ranks.command(command), out))
+}
+
+/// The same as one of several processes.
+fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
     let started = Instant::now();
     let spec = Spec::read(&arguments.model)?;
     let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
@@ -122,16 +138,26 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     spec.check_classes(&costs, &raw.train)?;
     let standardise = spec.fit_sets(&raw)?;
     // Held to the end: what is written after the training is the run's too.
-    let _lock = Lock::take(&folder)?;
-    outputs::try_to_write(&file)?;
+    let _lock = match ranks.is_first() {
+        true => {
+            let lock = Lock::take(&folder)?;
+            outputs::try_to_write(&file)?;
+            Some(lock)
+        }
+        false => None,
+    };
     let metrics = folder.join("metrics.jsonl");
     let host = &spec.training.settings;
     let settings = Training { seed: arguments.seed.unwrap_or(host.seed), ..*host };
     let epochs = arguments.epochs.unwrap_or(spec.training.epochs);
     let name = Name::default();
     let trained_on = Rc::clone(&name.0);
-    let run = Run { spec: &spec, settings: &settings, epochs, folder: &folder, metrics: &metrics, name };
-    let trained = run.learn(arguments, &raw, standardise.as_ref())?;
+    let run =
+        Run { spec: &spec, settings: &settings, epochs, folder: &folder, metrics: &metrics, name, ranks, command };
+    let trained = run.learn(arguments, &raw, standardise.as_ref()).map_err(|error| resumable(error, command))?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
 
     let classes = class_names(&raw.train);
     if let Some(tokenizer) = raw.tokenizer.as_ref().map(Tokenizer::to_json).transpose()?.flatten() {
@@ -190,6 +216,24 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     Ok(())
 }
 
+/// An interrupted run's error with the line that goes on with it.
+fn resumable(error: CliError, command: &str) -> CliError {
+    match error {
+        CliError::Train(error @ TrainError::Interrupted { .. }) => {
+            let saved = matches!(error, TrainError::Interrupted { checkpoint: Some(_), .. });
+            let how = if saved { format!("; go on with: {}", resuming(command)) } else { String::new() };
+            CliError::Interrupted(format!("{error}{how}"))
+        }
+        other => other,
+    }
+}
+
+/// The line that goes on with what this one began.
+fn resuming(command: &str) -> String {
+    let resume = if command.split(' ').any(|word| word == "--resume") { "" } else { " --resume" };
+    format!("{command}{resume}")
+}
+
 /// All that a training will write, before it starts.
 fn check_outputs(
     spec: &Spec,
@@ -218,6 +262,8 @@ struct Run<'a> {
     folder: &'a Path,
     metrics: &'a Path,
     name: Name,
+    ranks: &'a Ranks,
+    command: &'a str,
 }
 
 impl Run<'_> {
@@ -228,24 +274,45 @@ impl Run<'_> {
         raw: &Sets,
         standardise: Option<&Standardise>,
     ) -> Result<train::Trained, CliError> {
-        let Run { spec, settings, epochs, folder, metrics, name } = self;
+        let Run { spec, settings, epochs, folder, metrics, name, ranks, command } = self;
         let train_set = spec.augmented(&raw.train, standardise, settings.seed.into())?;
         let validation = raw.validation.as_ref().map(|set| set.standardised(standardise)).transpose()?;
         let nodes = spec.host_nodes();
         let graph = Graph::new(Format::F32, spec.model.input, &nodes);
         let initial = arguments.from.as_deref().map(|path| parameters_of(path, spec)).transpose()?;
-        let log = Metrics::new(metrics, arguments.resume);
-        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(log), Box::new(name)];
-        if !arguments.quiet {
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(name)];
+        if ranks.is_first() {
+            observers.push(Box::new(Metrics::new(metrics, arguments.resume)));
+        }
+        if ranks.is_first() && !arguments.quiet {
             observers.push(Box::new(Progress::new()));
         }
+        let mut host = spec.training.host.clone();
+        host.accumulate = arguments.accumulate.unwrap_or(host.accumulate);
+        host.max_steps = arguments.max_steps.or(host.max_steps);
+        host.class_weights = match &spec.training.class_weights {
+            Some(weights) => Some(weights.of(raw.train.source().labels())?),
+            None => None,
+        };
+        let saving = &spec.training.checkpoint;
+        let checkpoint = Checkpoint {
+            dir: folder.into(),
+            every_epochs: saving.every_epochs,
+            every_steps: saving.every_steps,
+            keep: saving.keep,
+        };
+        let watch = interrupt::Watch::new();
+        ranks.tell(&watch, &checkpoint.path(), &resuming(command));
         let job = Job {
+            host,
             epochs,
             validation: validation.as_ref().map(Set::source),
             seed: settings.seed.into(),
-            device: device(arguments.device.as_deref().unwrap_or(spec.training.device))?,
-            early_stopping: early_stopping(spec, validation.is_some())?,
-            checkpoint: Some(Checkpoint { dir: folder.into(), every_epochs: 1 }),
+            device: arguments.device.unwrap_or(spec.training.device),
+            early_stopping: early_stopping(spec, validation.is_some()),
+            checkpoint: Some(checkpoint),
+            interrupt: Some(watch.asked()),
+            group: ranks.group(),
             resume: arguments.resume,
             initial: initial.as_ref(),
             ..Job::new(graph, settings, train_set.source(), &mut observers)
@@ -254,16 +321,11 @@ impl Run<'_> {
     }
 }
 
-fn device(name: &str) -> Result<DeviceChoice, CliError> {
-    name.parse().map_err(CliError::Message)
-}
-
-fn early_stopping(spec: &Spec, validation: bool) -> Result<Option<EarlyStopping>, CliError> {
-    let Some(stopping) = &spec.training.early_stopping else { return Ok(None) };
-    let default = if validation { "validation_loss" } else { "train_loss" };
-    let monitor: Metric = stopping.monitor.unwrap_or(default).parse().map_err(CliError::Message)?;
+fn early_stopping(spec: &Spec, validation: bool) -> Option<EarlyStopping> {
+    let stopping = spec.training.early_stopping?;
+    let default = if validation { Monitor::ValidationLoss } else { Monitor::TrainLoss };
     let (patience, min_delta) = (stopping.patience, stopping.minimum_gain.into());
-    Ok(Some(EarlyStopping { monitor, patience, min_delta }))
+    Some(EarlyStopping { monitor: stopping.monitor.unwrap_or(default), patience, min_delta })
 }
 
 /// The real parameters of a sealed file of the model as it is written.

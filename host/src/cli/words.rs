@@ -7,11 +7,54 @@ use emberlite::plan::Training;
 use crate::data::Rule;
 use crate::report::Pairs;
 use crate::spec::{DataSpec, EarlyStopping, Files, Part};
+use crate::train::{HostSchedule, HostSettings};
 
 /// The settings of a run; what is switched off is left out.
-pub(super) fn host(training: &Training, epochs: u32, stopping: Option<&EarlyStopping>) -> Pairs {
-    let stopping = stopping.map(|stopping| ("early stopping".into(), early_stopping(stopping)));
-    device(training).into_iter().chain([("epochs".into(), epochs.to_string())]).chain(stopping).collect()
+pub(super) fn host(training: &Training, host: &HostSettings, epochs: u32, stopping: Option<&EarlyStopping>) -> Pairs {
+    let mut pairs = device(training);
+    let mut replace = |name: &str, value: String| {
+        if let Some(pair) = pairs.iter_mut().find(|(other, _)| other == name) {
+            pair.1 = value;
+        }
+    };
+    if let Some(optimizer) = &host.optimizer {
+        let attributes = optimizer.attributes().into_iter().filter(|(name, _)| *name != "learning_rate");
+        let attributes = attributes.map(|(name, value)| format!("{} {}", name.replace('_', " "), number(value)));
+        replace("optimizer", joined([optimizer.name().to_string()].into_iter().chain(attributes)));
+        replace("learning rate", schedule(optimizer.learning_rate(), &training.schedule));
+    }
+    if let Some(HostSchedule { course, warmup, start }) = &host.schedule {
+        let rate = host.optimizer.map_or(training.optimizer.learning_rate(), |optimizer| optimizer.learning_rate());
+        let warmed = (*warmup > 0).then(|| format!("warmed up over {warmup} updates from {} of it", number(*start)));
+        replace("learning rate", joined([Some(number(rate)), Some(course.words()), warmed].into_iter().flatten()));
+    }
+    pairs.push(("epochs".into(), epochs.to_string()));
+    pairs.extend(stopping.map(|stopping| ("early stopping".into(), early_stopping(stopping))));
+    let usual = HostSettings::default();
+    let mut more: Vec<(&str, String)> = Vec::new();
+    if host.accumulate > 1 {
+        more.push(("accumulation", format!("{} batches an update", host.accumulate)));
+    }
+    if host.label_smoothing > 0.0 {
+        more.push(("label smoothing", number(host.label_smoothing)));
+    }
+    if let Some(weights) = &host.class_weights {
+        more.push(("class weights", joined(weights.iter().map(|weight| number(*weight)))));
+    }
+    if let Some(ema) = host.ema {
+        more.push(("averaged weights", format!("{} of the average kept by each update", number(ema.decay))));
+    }
+    if host.sampling != usual.sampling {
+        more.push(("order of samples", host.sampling.name().replace('_', " ")));
+    }
+    if host.learning_rate_scales.iter().any(|scale| *scale != 1.0) {
+        let scales = host.learning_rate_scales.iter().map(|scale| number(*scale));
+        more.push(("learning rates of the layers", format!("times {}", joined(scales))));
+    }
+    more.extend(host.steps_per_epoch.map(|steps| ("updates an epoch", format!("at most {steps}"))));
+    more.extend(host.max_steps.map(|steps| ("updates", format!("at most {steps}"))));
+    pairs.extend(more.into_iter().map(|(name, value)| (name.to_string(), value)));
+    pairs
 }
 
 /// Where samples come from and how they are divided.
@@ -36,7 +79,7 @@ pub(super) fn device(training: &Training) -> Pairs {
     let mut pairs = vec![
         ("loss", self::loss(loss)),
         ("optimizer", self::optimizer(optimizer)),
-        ("learning rate", self::schedule(optimizer, schedule)),
+        ("learning rate", self::schedule(optimizer.learning_rate(), schedule)),
         ("batch", batch.to_string()),
     ];
     if (penalty.l1, penalty.l2) != (0.0, 0.0) {
@@ -109,14 +152,8 @@ fn adam(beta1: f32, beta2: f32, epsilon: f32, weight_decay: f32) -> Vec<(&'stati
 }
 
 /// The rate and its course.
-fn schedule(optimizer: &Optimizer, schedule: &Schedule) -> String {
-    let rate = match *optimizer {
-        Optimizer::Sgd { learning_rate, .. }
-        | Optimizer::RmsProp { learning_rate, .. }
-        | Optimizer::AdaGrad { learning_rate, .. }
-        | Optimizer::Adam { learning_rate, .. }
-        | Optimizer::AdamW { learning_rate, .. } => number(learning_rate),
-    };
+fn schedule(rate: f32, schedule: &Schedule) -> String {
+    let rate = number(rate);
     let course = match schedule.decay {
         Decay::Constant => None,
         Decay::Step { every, gamma } => Some(format!("times {} every {every} updates", number(gamma))),
@@ -130,7 +167,7 @@ fn schedule(optimizer: &Optimizer, schedule: &Schedule) -> String {
 
 fn early_stopping(stopping: &EarlyStopping) -> String {
     let EarlyStopping { monitor, patience, minimum_gain } = stopping;
-    let what = monitor.map_or("loss".into(), |monitor| monitor.replace('_', " "));
+    let what = monitor.map_or("loss".into(), |monitor| monitor.to_string().replace('_', " "));
     let gain = if *minimum_gain > 0.0 { format!(" of {}", number(*minimum_gain)) } else { String::new() };
     format!("after {patience} epochs without a gain{gain} in {what}")
 }
@@ -179,6 +216,7 @@ fn number(x: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::{Course, Ema, HostOptimizer};
     use emberlite::optimizer::Penalty;
 
     fn text(pairs: &Pairs) -> String {
@@ -190,7 +228,7 @@ mod tests {
         let adam = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.001)).batch(32);
         let expected = "loss: softmax cross-entropy\noptimizer: Adam\nlearning rate: 0.001\nbatch: 32\n";
         assert_eq!(text(&device(&adam)), expected);
-        assert_eq!(text(&host(&adam, 20, None)), format!("{expected}epochs: 20\n"));
+        assert_eq!(text(&host(&adam, &HostSettings::default(), 20, None)), format!("{expected}epochs: 20\n"));
     }
 
     #[test]
@@ -199,8 +237,9 @@ mod tests {
         let mut training = Training::new(Loss::Huber { delta: 0.5 }, optimizer).clip(Clip::GlobalNorm(2.0)).batch(8);
         training.schedule = Schedule::new(Decay::Cosine { steps: 500, minimum: 0.0 }).warmed_up(20, 0.1);
         training.penalty = Penalty { l1: 0.0, l2: 1e-3 };
-        let stopping = EarlyStopping { monitor: Some("validation_loss"), patience: 5, minimum_gain: 0.01 };
-        let said = "\n".to_string() + &text(&host(&training, 7, Some(&stopping)));
+        let stopping =
+            EarlyStopping { monitor: Some(crate::metrics::Monitor::ValidationLoss), patience: 5, minimum_gain: 0.01 };
+        let said = "\n".to_string() + &text(&host(&training, &HostSettings::default(), 7, Some(&stopping)));
         for expected in [
             "early stopping: after 5 epochs without a gain of 0.01 in validation loss\n",
             "loss: Huber, delta 0.5\n",
@@ -211,5 +250,24 @@ mod tests {
         ] {
             assert!(said.contains(&format!("\n{expected}")), "no {expected}{said}");
         }
+    }
+
+    #[test]
+    fn what_only_the_host_has_is_said_too() {
+        let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.001)).batch(32);
+        let (learning_rate, beta1, beta2, weight_decay) = (0.01, 0.9, 0.99, 0.0);
+        let settings = HostSettings {
+            accumulate: 4,
+            ema: Some(Ema { decay: 0.999 }),
+            optimizer: Some(HostOptimizer::Lion { learning_rate, beta1, beta2, weight_decay }),
+            schedule: Some(HostSchedule::new(Course::Linear { steps: None, minimum: 0.0 }).warmed_up(9, 0.5)),
+            ..HostSettings::default()
+        };
+        let said = text(&host(&training, &settings, 3, None));
+        let expected = "loss: softmax cross-entropy\noptimizer: lion, beta1 0.9, beta2 0.99, weight decay 0\n\
+                        learning rate: 0.01, linear to 0 over the whole run, warmed up over 9 updates from 0.5 of it\n\
+                        batch: 32\nepochs: 3\naccumulation: 4 batches an update\n\
+                        averaged weights: 0.999 of the average kept by each update\n";
+        assert_eq!(said, expected);
     }
 }

@@ -44,6 +44,7 @@
 mod array;
 pub mod audio;
 pub mod augment;
+mod balance;
 mod bytes;
 pub mod cifar;
 pub mod csv;
@@ -79,6 +80,7 @@ mod window;
 mod zip;
 
 pub use array::{Array, Target};
+pub use balance::{ClassWeights, balanced_order};
 pub use dataset::{Column, Dataset, Labels, Origin};
 pub use error::DataError;
 pub use records::Records;

@@ -157,6 +157,24 @@ impl Tensors {
     }
 }
 
+impl Tensors {
+    /// The running statistics of trained nodes, in the order of the slots.
+    pub fn running(&self, lowered: &Lowered<'_>) -> Vec<Tensor<1>> {
+        running(lowered).map(|slot| self.tensor(slot).without_autodiff()).collect()
+    }
+
+    /// Replaces them.
+    pub fn set_running(&mut self, lowered: &Lowered<'_>, tensors: Vec<Tensor<1>>) {
+        for (slot, tensor) in running(lowered).zip(tensors) {
+            *self.nodes[usize::from(slot.node)].get_mut(slot.kind) = Some(tensor);
+        }
+    }
+}
+
+fn running<'s>(lowered: &'s Lowered<'_>) -> impl Iterator<Item = &'s Slot> {
+    lowered.slots().iter().filter(|slot| matches!(slot.kind, Kind::RunningMean | Kind::RunningVariance))
+}
+
 fn track(tensor: Tensor<1>) -> Tensor<1> {
     tensor.autodiff().require_grad()
 }

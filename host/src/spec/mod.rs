@@ -56,6 +56,7 @@ mod data;
 mod device;
 mod error;
 mod fixed;
+mod host_training;
 mod layers;
 mod load;
 mod load_media;
@@ -69,11 +70,12 @@ pub use data::{DataSpec, Files, Part};
 pub use device::DeviceSpec;
 pub use error::SpecError;
 pub use fixed::for_device;
+pub use host_training::CheckpointSpec;
 pub use layers::ModelSpec;
 pub use load::{LoadError, Parts, class_names};
 pub use load_media::Sets;
 pub use media::Media;
-pub use training::{DEVICES, EarlyStopping, HostTraining, MONITORS};
+pub use training::{EarlyStopping, HostTraining};
 
 use emberlite::graph::{Graph, MAX_NODES, Node, Update};
 use emberlite::loss::Loss;
@@ -170,7 +172,7 @@ impl Spec {
         let section = root.take("training");
         let line = section.as_ref().map_or(1, section::Value::line);
         let training = match section {
-            Some(value) => training::host(value.section(table)?, loss)?,
+            Some(value) => training::host(value.section(table)?, loss, &model)?,
             None => training::default_host(loss),
         };
         let section = root.take("device").map(|value| value.section(table)).transpose()?;
@@ -184,9 +186,12 @@ impl Spec {
         Graph::new(self.model.format, self.model.input, &self.nodes)
     }
 
-    /// The nodes that the host trains: those written, every parameter of them. (`update` says what the device trains.)
+    /// The nodes that the host trains: those written, every parameter of them, but for those that `[training] layers`
+    /// freezes. (`update` says what the device trains.)
     pub fn host_nodes(&self) -> Vec<Node> {
-        self.model.nodes.iter().map(|node| Node { update: Update::Full, ..*node }).collect()
+        let frozen = |layer: usize| self.training.frozen.get(layer).copied().unwrap_or(false);
+        let update = |layer| if frozen(layer) { Update::Frozen } else { Update::Full };
+        self.model.nodes.iter().enumerate().map(|(layer, node)| Node { update: update(layer), ..*node }).collect()
     }
 
     /// The name of a node of the device's graph; empty where its layer has none.

@@ -99,6 +99,11 @@ impl<'s> Section<'s> {
         }
     }
 
+    /// All entries that nobody asked for, by key: of tables whose keys are names that people choose.
+    pub(super) fn rest(self) -> Vec<(String, Value<'s>)> {
+        self.entries.into_iter().map(|(key, _, value)| (key, value)).collect()
+    }
+
     /// Leaves what nobody asked for alone.
     pub(super) fn ignore_rest(self) {}
 }
@@ -130,6 +135,26 @@ impl<'s> Value<'s> {
     pub(super) fn is_array(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
     }
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.value, DeValue::Integer(_) | DeValue::Float(_))
+    }
+
+    /// The text at a key of a table.
+    pub(super) fn peek(&self, key: &str) -> Option<&str> {
+        match &self.value {
+            DeValue::Table(table) => match table.get(key)?.get_ref() {
+                DeValue::String(text) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether a table has the key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        matches!(&self.value, DeValue::Table(table) if table.contains_key(key))
+    }
+
     pub(super) fn is_integer(&self) -> bool {
         matches!(self.value, DeValue::Integer(_))
     }

@@ -5,48 +5,70 @@ use emberlite::optimizer::{Clip, Decay, Optimizer, Penalty, Schedule};
 use emberlite::plan::Training;
 
 use super::error::SpecError;
+use super::host_training::{self, CheckpointSpec, Scheduled};
+use super::layers::ModelSpec;
 use super::section::{Section, Value};
+use crate::data::ClassWeights;
+use crate::metrics::Monitor;
+use crate::train::{DeviceChoice, HostSettings};
 
 /// How the host trains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTraining {
     /// Loss, optimizer, schedule (counted in updates), penalties, clipping, batch and seed.
     pub settings: Training,
+    /// What only the host has. Class weights are looked up once there are labels, see [`HostTraining::class_weights`].
+    pub host: HostSettings,
+    /// What the loss of each class is multiplied by.
+    pub class_weights: Option<ClassWeights>,
+    /// For each layer whether the host leaves it as it is; empty: none.
+    pub frozen: Vec<bool>,
     /// Passes over the training part.
     pub epochs: u32,
     /// When to end before that.
     pub early_stopping: Option<EarlyStopping>,
-    /// Where to compute: one of [`DEVICES`].
-    pub device: &'static str,
+    /// How often to save.
+    pub checkpoint: CheckpointSpec,
+    /// Where to compute.
+    pub device: DeviceChoice,
 }
 
 /// Ends training when a figure gets no better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EarlyStopping {
-    /// The figure: one of [`MONITORS`]; none: the validation loss, or the training loss where there is no validation part.
-    pub monitor: Option<&'static str>,
+    /// The figure; none: the validation loss, or the training loss where there is no validation part.
+    pub monitor: Option<Monitor>,
     /// Epochs without a gain before training ends.
     pub patience: u32,
     /// By how much the figure must get better to count as a gain.
     pub minimum_gain: f32,
 }
 
-/// What early stopping can watch.
-pub const MONITORS: [&str; 4] = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"];
-
-/// Where the host can compute; `auto` is a GPU if the program was built for one and there is one, else the processor.
-pub const DEVICES: [&str; 5] = ["auto", "cpu", "wgpu", "vulkan", "cuda"];
+impl HostTraining {
+    /// The learning rate before its schedule.
+    pub fn learning_rate(&self) -> f32 {
+        self.host.optimizer.as_ref().map_or(self.settings.optimizer.learning_rate(), |o| o.learning_rate())
+    }
+}
 
 /// The host's settings where `[training]` is left out.
 pub(super) fn default_host(loss: Loss) -> HostTraining {
-    let settings = Training::new(loss, Optimizer::adam(0.001)).batch(32);
-    HostTraining { settings, epochs: 20, early_stopping: None, device: "auto" }
+    HostTraining {
+        settings: Training::new(loss, Optimizer::adam(0.001)).batch(32),
+        host: HostSettings::default(),
+        class_weights: None,
+        frozen: Vec::new(),
+        epochs: 20,
+        early_stopping: None,
+        checkpoint: CheckpointSpec { every_epochs: 1, every_steps: None, keep: 1 },
+        device: DeviceChoice::Auto,
+    }
 }
 
 /// Reads `[training]`; `loss` is the one that goes with the labels.
-pub(super) fn host(mut section: Section<'_>, loss: Loss) -> Result<HostTraining, SpecError> {
+pub(super) fn host(mut section: Section<'_>, loss: Loss, model: &ModelSpec) -> Result<HostTraining, SpecError> {
     let mut host = default_host(loss);
-    settings(&mut section, &mut host.settings)?;
+    settings(&mut section, &mut host.settings, Some(&mut host.host))?;
     if let Some(value) = section.take("epochs") {
         host.epochs = value.whole(1, 1_000_000)? as u32;
     }
@@ -54,13 +76,20 @@ pub(super) fn host(mut section: Section<'_>, loss: Loss) -> Result<HostTraining,
         let mut section = value.section("a table such as { patience = 5 }")?;
         let patience = section.need("patience", "how many epochs to wait for a gain")?.whole(1, 1_000_000)? as u32;
         let minimum_gain = section.take("minimum_gain").map_or(Ok(0.0), |value| not_negative(&value))?;
-        let monitor = section.take("monitor").map(|value| one_of(&value, "figure", &MONITORS)).transpose()?;
+        let monitor = section.take("monitor").map(|value| host_training::monitor(&value)).transpose()?;
         section.finish()?;
         host.early_stopping = Some(EarlyStopping { monitor, patience, minimum_gain });
     }
     if let Some(value) = section.take("device") {
-        host.device = one_of(&value, "device", &DEVICES)?;
+        let name = value.string("a device such as \"cpu\" or \"cuda:0\"")?;
+        host.device = match name.parse() {
+            Ok(device) => device,
+            // A number that can't be one has a sentence of its own.
+            Err(reason) if name.contains(':') => return Err(value.error(reason)),
+            Err(_) => return Err(value.unknown("device", name, &DeviceChoice::NAMES)),
+        };
     }
+    host_training::settings(&mut section, &mut host, model)?;
     section.finish()?;
     Ok(host)
 }
@@ -74,21 +103,32 @@ pub(super) fn default_device(host: &Training) -> Training {
 /// Reads `[device.training]`.
 pub(super) fn device(mut section: Section<'_>, host: &Training) -> Result<Training, SpecError> {
     let mut training = default_device(host);
-    settings(&mut section, &mut training)?;
+    settings(&mut section, &mut training, None)?;
     section.finish()?;
     Ok(training)
 }
 
-/// What both sections have; keys that are left out keep the value in `training`.
-fn settings(section: &mut Section<'_>, training: &mut Training) -> Result<(), SpecError> {
+/// What both sections have; keys that are left out keep the value in `training`. Where there is a `host`, optimizers and
+/// schedules may be those that only the host has.
+fn settings(
+    section: &mut Section<'_>,
+    training: &mut Training,
+    mut host: Option<&mut HostSettings>,
+) -> Result<(), SpecError> {
     if let Some(value) = section.take("loss") {
         training.loss = loss(value)?;
     }
     if let Some(value) = section.take("optimizer") {
-        training.optimizer = optimizer(value)?;
+        optimizer(value, training, host.as_deref_mut())?;
     }
     if let Some(value) = section.take("schedule") {
-        training.schedule = schedule(value)?;
+        match host {
+            None => training.schedule = schedule(value, false)?,
+            Some(host) => match host_training::schedule(value)? {
+                Scheduled::Host(schedule) => host.schedule = Some(schedule),
+                Scheduled::Device(value) => training.schedule = schedule(value, true)?,
+            },
+        }
     }
     if let Some(value) = section.take("penalty") {
         let mut section = value.section("a table such as { l1 = 0.0, l2 = 1e-4 }")?;
@@ -110,13 +150,13 @@ fn settings(section: &mut Section<'_>, training: &mut Training) -> Result<(), Sp
 }
 
 /// One of several names.
-fn one_of(value: &Value<'_>, what: &str, names: &[&'static str]) -> Result<&'static str, SpecError> {
+pub(super) fn one_of(value: &Value<'_>, what: &str, names: &[&'static str]) -> Result<&'static str, SpecError> {
     let written = value.string(&format!("one of {}", names.join(", ")))?;
     names.iter().find(|name| **name == written).copied().ok_or_else(|| value.unknown(what, written, names))
 }
 
 /// A table with a `name`, or the name alone; the second is the table without its name.
-fn named<'s>(value: Value<'s>, expected: &str) -> Result<(Value<'s>, Option<Section<'s>>), SpecError> {
+pub(super) fn named<'s>(value: Value<'s>, expected: &str) -> Result<(Value<'s>, Option<Section<'s>>), SpecError> {
     if value.is_string() {
         return Ok((value, None));
     }
@@ -125,19 +165,69 @@ fn named<'s>(value: Value<'s>, expected: &str) -> Result<(Value<'s>, Option<Sect
     Ok((name, Some(section)))
 }
 
-fn finish(section: Option<Section<'_>>) -> Result<(), SpecError> {
+pub(super) fn finish(section: Option<Section<'_>>) -> Result<(), SpecError> {
     section.map_or(Ok(()), Section::finish)
 }
 
 /// An attribute of a named table.
-fn single(section: &mut Option<Section<'_>>, key: &'static str, default: f32) -> Result<f32, SpecError> {
+pub(super) fn single(section: &mut Option<Section<'_>>, key: &'static str, default: f32) -> Result<f32, SpecError> {
     let value = section.as_mut().and_then(|section| section.take(key));
     value.map_or(Ok(default), |value| value.single())
 }
 
-fn not_negative(value: &Value<'_>) -> Result<f32, SpecError> {
+/// A whole number that fits 32 bits, or the usual one.
+pub(super) fn whole(section: &mut Section<'_>, key: &'static str, least: u32, usual: u32) -> Result<u32, SpecError> {
+    let value = section.take(key);
+    value.map_or(Ok(usual), |value| Ok(value.whole(least.into(), u32::MAX.into())? as u32))
+}
+
+pub(super) fn not_negative(value: &Value<'_>) -> Result<f32, SpecError> {
     let number = value.single()?;
     if number >= 0.0 { Ok(number) } else { Err(value.expected("a number that is not negative")) }
+}
+
+/// What others call our losses, each beside our name.
+const LOSSES: [(&str, &str); 15] = [
+    ("mse", "mean_squared_error"),
+    ("l2", "mean_squared_error"),
+    ("mse_loss", "mean_squared_error"),
+    ("squared_error", "mean_squared_error"),
+    ("cross_entropy", "softmax_cross_entropy"),
+    ("crossentropy", "softmax_cross_entropy"),
+    ("nll", "softmax_cross_entropy"),
+    ("categorical_crossentropy", "softmax_cross_entropy"),
+    ("sparse_categorical_crossentropy", "softmax_cross_entropy"),
+    ("bce", "binary_cross_entropy"),
+    ("bce_with_logits", "binary_cross_entropy"),
+    ("binary_crossentropy", "binary_cross_entropy"),
+    ("log_loss", "binary_cross_entropy"),
+    ("smooth_l1", "huber"),
+    ("smooth_l1_loss", "huber"),
+];
+
+/// What others call our optimizers.
+const OPTIMIZERS: [(&str, &str); 3] = [("momentum", "sgd"), ("nesterov", "sgd"), ("gd", "sgd")];
+
+/// What others call our schedules.
+const SCHEDULES: [(&str, &str); 9] = [
+    ("cosine_annealing", "cosine"),
+    ("cosine_decay", "cosine"),
+    ("cosine_warm_restarts", "cosine_restarts"),
+    ("cosine_annealing_warm_restarts", "cosine_restarts"),
+    ("reduce_on_plateau", "plateau"),
+    ("reduce_lr_on_plateau", "plateau"),
+    ("onecycle", "one_cycle"),
+    ("one_cycle_lr", "one_cycle"),
+    ("polynomial_decay", "polynomial"),
+];
+
+/// The error of a name that isn't ours, with ours where it is known by another one.
+fn unknown(value: &Value<'_>, what: &str, name: &str, names: &[&str], others: &[(&str, &str)]) -> SpecError {
+    let known = others.iter().find(|(other, ours)| *other == name.to_lowercase() && names.contains(ours));
+    match known {
+        Some((_, ours)) => value.error(format!("unknown {what} `{name}`; it is `{ours}` here")),
+        None => value.unknown(what, name, names),
+    }
 }
 
 fn loss(value: Value<'_>) -> Result<Loss, SpecError> {
@@ -148,14 +238,15 @@ fn loss(value: Value<'_>) -> Result<Loss, SpecError> {
         "binary_cross_entropy" => Loss::BinaryCrossEntropy,
         "mean_squared_error" => Loss::MeanSquaredError,
         "huber" => Loss::Huber { delta: single(&mut section, "delta", 1.0)? },
-        name => return Err(value.unknown("loss", name, &NAMES)),
+        name => return Err(unknown(&value, "loss", name, &NAMES, &LOSSES)),
     };
     finish(section)?;
     loss.check().map_err(|text| value.error(text.into()))?;
     Ok(loss)
 }
 
-fn optimizer(value: Value<'_>) -> Result<Optimizer, SpecError> {
+/// Reads the optimizer into `training`, or into `host` where only that has it.
+fn optimizer(value: Value<'_>, training: &mut Training, host: Option<&mut HostSettings>) -> Result<(), SpecError> {
     const NAMES: [&str; 5] = ["sgd", "rmsprop", "adagrad", "adam", "adamw"];
     const EXPECTED: &str = "a table such as { name = \"sgd\", learning_rate = 0.01 }";
     if value.is_string() {
@@ -164,11 +255,29 @@ fn optimizer(value: Value<'_>) -> Result<Optimizer, SpecError> {
     let mut section = value.section(EXPECTED)?;
     let name_value = section.need("name", EXPECTED)?;
     let name = name_value.string("the optimizer's name")?;
-    if !NAMES.contains(&name) {
-        return Err(name_value.unknown("optimizer", name, &NAMES));
+    let only_host = host_training::OPTIMIZERS.contains(&name);
+    if !NAMES.contains(&name) && !only_host {
+        let mut names = NAMES.to_vec();
+        names.extend(host.iter().flat_map(|_| host_training::OPTIMIZERS));
+        return Err(unknown(&name_value, "optimizer", name, &names, &OPTIMIZERS));
     }
-    let learning_rate = section.need("learning_rate", "the step size, for example learning_rate = 0.01")?.single()?;
+    if host.is_none() && only_host {
+        let names = NAMES.join(", ");
+        return Err(name_value.error(format!("only the host has `{name}`; the device has {names}")));
+    }
+    let rate = section.need("learning_rate", "the step size, for example learning_rate = 0.01")?;
+    let learning_rate = rate.single()?;
+    if learning_rate == 0.0 {
+        return Err(rate.error("at a learning rate of 0 nothing is learnt; give a positive one, such as 0.001".into()));
+    }
     let section = &mut Some(section);
+    if let (Some(host), true) = (host, only_host) {
+        let optimizer = host_training::optimizer(name, learning_rate, section)?;
+        finish(section.take())?;
+        optimizer.check().map_err(|text| name_value.error(text.into()))?;
+        host.optimizer = Some(optimizer);
+        return Ok(());
+    }
     let mut number = |key, default| single(section, key, default);
     let optimizer = match name {
         "sgd" => Optimizer::Sgd {
@@ -206,7 +315,8 @@ fn optimizer(value: Value<'_>) -> Result<Optimizer, SpecError> {
     };
     finish(section.take())?;
     optimizer.check().map_err(|text| name_value.error(text.into()))?;
-    Ok(optimizer)
+    training.optimizer = optimizer;
+    Ok(())
 }
 
 fn flag(section: &mut Option<Section<'_>>, key: &'static str) -> Result<bool, SpecError> {
@@ -214,7 +324,7 @@ fn flag(section: &mut Option<Section<'_>>, key: &'static str) -> Result<bool, Sp
     value.map_or(Ok(false), |value| value.flag())
 }
 
-fn schedule(value: Value<'_>) -> Result<Schedule, SpecError> {
+fn schedule(value: Value<'_>, of_host: bool) -> Result<Schedule, SpecError> {
     const NAMES: [&str; 4] = ["constant", "step", "exponential", "cosine"];
     const EXPECTED: &str = "a table such as { name = \"cosine\", steps = 1000 }";
     let (value, mut section) = named(value, EXPECTED)?;
@@ -237,7 +347,14 @@ fn schedule(value: Value<'_>) -> Result<Schedule, SpecError> {
         "cosine" => {
             Decay::Cosine { steps: steps(&mut section, "steps")?, minimum: single(&mut section, "minimum", 0.0)? }
         }
-        name => return Err(value.unknown("schedule", name, &NAMES)),
+        name => {
+            let mut names = NAMES.to_vec();
+            names.extend(host_training::SCHEDULES.iter().filter(|_| of_host));
+            return Err(match host_training::SCHEDULES.contains(&name) {
+                true => value.error(format!("only the host has `{name}`; the device has {}", NAMES.join(", "))),
+                false => unknown(&value, "schedule", name, &names, &SCHEDULES),
+            });
+        }
     };
     let warmup = section.as_mut().and_then(|section| section.take("warmup"));
     let warmup = warmup.map_or(Ok(0), |value| value.whole(0, u32::MAX.into()))? as u32;

@@ -139,6 +139,19 @@ impl<'a> Samples<'a> {
         self.set.len()
     }
 
+    /// What is to be learnt.
+    pub fn labels(&self) -> &'a Labels {
+        self.set.labels()
+    }
+
+    /// The number to be predicted; 0 where there are classes.
+    pub fn value(&self, index: usize) -> f32 {
+        match self.set.labels() {
+            Labels::Value(values) => values[index],
+            _ => 0.0,
+        }
+    }
+
     /// Whether reading is no more than copying.
     pub fn in_memory(&self) -> bool {
         self.set.in_memory()
@@ -222,6 +235,16 @@ impl Read {
     /// The number of samples.
     pub fn len(&self) -> usize {
         self.count
+    }
+
+    /// What the samples count together, each by the weight of its class; mixed ones and values count 1.
+    pub fn weight(&self, of: impl Fn(i32) -> f64) -> f64 {
+        match self.kind {
+            Kind::Class if self.numbers.is_empty() => self.ids.iter().map(|&id| of(id)).sum(),
+            Kind::Marks => self.ids.iter().map(|&id| of(id)).sum(),
+            Kind::Tokens { length } => self.ids.iter().map(|&id| of(id)).sum::<f64>() / length.max(1) as f64,
+            Kind::Class | Kind::Value => self.count as f64,
+        }
     }
 
     /// Copies the samples to a device.

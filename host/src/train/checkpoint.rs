@@ -6,7 +6,10 @@
 //! moment there is one whole checkpoint, the new one or the one before. The resumed run gives the same bits on the CPU.
 
 use super::error::TrainError;
-use super::history::{EarlyStopping, EpochRecord};
+use super::history::EpochRecord;
+pub(crate) use super::identity::Identity;
+use super::settings::PlateauState;
+use super::tally::Within;
 use crate::Parameters;
 use crate::export;
 use crate::lower::Slot;
@@ -20,41 +23,61 @@ use std::path::PathBuf;
 
 const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "emberlite_checkpoint";
-/// 2 added early stopping and the validation set to the identity.
-const VERSION: u32 = 2;
+/// 2 added early stopping and the validation set to the identity; 3 has settings by name, and can lie within an epoch.
+const VERSION: u32 = 3;
 
 /// Where and how often to save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The folder; made if it isn't there.
     pub dir: PathBuf,
-    /// Epochs between two savings, at least 1; the last epoch is always saved.
+    /// Epochs between two savings; 0 for none but the last, which is always saved.
     pub every_epochs: u32,
+    /// Also after every so many updates, counted from the run's start.
+    pub every_steps: Option<u32>,
+    /// How many are kept, at least 1: `checkpoint.safetensors` and before it `checkpoint-UPDATES.safetensors`. To go on from
+    /// one of these, rename it.
+    pub keep: u32,
 }
 
-/// What a run must agree on with the checkpoint that it continues.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Identity {
-    pub graph: String,
-    pub training: String,
-    pub samples: u64,
-    pub seed: u64,
-    /// The counters' best figure is of this one's metric.
-    pub early_stopping: Option<EarlyStopping>,
-    /// The validation set's fingerprint: the best figure was measured on it.
-    pub validation: Option<u64>,
+impl Checkpoint {
+    /// After every epoch, of which the last is kept.
+    pub fn new(dir: impl Into<PathBuf>) -> Checkpoint {
+        Checkpoint { dir: dir.into(), every_epochs: 1, every_steps: None, keep: 1 }
+    }
+
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.every_steps == Some(0) {
+            return Err("a checkpoint needs at least 1 step between two savings");
+        }
+        if self.keep == 0 {
+            return Err("at least 1 checkpoint must be kept");
+        }
+        Ok(())
+    }
 }
 
 /// The run's counters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Counters {
+    /// Epochs that are done.
     pub epoch: u32,
+    /// The one at hand.
+    pub within: Within,
     pub updates: u32,
     pub samples: u32,
     pub best_epoch: u32,
     pub best_figure: Option<f64>,
     pub waited: u32,
+    pub plateau: PlateauState,
     pub history: Vec<EpochRecord>,
+}
+
+impl Counters {
+    /// Whether the last parameters are the best ones.
+    fn last_is_best(&self) -> bool {
+        self.best_epoch == self.epoch && self.within.step == 0
+    }
 }
 
 /// What every version has: it is read first.
@@ -78,6 +101,8 @@ pub(crate) struct Saved {
     pub parameters: Parameters,
     /// Of each trained parameter, in order.
     pub state: Vec<Vec<Vec<f32>>>,
+    /// The moving average of each trained parameter; empty before the first update, or without one.
+    pub average: Vec<Vec<f32>>,
     pub best: Parameters,
 }
 
@@ -87,27 +112,67 @@ impl Checkpoint {
         self.dir.join(FILE)
     }
 
-    /// Writes the file and puts it in the old one's place.
-    pub(crate) fn save(&self, saved: &Saved, trained: &[Slot]) -> Result<PathBuf, TrainError> {
+    /// Writes the file and puts it in the old one's place. `before` are the updates of this run's file that is there.
+    pub(crate) fn save(&self, saved: &Saved, trained: &[Slot], before: Option<u32>) -> Result<PathBuf, TrainError> {
         let path = self.path();
         let failed = |e: &dyn std::fmt::Display| TrainError::Checkpoint {
             path: path.clone(),
             reason: format!("can't be written: {e}; check the folder, its permissions and the space left"),
         };
         let bytes = encode(saved, trained).map_err(|e| failed(&e))?;
+        if let (Some(updates), true) = (before, self.keep > 1) {
+            self.set_aside(updates).map_err(|e| failed(&e))?;
+        }
         export::write(&path, &bytes).map_err(|e| failed(&e.source))?;
+        if self.keep > 1 {
+            // Those of another run in this folder go with its last one, which has just been replaced.
+            self.prune(if before.is_some() { self.keep as usize - 1 } else { 0 }).map_err(|e| failed(&e))?;
+        }
         Ok(path)
     }
 
+    /// Gives the newest file a second name, which stays when the first one gets the new content.
+    fn set_aside(&self, updates: u32) -> io::Result<()> {
+        let (path, kept) = (self.path(), self.dir.join(format!("checkpoint-{updates}.safetensors")));
+        match fs::hard_link(&path, &kept) {
+            Ok(()) => Ok(()),
+            Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => Ok(()),
+            // Some file systems have no second names.
+            Err(_) => fs::copy(&path, &kept).map(|_| ()),
+        }
+    }
+
+    /// Removes all but the last so many of those set aside.
+    fn prune(&self, keep: usize) -> io::Result<()> {
+        let mut kept: Vec<(u32, PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let updates = name.to_str().and_then(|name| name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors"));
+            kept.extend(updates.and_then(|updates| updates.parse().ok()).map(|updates| (updates, entry.path())));
+        }
+        kept.sort();
+        let surplus = kept.len().saturating_sub(keep);
+        kept.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
+    }
+
     /// Reads the file; `None` if there is none. `slots` are all parameters, `states` the optimizer's slots of each.
-    pub(crate) fn load(&self, identity: &Identity, slots: &[Slot], states: usize) -> Result<Option<Saved>, TrainError> {
+    pub(crate) fn load(
+        &self,
+        identity: &Identity,
+        slots: &[Slot],
+        states: usize,
+        averaged: bool,
+    ) -> Result<Option<Saved>, TrainError> {
         let path = self.path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(TrainError::Checkpoint { path, reason: format!("can't be read: {e}") }),
         };
-        decode(&bytes, identity, slots, states).map(Some).map_err(|reason| TrainError::Checkpoint { path, reason })
+        decode(&bytes, identity, slots, states, averaged)
+            .map(Some)
+            .map_err(|reason| TrainError::Checkpoint { path, reason })
     }
 }
 
@@ -129,6 +194,10 @@ fn best_name(node: u8, kind: Kind) -> String {
     format!("best.{}", name(node, kind))
 }
 
+fn average_name(node: u8, kind: Kind) -> String {
+    format!("average.{}", name(node, kind))
+}
+
 fn encode(saved: &Saved, trained: &[Slot]) -> Result<Vec<u8>, String> {
     let mut tensors: Vec<(String, &[f32])> = Vec::new();
     tensors.extend(saved.parameters.iter().map(|(node, kind, v)| (name(node, kind), v)));
@@ -136,7 +205,9 @@ fn encode(saved: &Saved, trained: &[Slot]) -> Result<Vec<u8>, String> {
         let named = states.iter().enumerate().map(|(i, v)| (name(slot.node, state_kind(slot.kind, i)), v.as_slice()));
         tensors.extend(named);
     }
-    if saved.counters.best_epoch != saved.counters.epoch {
+    let averages = trained.iter().zip(&saved.average);
+    tensors.extend(averages.map(|(slot, v)| (average_name(slot.node, slot.kind), v.as_slice())));
+    if !saved.counters.last_is_best() || !saved.average.is_empty() {
         tensors.extend(saved.best.iter().map(|(node, kind, v)| (best_name(node, kind), v)));
     }
     let meta = Meta { version: VERSION, identity: saved.identity.clone(), counters: saved.counters.clone() };
@@ -153,7 +224,7 @@ fn encode(saved: &Saved, trained: &[Slot]) -> Result<Vec<u8>, String> {
     views.and_then(|views| serialize(views, metadata)).map_err(|e| e.to_string())
 }
 
-fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize) -> Result<Saved, String> {
+fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, averaged: bool) -> Result<Saved, String> {
     let damaged = |e: &dyn std::fmt::Display| format!("is damaged: {e}; delete it to start anew");
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
     let meta =
@@ -167,7 +238,8 @@ fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize) -> R
         ));
     }
     let meta: Meta = serde_json::from_str(meta).map_err(|e| damaged(&e))?;
-    same(&meta.identity, identity)?;
+    meta.identity.agrees(identity)?;
+    let averaged = averaged && meta.counters.updates > 0;
     let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
     let read = |name: &str, len: usize| -> Result<Vec<f32>, String> {
         let tensor = file.tensor(name).map_err(|e| damaged(&e))?;
@@ -178,10 +250,11 @@ fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize) -> R
             Err(damaged(&format!("tensor {name} isn't {len} numbers")))
         }
     };
-    let (mut parameters, mut best, mut state) = (Parameters::new(), Parameters::new(), Vec::new());
+    let (mut parameters, mut best) = (Parameters::new(), Parameters::new());
+    let (mut state, mut average) = (Vec::new(), Vec::new());
     for slot in slots {
         let values = read(&name(slot.node, slot.kind), slot.len)?;
-        let best_values = if meta.counters.best_epoch == meta.counters.epoch {
+        let best_values = if meta.counters.last_is_best() && !averaged {
             values.clone()
         } else {
             read(&best_name(slot.node, slot.kind), slot.len)?
@@ -192,34 +265,9 @@ fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize) -> R
             let read = |i| read(&name(slot.node, state_kind(slot.kind, i)), slot.len);
             state.push((0..states).map(read).collect::<Result<_, _>>()?);
         }
+        if slot.trained && averaged {
+            average.push(read(&average_name(slot.node, slot.kind), slot.len)?);
+        }
     }
-    Ok(Saved { identity: meta.identity, counters: meta.counters, parameters, state, best })
-}
-
-/// Says what differs.
-fn same(saved: &Identity, now: &Identity) -> Result<(), String> {
-    let differs = |what: &str, saved: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
-        Err(format!("was made with another {what} ({saved}, now {now}); restore it, or delete the file to start anew"))
-    };
-    if saved.graph != now.graph {
-        return differs("model", &saved.graph.replace('\n', "; "), &now.graph.replace('\n', "; "));
-    }
-    if saved.training != now.training {
-        return differs("training", &saved.training, &now.training);
-    }
-    if saved.seed != now.seed {
-        return differs("seed", &saved.seed, &now.seed);
-    }
-    if saved.samples != now.samples {
-        return differs("training set", &format!("{:016x}", saved.samples), &format!("{:016x}", now.samples));
-    }
-    if saved.validation != now.validation {
-        let set = |print: Option<u64>| print.map_or("none".into(), |print| format!("{print:016x}"));
-        return differs("validation set", &set(saved.validation), &set(now.validation));
-    }
-    if saved.early_stopping != now.early_stopping {
-        let words = |stopping: Option<EarlyStopping>| stopping.map_or("none".into(), |stopping| stopping.to_string());
-        return differs("early stopping", &words(saved.early_stopping), &words(now.early_stopping));
-    }
-    Ok(())
+    Ok(Saved { identity: meta.identity, counters: meta.counters, parameters, state, average, best })
 }

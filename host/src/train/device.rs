@@ -6,7 +6,8 @@ use burn_tensor::Device;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which device to train on. GPUs need a build with the cargo feature of the same name.
+/// Which device to train on. GPUs need a build with the cargo feature of the same name; their numbers are those that
+/// [`devices`] lists, `None` takes the first that works, a card before a program that stands in for one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The first of CUDA, Vulkan and wgpu that this build has and that finds a GPU; else the CPU.
@@ -15,32 +16,50 @@ pub enum DeviceChoice {
     /// The CPU, every core; reproducible.
     Cpu,
     /// A GPU of any vendor through WebGPU's shading language.
-    Wgpu,
+    Wgpu(Option<u16>),
     /// A GPU of any vendor through SPIR-V, with tensor cores.
-    Vulkan,
+    Vulkan(Option<u16>),
     /// An NVIDIA GPU.
-    Cuda,
+    Cuda(Option<u16>),
 }
 
 impl DeviceChoice {
-    const ALL: [DeviceChoice; 5] =
-        [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Wgpu, DeviceChoice::Vulkan, DeviceChoice::Cuda];
+    /// Every kind.
+    const ALL: [DeviceChoice; 5] = [
+        DeviceChoice::Auto,
+        DeviceChoice::Cpu,
+        DeviceChoice::Wgpu(None),
+        DeviceChoice::Vulkan(None),
+        DeviceChoice::Cuda(None),
+    ];
 
-    /// The name used in settings.
+    /// The names used in settings; those of GPUs may be followed by a number, as in `cuda:1`.
+    pub const NAMES: [&'static str; 5] = ["auto", "cpu", "wgpu", "vulkan", "cuda"];
+
+    /// The kind's name.
     pub const fn name(self) -> &'static str {
         match self {
             DeviceChoice::Auto => "auto",
             DeviceChoice::Cpu => "cpu",
-            DeviceChoice::Wgpu => "wgpu",
-            DeviceChoice::Vulkan => "vulkan",
-            DeviceChoice::Cuda => "cuda",
+            DeviceChoice::Wgpu(_) => "wgpu",
+            DeviceChoice::Vulkan(_) => "vulkan",
+            DeviceChoice::Cuda(_) => "cuda",
+        }
+    }
+
+    /// The GPU's number, if one was given.
+    pub const fn index(self) -> Option<u16> {
+        match self {
+            DeviceChoice::Auto | DeviceChoice::Cpu => None,
+            DeviceChoice::Wgpu(index) | DeviceChoice::Vulkan(index) | DeviceChoice::Cuda(index) => index,
         }
     }
 }
 
 impl fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name())?;
+        self.index().map_or(Ok(()), |index| write!(f, ":{index}"))
     }
 }
 
@@ -48,11 +67,50 @@ impl FromStr for DeviceChoice {
     type Err = String;
     /// `flex` is another name of the CPU, after the framework's part that computes there.
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = if text == "flex" { "cpu" } else { text };
-        let found = DeviceChoice::ALL.into_iter().find(|device| device.name() == text);
-        let names = DeviceChoice::ALL.map(DeviceChoice::name).join(", ");
-        found.ok_or_else(|| format!("`{text}` is no device; there are: {names}"))
+        let (name, number) = match text.split_once(':') {
+            Some((name, number)) => (name, Some(number)),
+            None => (if text == "flex" { "cpu" } else { text }, None),
+        };
+        let names = DeviceChoice::NAMES.join(", ");
+        let found = DeviceChoice::ALL.into_iter().find(|device| device.name() == name);
+        let kind =
+            found.ok_or_else(|| format!("`{text}` is no device; there are: {names}, and GPUs by number as cuda:1"))?;
+        let Some(number) = number else { return Ok(kind) };
+        let index = number.parse().map_err(|_| format!("`{text}`: give a GPU's number as in `{name}:0`"))?;
+        match kind {
+            DeviceChoice::Wgpu(_) => Ok(DeviceChoice::Wgpu(Some(index))),
+            DeviceChoice::Vulkan(_) => Ok(DeviceChoice::Vulkan(Some(index))),
+            DeviceChoice::Cuda(_) => Ok(DeviceChoice::Cuda(Some(index))),
+            DeviceChoice::Auto | DeviceChoice::Cpu => Err(format!("`{text}`: only GPUs have numbers; give `{name}`")),
+        }
     }
+}
+
+/// One line of [`devices`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundDevice {
+    /// What to ask for: `cpu`, `cuda:0`, …, or a kind that isn't there.
+    pub choice: String,
+    /// What it is called, or the sentence why it can't be used.
+    pub found: Result<String, String>,
+    /// Whether it is a card, not a program that stands in for one.
+    pub hardware: bool,
+}
+
+/// What this build finds on this machine: the CPU, then every GPU of every kind, each tried with one small sum.
+pub fn devices() -> Vec<FoundDevice> {
+    let mut list = vec![FoundDevice { choice: "cpu".into(), found: Ok(cpu().name), hardware: false }];
+    for (name, found) in [("cuda", gpu::all_cuda()), ("vulkan", gpu::all_vulkan()), ("wgpu", gpu::all_wgpu())] {
+        match found {
+            Ok(found) => list.extend(found.into_iter().enumerate().map(|(index, device)| FoundDevice {
+                choice: format!("{name}:{index}"),
+                hardware: device.as_ref().is_ok_and(|open| open.hardware),
+                found: device.map(|open| open.name),
+            })),
+            Err(reason) => list.push(FoundDevice { choice: name.into(), found: Err(reason), hardware: false }),
+        }
+    }
+    list
 }
 
 /// A device that works.
@@ -68,12 +126,12 @@ pub(crate) struct Open {
 pub(crate) fn open(choice: DeviceChoice) -> Result<Open, TrainError> {
     let opened = match choice {
         DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Cuda => gpu::cuda(),
-        DeviceChoice::Vulkan => gpu::vulkan(),
-        DeviceChoice::Wgpu => gpu::wgpu(),
+        DeviceChoice::Cuda(index) => gpu::cuda(index),
+        DeviceChoice::Vulkan(index) => gpu::vulkan(index),
+        DeviceChoice::Wgpu(index) => gpu::wgpu(index),
         DeviceChoice::Auto => Ok(gpu::any().unwrap_or_else(cpu)),
     };
-    opened.map_err(|reason| TrainError::Device { device: choice.name().into(), reason })
+    opened.map_err(|reason| TrainError::Device { device: choice.to_string(), reason })
 }
 
 fn cpu() -> Open {
@@ -91,8 +149,30 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        assert!(DeviceChoice::ALL.iter().all(|d| d.name().parse() == Ok(*d)));
+        assert!(DeviceChoice::ALL.iter().all(|d| d.name().parse() == Ok(*d) && d.to_string().parse() == Ok(*d)));
+        assert_eq!(DeviceChoice::ALL.map(DeviceChoice::name), DeviceChoice::NAMES);
         assert_eq!("flex".parse(), Ok(DeviceChoice::Cpu));
-        assert!("gpu9".parse::<DeviceChoice>().unwrap_err().contains("auto, cpu, wgpu, vulkan, cuda"));
+        assert_eq!("cuda:12".parse(), Ok(DeviceChoice::Cuda(Some(12))));
+        assert_eq!(DeviceChoice::Wgpu(Some(3)).to_string(), "wgpu:3");
+        for (text, expected) in [
+            ("gpu9", "`gpu9` is no device; there are: auto, cpu, wgpu, vulkan, cuda, and GPUs by number as cuda:1"),
+            ("cuda:", "`cuda:`: give a GPU's number as in `cuda:0`"),
+            ("cuda:-1", "`cuda:-1`: give a GPU's number as in `cuda:0`"),
+            ("cpu:0", "`cpu:0`: only GPUs have numbers; give `cpu`"),
+        ] {
+            assert_eq!(text.parse::<DeviceChoice>(), Err(expected.into()));
+        }
+    }
+
+    #[test]
+    fn the_cpu_is_always_listed_and_kinds_that_are_not_built_say_so() {
+        let list = devices();
+        assert!(list[0].choice == "cpu" && list[0].found.is_ok());
+        for (name, built) in [("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))] {
+            if !built {
+                let line = list.iter().find(|device| device.choice == name).unwrap();
+                assert!(line.found.as_ref().is_err_and(|reason| reason.contains("this build has no")), "{line:?}");
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::data::DataError;
 use crate::lower::ParameterError;
+use crate::metrics::{Metric, MetricError};
 use emberlite::plan::PlanError;
 use std::io;
 use std::path::PathBuf;
@@ -53,8 +54,9 @@ pub enum TrainError {
     },
     /// Training has diverged.
     #[error(
-        "epoch {epoch}, step {step}: {what} is not finite; try a lower learning rate, a warm-up or gradient clipping{}",
-        kept(.checkpoint)
+        "epoch {epoch}, step {step}: {what} is not finite at a learning rate of {learning_rate}: training has diverged; try \
+         a learning rate of {}, a warm-up or clip = {{ global_norm = 1.0 }}{}",
+        lower(*.learning_rate), kept(.checkpoint)
     )]
     NotFinite {
         /// The epoch, from 1.
@@ -63,8 +65,40 @@ pub enum TrainError {
         step: u32,
         /// The loss, a tensor, …
         what: String,
+        /// The learning rate of the last update.
+        learning_rate: f32,
         /// The last checkpoint, from before.
         checkpoint: Option<PathBuf>,
+    },
+    /// [`Job::interrupt`](super::Job::interrupt) became true; the run was saved, if it saves at all.
+    #[error("interrupted in epoch {epoch} after step {step} of {steps}{}", saved(.checkpoint))]
+    Interrupted {
+        /// The epoch, from 1.
+        epoch: u32,
+        /// Updates made in it.
+        step: u32,
+        /// Updates of an epoch.
+        steps: u32,
+        /// What it can go on from.
+        checkpoint: Option<PathBuf>,
+    },
+    /// Another process of the run is gone.
+    #[error("epoch {epoch}: {reason}{}", kept(.checkpoint))]
+    Group {
+        /// The epoch, from 1.
+        epoch: u32,
+        /// What the engine said.
+        reason: String,
+        /// The last checkpoint.
+        checkpoint: Option<PathBuf>,
+    },
+    /// A metric can't be had of the validation set.
+    #[error("the validation set's {metric}: {error}; leave it out, or hold back other samples")]
+    Metric {
+        /// Which.
+        metric: Metric,
+        /// Why.
+        error: MetricError,
     },
     /// A checkpoint can't be written, read or continued.
     #[error("checkpoint {}: {reason}", path.display())]
@@ -81,4 +115,14 @@ pub enum TrainError {
 
 fn kept(checkpoint: &Option<PathBuf>) -> String {
     checkpoint.as_ref().map_or(String::new(), |path| format!(" (the last good checkpoint is {})", path.display()))
+}
+
+fn saved(checkpoint: &Option<PathBuf>) -> String {
+    checkpoint.as_ref().map_or("; nothing was saved".into(), |path| format!("; saved as {}", path.display()))
+}
+
+/// A tenth, in as few digits as say it.
+fn lower(rate: f32) -> String {
+    let text = format!("{:.0e}", rate / 10.0);
+    text.parse::<f32>().map_or(text, |rate| rate.to_string())
 }

@@ -6,11 +6,13 @@ use super::error::TrainError;
 use super::feed::feed;
 use super::loss;
 use crate::Parameters;
-use crate::data::Source;
+use crate::data::{Labels, Source};
 use crate::lower::{Lowered, Mode, Tensors};
+use crate::metrics::{Metric, Needs, Tally, sigmoid, softmax};
 use burn_tensor::{Device, ExecutionError, Tensor};
 use emberlite::graph::Graph;
 use emberlite::loss::Loss;
+use std::collections::BTreeMap;
 
 /// Samples that are predicted at once; without the way back their activations are small.
 const BATCH: usize = 256;
@@ -26,6 +28,81 @@ pub struct Evaluation {
     pub confusion: Vec<Vec<u32>>,
     /// The class that each sample is taken for; empty without classes.
     pub predicted: Vec<u32>,
+    /// The metrics that were asked for, by name.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// Metrics that an evaluation is to give, each once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    metrics: Vec<Metric>,
+}
+
+impl Wanted {
+    pub fn new(metrics: impl Iterator<Item = Metric>) -> Self {
+        let mut wanted = Wanted::default();
+        metrics.for_each(|metric| {
+            if !wanted.metrics.contains(&metric) {
+                wanted.metrics.push(metric);
+            }
+        });
+        wanted
+    }
+
+    /// An evaluation as numbers, zeros for none: the sum over all ranks is that of the one that has it.
+    pub fn figures(&self, evaluation: Option<&Evaluation>) -> Vec<f64> {
+        let Some(e) = evaluation else { return vec![0.0; 3 + self.metrics.len()] };
+        let mut figures = vec![e.loss, f64::from(u8::from(e.accuracy.is_some())), e.accuracy.unwrap_or(0.0)];
+        figures.extend(self.metrics.iter().map(|metric| e.metrics.get(&metric.to_string()).copied().unwrap_or(0.0)));
+        figures
+    }
+
+    /// The way back; without confusion and predictions.
+    pub fn evaluation(&self, figures: &[f64]) -> Evaluation {
+        let at = |i: usize| figures.get(i).copied().unwrap_or_default();
+        let named = |(i, metric): (usize, &Metric)| (metric.to_string(), at(3 + i));
+        Evaluation {
+            loss: at(0),
+            accuracy: (at(1) > 0.0).then(|| at(2)),
+            confusion: Vec::new(),
+            predicted: Vec::new(),
+            metrics: self.metrics.iter().enumerate().map(named).collect(),
+        }
+    }
+}
+
+/// What a model with this loss gives for such labels, and of how many classes.
+///
+/// Softmax cross-entropy, and binary cross-entropy with one output, give probabilities; outputs that were drawn towards
+/// marks give scores.
+pub(crate) fn needs(labels: &Labels, loss: &Loss, lowered: &Lowered<'_>) -> (Needs, usize) {
+    let outputs = lowered.output().elements() as usize;
+    match (labels, loss) {
+        (Labels::Tokens { .. }, _) => {
+            (Needs::Probabilities, lowered.output().dims().last().map_or(0, |&dim| dim.into()))
+        }
+        (_, Loss::SoftmaxCrossEntropy) => (Needs::Probabilities, outputs),
+        (_, Loss::BinaryCrossEntropy) if outputs == 1 => (Needs::Probabilities, 2),
+        (Labels::Class { .. }, _) => (Needs::Scores, outputs.max(2)),
+        _ => (Needs::Values, 0),
+    }
+}
+
+/// A sample's outputs as the metrics take them.
+fn scores(kind: Needs, loss: &Loss, outputs: &[f32], into: &mut Vec<f64>) {
+    match (kind, outputs) {
+        (Needs::Probabilities, [logit]) => {
+            let p = sigmoid(*logit);
+            *into = vec![1.0 - p, p];
+        }
+        (Needs::Probabilities, logits) => softmax(logits, into),
+        // Drawn towards 0 and 1, or a logit.
+        (_, [output]) => {
+            let second = f64::from(*output) - f64::from(loss::middle(loss));
+            *into = vec![-second, second];
+        }
+        (_, outputs) => *into = outputs.iter().map(|x| f64::from(*x)).collect(),
+    }
 }
 
 /// Evaluates parameters on a set, in batches; see [`Evaluation`].
@@ -43,7 +120,26 @@ pub fn evaluate(
     let samples = Samples::new("the set", set, &lowered, loss)?;
     let device = device::open(device)?.device;
     let tensors = Tensors::upload(&lowered, parameters, &device)?.constant();
-    measure(&lowered, loss, &tensors, samples, &device, 0)
+    measure(&lowered, loss, &tensors, samples, &device, 0, &Wanted::default())
+}
+
+/// The same with metrics, by name in [`Evaluation::metrics`].
+///
+/// # Errors
+/// As [`evaluate`], and [`TrainError::Metric`] for one that model or set don't have.
+pub fn evaluate_metrics(
+    graph: Graph<'_>,
+    loss: &Loss,
+    parameters: &Parameters,
+    set: &dyn Source,
+    device: DeviceChoice,
+    metrics: &[Metric],
+) -> Result<Evaluation, TrainError> {
+    let lowered = Lowered::new(graph)?;
+    let samples = Samples::new("the set", set, &lowered, loss)?;
+    let device = device::open(device)?.device;
+    let tensors = Tensors::upload(&lowered, parameters, &device)?.constant();
+    measure(&lowered, loss, &tensors, samples, &device, 0, &Wanted::new(metrics.iter().copied()))
 }
 
 /// The same on a device that is open; `epoch` is for errors.
@@ -54,12 +150,18 @@ pub(crate) fn measure(
     samples: Samples<'_>,
     device: &Device,
     epoch: u32,
+    wanted: &Wanted,
 ) -> Result<Evaluation, TrainError> {
     let failed = |e: ExecutionError| TrainError::Execution { epoch, reason: format!("{e:?}") };
     let all: Vec<usize> = (0..samples.len()).collect();
     let (mut losses, mut classes, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     let mut has_classes = false;
-    feed(samples, all.chunks(BATCH), None, |_, read| {
+    let (kind, count) = needs(samples.labels(), loss, lowered);
+    // A sequence's metrics follow from its loss and its share of right positions.
+    let counts = !wanted.metrics.is_empty() && !samples.has_tokens();
+    let mut tally = counts.then(|| Tally::new(kind, count, &wanted.metrics));
+    let mut row = Vec::new();
+    feed(samples, all.chunks(BATCH), None, |indices, read| {
         let batch = read.upload(device);
         let (output, _) = lowered.forward(tensors, batch.x, Mode::Predict);
         let correct = loss::correct(loss, &output, &batch.target);
@@ -69,6 +171,24 @@ pub(crate) fn measure(
         } else {
             classes.push(loss::classes(loss, &output));
         }
+        if let Some(tally) = &mut tally {
+            let width = output.dims()[1].max(1);
+            let data = output.clone().without_autodiff().try_into_data().map_err(failed)?;
+            let outputs: Vec<f32> = data.iter::<f32>().collect();
+            for (&index, outputs) in indices.iter().zip(outputs.chunks(width)) {
+                let added = match (kind, outputs) {
+                    (Needs::Values, [output]) => tally.add_value(samples.value(index).into(), f64::from(*output)),
+                    _ => {
+                        scores(kind, loss, outputs, &mut row);
+                        tally.add(samples.class(index), &row).map(|_| ())
+                    }
+                };
+                // Only numbers that aren't finite are refused; the loss says so too, below.
+                if added.is_err() {
+                    break;
+                }
+            }
+        }
         losses.push(loss::mean(loss, output, &batch.target));
         Ok::<(), TrainError>(())
     })?;
@@ -76,7 +196,17 @@ pub(crate) fn measure(
     let losses = Tensor::cat(losses, 0).try_into_data().map_err(failed)?;
     let sum: f64 = losses.iter::<f32>().zip(all.chunks(BATCH)).map(|(l, c)| f64::from(l) * c.len() as f64).sum();
     let loss = sum / samples.len() as f64;
-    let mut evaluation = Evaluation { loss, accuracy: None, confusion: Vec::new(), predicted: Vec::new() };
+    let mut evaluation =
+        Evaluation { loss, accuracy: None, confusion: Vec::new(), predicted: Vec::new(), metrics: BTreeMap::new() };
+    if !loss.is_finite() {
+        return Ok(evaluation);
+    }
+    if let Some(tally) = tally {
+        for &metric in &wanted.metrics {
+            let value = tally.metric(metric).map_err(|error| TrainError::Metric { metric, error })?;
+            evaluation.metrics.insert(metric.to_string(), value);
+        }
+    }
     if !has_classes {
         return Ok(evaluation);
     }
@@ -84,7 +214,17 @@ pub(crate) fn measure(
         // A vocabulary is too large for a table of every token taken for every other.
         let right = Tensor::cat(shares, 0).try_into_data().map_err(failed)?;
         let right: f64 = right.iter::<f32>().map(f64::from).sum();
-        evaluation.accuracy = Some(right / samples.len() as f64);
+        let accuracy = right / samples.len() as f64;
+        evaluation.accuracy = Some(accuracy);
+        for &metric in &wanted.metrics {
+            let value = match metric {
+                Metric::Accuracy => accuracy,
+                Metric::LogLoss => loss,
+                Metric::Perplexity => loss.exp(),
+                _ => continue,
+            };
+            evaluation.metrics.insert(metric.to_string(), value);
+        }
         return Ok(evaluation);
     }
     let count = lowered.output().elements().max(2) as usize;

@@ -7,28 +7,68 @@ use super::device::Open;
 
 /// Any GPU at all; adapters that only pretend to be one are left to those who name them.
 pub(super) fn any() -> Option<Open> {
-    [cuda, vulkan, wgpu].into_iter().find_map(|open| open().ok().filter(|open| open.hardware))
+    [cuda, vulkan, wgpu].into_iter().find_map(|open| open(None).ok().filter(|open| open.hardware))
 }
 
-pub(super) fn cuda() -> Result<Open, String> {
+/// The devices of a kind in the order of their numbers, each open or with the sentence why not.
+pub(super) type All = Result<Vec<Result<Open, String>>, String>;
+
+pub(super) fn cuda(index: Option<u16>) -> Result<Open, String> {
+    choose("CUDA device", all_cuda()?, index)
+}
+
+pub(super) fn vulkan(index: Option<u16>) -> Result<Open, String> {
+    choose("Vulkan adapter", all_vulkan()?, index)
+}
+
+pub(super) fn wgpu(index: Option<u16>) -> Result<Open, String> {
+    choose("graphics adapter", all_wgpu()?, index)
+}
+
+pub(super) fn all_cuda() -> All {
     #[cfg(feature = "cuda")]
-    return found::first("CUDA device", burn_tensor::DeviceType::Cuda);
+    return found::all("CUDA device", burn_tensor::DeviceType::Cuda);
     #[cfg(not(feature = "cuda"))]
     Err(absent("cuda"))
 }
 
-pub(super) fn vulkan() -> Result<Open, String> {
+pub(super) fn all_vulkan() -> All {
     #[cfg(feature = "vulkan")]
-    return found::first("Vulkan adapter", burn_tensor::DeviceType::Vulkan);
+    return found::all("Vulkan adapter", burn_tensor::DeviceType::Vulkan);
     #[cfg(not(feature = "vulkan"))]
     Err(absent("vulkan"))
 }
 
-pub(super) fn wgpu() -> Result<Open, String> {
+pub(super) fn all_wgpu() -> All {
     #[cfg(feature = "wgpu")]
-    return found::first("graphics adapter", burn_tensor::DeviceType::Wgpu);
+    return found::all("graphics adapter", burn_tensor::DeviceType::Wgpu);
     #[cfg(not(feature = "wgpu"))]
     Err(absent("wgpu"))
+}
+
+/// The one of that number, or the first that works, a real GPU before a program that stands in for one.
+fn choose(what: &str, mut all: Vec<Result<Open, String>>, index: Option<u16>) -> Result<Open, String> {
+    if let Some(index) = index {
+        let count = all.len();
+        if usize::from(index) >= count {
+            let last = count.saturating_sub(1);
+            return Err(format!("there is no {what} {index}, the last is {last}; `emberlite devices` lists them"));
+        }
+        return all.swap_remove(index.into());
+    }
+    let (mut software, mut reason) = (None, none(what));
+    for device in all {
+        match device {
+            Ok(open) if open.hardware => return Ok(open),
+            Ok(open) => software = software.or(Some(open)),
+            Err(e) => reason = e,
+        }
+    }
+    software.ok_or(reason)
+}
+
+fn none(what: &str) -> String {
+    format!("no {what} found; install the GPU's driver, or choose `cpu`")
 }
 
 #[cfg(not(all(feature = "cuda", feature = "vulkan", feature = "wgpu")))]
@@ -38,23 +78,20 @@ fn absent(feature: &str) -> String {
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod found {
-    use super::Open;
+    use super::{All, Open, none};
     use burn_tensor::{Device, DeviceType, Tensor};
     use std::panic::{self, AssertUnwindSafe};
 
-    /// The first device of a kind that can compute, a real GPU before a program that stands in for one.
-    pub(super) fn first(what: &str, kind: DeviceType) -> Result<Open, String> {
-        let none = format!("no {what} found; install the GPU's driver, or choose `cpu`");
-        let devices = quietly(|| Device::enumerate(kind)).map_err(|e| format!("{none} ({e})"))?;
-        let (mut software, mut reason) = (None, none);
-        for device in devices.into_vec() {
-            match quietly(|| works(device)).and_then(|opened| opened) {
-                Ok(open) if open.hardware => return Ok(open),
-                Ok(open) => software = software.or(Some(open)),
-                Err(e) => reason = format!("the {what} doesn't work: {e}; update its driver, or choose `cpu`"),
-            }
+    /// Every device of a kind, tried one after the other.
+    pub(super) fn all(what: &str, kind: DeviceType) -> All {
+        let none = none(what);
+        let devices = quietly(|| Device::enumerate(kind)).map_err(|e| format!("{none} ({e})"))?.into_vec();
+        if devices.is_empty() {
+            return Err(none);
         }
-        software.ok_or(reason)
+        let failed = |e| format!("the {what} doesn't work: {e}; update its driver, or choose `cpu`");
+        let open = |device| quietly(|| works(device)).and_then(|opened| opened).map_err(failed);
+        Ok(devices.into_iter().map(open).collect())
     }
 
     /// Opens a device and lets it add.
@@ -78,5 +115,39 @@ mod found {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("the framework gave up").to_string()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_tensor::Device;
+
+    fn open(name: &str, hardware: bool) -> Result<Open, String> {
+        Ok(Open { device: Device::flex(), name: name.into(), hardware })
+    }
+
+    #[test]
+    fn a_card_comes_before_a_program_and_a_number_before_both() {
+        let all = || vec![Err("broken".to_string()), open("program", false), open("card", true)];
+        let name = |index| choose("adapter", all(), index).map(|open| open.name);
+        assert_eq!(name(None), Ok("card".into()));
+        assert_eq!(name(Some(1)), Ok("program".into()));
+        assert_eq!(name(Some(0)), Err("broken".into()));
+        let expected = "there is no adapter 3, the last is 2; `emberlite devices` lists them";
+        assert_eq!(name(Some(3)), Err(expected.into()));
+        assert_eq!(
+            choose("adapter", all()[..2].iter().map(clone).collect(), None).map(|o| o.name),
+            Ok("program".into())
+        );
+        assert_eq!(choose("adapter", vec![Err("broken".into())], None).err(), Some("broken".into()));
+        assert!(choose("adapter", Vec::new(), None).err().unwrap().contains("install the GPU's driver"));
+    }
+
+    fn clone(device: &Result<Open, String>) -> Result<Open, String> {
+        match device {
+            Ok(o) => open(&o.name, o.hardware),
+            Err(e) => Err(e.clone()),
+        }
     }
 }

@@ -2,12 +2,15 @@
 
 use super::checkpoint::Checkpoint;
 use super::device::DeviceChoice;
+use super::group::Group;
 use super::history::{EarlyStopping, EpochRecord};
 use super::observer::Observer;
+use super::settings::HostSettings;
 use crate::Parameters;
 use crate::data::Source;
 use emberlite::graph::Graph;
 use emberlite::plan::Training;
+use std::sync::atomic::AtomicBool;
 
 /// A training run.
 pub struct Job<'a> {
@@ -15,6 +18,8 @@ pub struct Job<'a> {
     pub graph: Graph<'a>,
     /// Loss, optimizer, schedule (in updates), penalties, clipping, and the samples of a mini-batch.
     pub training: &'a Training,
+    /// What only the host has: accumulation, label smoothing, averages, more schedules and optimizers, …
+    pub host: HostSettings,
     /// Passes over the training set.
     pub epochs: u32,
     /// What is learnt from: a [`Dataset`](crate::data::Dataset), or any samples that can be read by index.
@@ -34,6 +39,10 @@ pub struct Job<'a> {
     pub resume: bool,
     /// Start from these instead of new ones.
     pub initial: Option<&'a Parameters>,
+    /// When this becomes true, the run ends after the update at hand: it saves and returns [`TrainError::Interrupted`](super::TrainError::Interrupted).
+    pub interrupt: Option<&'a AtomicBool>,
+    /// The processes that train this model together.
+    pub group: Option<&'a dyn Group>,
     /// Told what happens.
     pub observer: &'a mut dyn Observer,
 }
@@ -49,6 +58,7 @@ impl<'a> Job<'a> {
         Job {
             graph,
             training,
+            host: HostSettings::default(),
             epochs: 10,
             train,
             validation: None,
@@ -58,6 +68,8 @@ impl<'a> Job<'a> {
             checkpoint: None,
             resume: false,
             initial: None,
+            interrupt: None,
+            group: None,
             observer,
         }
     }

@@ -12,25 +12,30 @@ pub(crate) fn mean(loss: &Loss, output: Tensor<2>, target: &Target) -> Tensor<1>
         }
         (_, Target::Shares(shares, _)) => (activation::log_softmax(output, 1) * shares.clone()).sum_dim(1).mean().neg(),
         (_, Target::Class(ids)) => activation::log_softmax(output, 1).gather(1, ids.clone()).mean().neg(),
+        (loss, Target::Values(t) | Target::Marks(t, _)) => elements(loss, output, t.clone()).mean(),
+    }
+}
+
+/// The loss of each output `[batch, outputs]` against a number.
+pub(crate) fn elements(loss: &Loss, output: Tensor<2>, target: Tensor<2>) -> Tensor<2> {
+    match loss {
         // max(x, 0) + ln(1 + exp(-|x|)) = -ln sigmoid(-x).
-        (Loss::BinaryCrossEntropy, Target::Values(t) | Target::Marks(t, _)) => {
-            (activation::log_sigmoid(output.clone().neg()).neg() - output * t.clone()).mean()
-        }
-        (Loss::Huber { delta }, Target::Values(t) | Target::Marks(t, _)) => {
+        Loss::BinaryCrossEntropy => activation::log_sigmoid(output.clone().neg()).neg() - output * target,
+        Loss::Huber { delta } => {
             // With q = min(|d|, delta): q²/2 + delta (|d| - q).
-            let d = (output - t.clone()).abs();
+            let d = (output - target).abs();
             let q = d.clone().clamp_max(*delta);
-            (q.clone() * q.clone() * 0.5 + (d - q) * *delta).mean()
+            q.clone() * q.clone() * 0.5 + (d - q) * *delta
         }
-        (_, Target::Values(t) | Target::Marks(t, _)) => {
-            let d = output - t.clone();
-            (d.clone() * d).mean()
+        _ => {
+            let d = output - target;
+            d.clone() * d
         }
     }
 }
 
 /// A row a position: `[batch, length * vocabulary]` as `[batch * length, vocabulary]`.
-fn positions(output: Tensor<2>, length: usize) -> Tensor<2> {
+pub(crate) fn positions(output: Tensor<2>, length: usize) -> Tensor<2> {
     let [batch, outputs] = output.dims();
     output.reshape([batch * length, outputs / length.max(1)])
 }

@@ -31,33 +31,51 @@
 //! **The loss is read rarely.** Each reading makes a GPU wait, so losses are collected on the device and looked at
 //! every few dozen steps; a diverging run ends there, with the very step at which the loss ceased to be a number.
 
+mod average;
 mod batches;
 mod checkpoint;
+mod checks;
 mod device;
 mod error;
 mod evaluate;
 mod feed;
 mod gpu;
+mod group;
 mod history;
+mod host_rules;
+mod identity;
 mod initialize;
 mod job;
 mod loss;
 pub mod memory;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod objective;
 mod observer;
 mod optimizer;
 mod progress;
 mod run;
+mod save;
+pub mod settings;
+mod tally;
+#[cfg(test)]
+mod vectors;
 
 pub use checkpoint::Checkpoint;
-pub use device::DeviceChoice;
+pub use device::{DeviceChoice, FoundDevice, devices};
 pub use error::TrainError;
-pub use evaluate::{Evaluation, evaluate};
-pub use history::{EarlyStopping, EpochRecord, Metric};
+pub use evaluate::{Evaluation, evaluate, evaluate_metrics};
+pub use group::{Group, GroupError};
+pub use history::{EarlyStopping, EpochRecord};
 pub use job::{Job, Trained};
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
 pub use observer::{Event, JsonLines, Observer, Silent};
 pub use progress::Progress;
 pub use run::train;
+pub use settings::{Course, Ema, HostOptimizer, HostSchedule, HostSettings, Plateau, Sampling};
 
 pub(crate) use loss::middle;
 
 pub use crate::lower::ParameterError;
+pub use crate::metrics::Monitor;

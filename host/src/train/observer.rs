@@ -15,6 +15,8 @@ pub enum Event<'a> {
         device: &'a str,
         /// Epochs done before, 0 unless resumed.
         done: u32,
+        /// Updates made in the epoch at hand, 0 unless resumed within it.
+        within: u32,
         /// Epochs in all.
         epochs: u32,
         /// Updates of one epoch.
@@ -52,8 +54,10 @@ pub enum Event<'a> {
     Saved {
         /// The file.
         path: &'a Path,
-        /// The epoch it continues from.
+        /// The epochs it has done.
         epoch: u32,
+        /// Updates made in the epoch after that.
+        step: u32,
     },
     /// Training has ended.
     Finished {

@@ -4,6 +4,8 @@
 //! rules only and has no penalties. These are the core's formulas in the core's order (`core/src/optimizer/float.rs`),
 //! so that a model trained here goes on training on the device under the same rule, and its state can go with it.
 
+use super::host_rules;
+use super::settings::{HostOptimizer, HostSettings, PlateauState};
 use crate::lower::{Lowered, Slot, Tensors};
 use burn_tensor::{Device, Gradients, Tensor};
 use emberlite::number::F32;
@@ -14,31 +16,50 @@ use emberlite::plan::Training;
 #[derive(Clone, Debug)]
 pub(crate) struct Stepper {
     training: Training,
+    host: HostSettings,
     slots: Vec<Slot>,
+    /// What each slot's learning rate is multiplied by.
+    scales: Vec<f32>,
     /// As many as `slots`, each with as many as the rule needs.
     pub state: Vec<Vec<Tensor<1>>>,
     /// Updates made.
     pub updates: u32,
+    /// Updates of the whole run, which some schedules stretch over.
+    total: u32,
+    /// What a schedule that follows a figure has come to.
+    pub plateau: PlateauState,
+    /// Nadam's product of the first so many momenta.
+    momenta: (u32, f64),
 }
 
 /// The numbers of one update.
-struct Moment {
+pub(super) struct Moment {
     /// The scheduled learning rate.
-    rate: f32,
+    pub rate: f32,
     /// What divides it: Adam's `1 - beta1^t`, Adagrad's `1 + (t - 1) learning_rate_decay`.
-    divisor: f32,
+    pub divisor: f32,
     /// Adam's `1 / sqrt(1 - beta2^t)`.
-    root_factor: f32,
+    pub root_factor: f32,
+    /// Nadam's factors of the gradient and of the mean.
+    pub look_ahead: [f32; 2],
+}
+
+/// The number of values that an optimizer keeps for each weight.
+pub(crate) fn state_slots(training: &Training, host: &HostSettings) -> usize {
+    host.optimizer.as_ref().map_or(training.optimizer.state_slots(), HostOptimizer::state_slots)
 }
 
 impl Stepper {
-    /// With all state zero.
-    pub fn new(training: &Training, lowered: &Lowered<'_>, device: &Device) -> Self {
+    /// With all state zero; `total` is the number of updates of the run.
+    pub fn new(training: &Training, host: &HostSettings, lowered: &Lowered<'_>, device: &Device, total: u32) -> Self {
         let slots: Vec<Slot> = lowered.slots().iter().copied().filter(|slot| slot.trained).collect();
         let device = device.clone().without_autodiff();
-        let zeros = |slot: &Slot| vec![Tensor::zeros([slot.len], &device); training.optimizer.state_slots()];
+        let zeros = |slot: &Slot| vec![Tensor::zeros([slot.len], &device); state_slots(training, host)];
         let state = slots.iter().map(zeros).collect();
-        Stepper { training: *training, slots, state, updates: 0 }
+        let scale = |slot: &Slot| host.learning_rate_scales.get(usize::from(slot.node)).copied().unwrap_or(1.0);
+        let scales = slots.iter().map(scale).collect();
+        let (training, host, plateau) = (*training, host.clone(), PlateauState::default());
+        Stepper { training, host, slots, scales, state, updates: 0, total, plateau, momenta: (0, 1.0) }
     }
 
     /// The trained parameters, in the order of `state`.
@@ -46,45 +67,78 @@ impl Stepper {
         &self.slots
     }
 
-    /// The learning rate of the next update.
-    pub fn rate(&self) -> f32 {
-        self.training.schedule.rate::<F32>(self.training.optimizer.learning_rate(), self.updates).real()
+    /// The learning rate before its schedule.
+    pub fn base(&self) -> f32 {
+        self.host.optimizer.as_ref().map_or(self.training.optimizer.learning_rate(), HostOptimizer::learning_rate)
     }
 
-    /// Steps every trained parameter.
-    pub fn step(&mut self, tensors: &mut Tensors, gradients: &mut Gradients) {
-        let moment = self.moment();
-        let leaves: Vec<Tensor<1>> = self.slots.iter().map(|slot| tensors.tensor(slot)).collect();
-        // A parameter that the output doesn't depend on has no gradient: it counts as zero.
-        let gradient = |leaf: &Tensor<1>| {
-            leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like())
+    /// The learning rate of the last update.
+    pub fn last_rate(&self) -> f32 {
+        self.rate(self.updates.saturating_sub(1))
+    }
+
+    /// The learning rate of the update after so many.
+    fn rate(&self, updates: u32) -> f32 {
+        match &self.host.schedule {
+            Some(schedule) => schedule.rate(self.base(), updates, self.total, self.plateau.factor),
+            None => self.training.schedule.rate::<F32>(self.base(), updates).real(),
+        }
+    }
+
+    /// Takes the gradient of each trained parameter, in their order; one that the loss doesn't depend on is zero.
+    pub fn gradients(&self, tensors: &Tensors, gradients: &mut Gradients) -> Vec<Tensor<1>> {
+        let gradient = |slot: &Slot| {
+            let leaf = tensors.tensor(slot);
+            leaf.grad_remove(gradients).unwrap_or_else(|| leaf.without_autodiff().zeros_like())
         };
-        let mut gs: Vec<Tensor<1>> = leaves.iter().map(gradient).collect();
+        self.slots.iter().map(gradient).collect()
+    }
+
+    /// Steps every trained parameter by its gradient, in the order of [`Stepper::slots`].
+    pub fn step(&mut self, tensors: &mut Tensors, mut gs: Vec<Tensor<1>>) {
+        let moment = self.moment();
         match self.training.clip {
             Clip::None => {}
             Clip::Value(limit) => gs = gs.into_iter().map(|g| g.clamp(-limit, limit)).collect(),
             Clip::GlobalNorm(limit) => gs = clip_global_norm(gs, limit),
         }
-        for (((slot, leaf), g), state) in self.slots.iter().zip(leaves).zip(gs).zip(&mut self.state) {
-            let w = leaf.without_autodiff();
-            let g = penalised(&self.training, g, &w);
-            tensors.replace(slot, rule(&self.training.optimizer, &moment, w, state, g));
+        let decay = match (&self.host.optimizer, &self.training.optimizer) {
+            (Some(optimizer), _) => optimizer.coupled_decay(),
+            (None, Optimizer::AdamW { .. }) => 0.0,
+            (None, optimizer) => optimizer.weight_decay(),
+        };
+        for (((slot, scale), g), state) in self.slots.iter().zip(&self.scales).zip(gs).zip(&mut self.state) {
+            let moment = Moment { rate: moment.rate * scale, ..moment };
+            let w = tensors.tensor(slot).without_autodiff();
+            let g = penalised(&self.training, decay, g, &w);
+            let w = match &self.host.optimizer {
+                Some(optimizer) => host_rules::rule(optimizer, &moment, w, state, g),
+                None => rule(&self.training.optimizer, &moment, w, state, g),
+            };
+            tensors.replace(slot, w);
         }
         self.updates += 1;
     }
 
-    fn moment(&self) -> Moment {
+    fn moment(&mut self) -> Moment {
         let t = self.updates + 1;
         // As the core: powers exact to f32, by f64 here.
         let left = |beta: f32| 1.0 - f64::from(beta).powf(t.into());
-        let (divisor, root_factor) = match self.training.optimizer {
-            Optimizer::Adam { beta1, beta2, .. } | Optimizer::AdamW { beta1, beta2, .. } => {
-                (left(beta1) as f32, 1.0 / (left(beta2) as f32).sqrt())
+        let both = |beta1, beta2| (left(beta1) as f32, 1.0 / (left(beta2) as f32).sqrt());
+        let mut look_ahead = [0.0; 2];
+        let (divisor, root_factor) = match (self.host.optimizer, self.training.optimizer) {
+            (Some(HostOptimizer::Nadam { beta1, beta2, .. }), _) => {
+                look_ahead = host_rules::nadam(&mut self.momenta, beta1, t);
+                both(beta1, beta2)
             }
-            Optimizer::AdaGrad { learning_rate_decay, .. } => (1.0 + (t - 1) as f32 * learning_rate_decay, 1.0),
+            (Some(HostOptimizer::Lamb { beta1, beta2, .. } | HostOptimizer::Adamax { beta1, beta2, .. }), _)
+            | (None, Optimizer::Adam { beta1, beta2, .. } | Optimizer::AdamW { beta1, beta2, .. }) => {
+                both(beta1, beta2)
+            }
+            (None, Optimizer::AdaGrad { learning_rate_decay, .. }) => (1.0 + (t - 1) as f32 * learning_rate_decay, 1.0),
             _ => (1.0, 1.0),
         };
-        Moment { rate: self.rate(), divisor, root_factor }
+        Moment { rate: self.rate(self.updates), divisor, root_factor, look_ahead }
     }
 }
 
@@ -96,12 +150,8 @@ fn clip_global_norm(gradients: Vec<Tensor<1>>, limit: f32) -> Vec<Tensor<1>> {
     gradients.into_iter().map(|g| g * factor.clone()).collect()
 }
 
-/// Adds L1, L2 and, but for AdamW, weight decay.
-fn penalised(training: &Training, g: Tensor<1>, w: &Tensor<1>) -> Tensor<1> {
-    let decay = match training.optimizer {
-        Optimizer::AdamW { .. } => 0.0,
-        ref optimizer => optimizer.weight_decay(),
-    };
+/// Adds L1, L2 and weight decay that isn't decoupled.
+fn penalised(training: &Training, decay: f32, g: Tensor<1>, w: &Tensor<1>) -> Tensor<1> {
     let (l1, l2) = (training.penalty.l1, training.penalty.l2 + decay);
     let g = if l1 == 0.0 { g } else { g + w.clone().sign().mul_scalar(l1) };
     if l2 == 0.0 { g } else { g + w.clone().mul_scalar(l2) }
@@ -205,7 +255,7 @@ mod tests {
         parameters.set(0, Kind::Weight, weight.clone());
         parameters.set(0, Kind::Bias, bias.clone());
         let mut tensors = Tensors::upload(&lowered, &parameters, &device).unwrap();
-        let mut stepper = Stepper::new(&training, &lowered, &device);
+        let mut stepper = Stepper::new(&training, &HostSettings::default(), &lowered, &device, STEPS);
         let slots = training.optimizer.state_slots();
         let mut states = [[vec![0.0; WEIGHTS], vec![0.0; WEIGHTS]], [vec![0.0; BIASES], vec![0.0; BIASES]]];
         for t in 0..STEPS {
@@ -215,7 +265,8 @@ mod tests {
                 let slot = lowered.slots().iter().find(|slot| slot.kind == kind).unwrap();
                 (tensors.tensor(slot) * upload(gradients[usize::from(kind == Kind::Bias)].clone(), &device)).sum()
             });
-            stepper.step(&mut tensors, &mut (w + b).backward());
+            let gradients_of = stepper.gradients(&tensors, &mut (w + b).backward());
+            stepper.step(&mut tensors, gradients_of);
 
             let squares: f32 = gradients.iter().flatten().map(|g| g * g).sum();
             let scale = if let Clip::GlobalNorm(limit) = training.clip { norm_factor(squares, limit) } else { 1.0 };

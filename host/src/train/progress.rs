@@ -65,8 +65,12 @@ impl Observer for Progress {
 /// The line of an event; none for those that only move the bar.
 fn text(event: &Event<'_>) -> Option<String> {
     match *event {
-        Event::Started { device, done, epochs, steps, samples, validation, trained } => {
-            let resumed = if done > 0 { format!(", resumed after epoch {done}") } else { String::new() };
+        Event::Started { device, done, within, epochs, steps, samples, validation, trained } => {
+            let resumed = match (done, within) {
+                (0, 0) => String::new(),
+                (done, 0) => format!(", resumed after epoch {done}"),
+                (done, step) => format!(", resumed in epoch {} after step {step}", done + 1),
+            };
             Some(format!(
                 "training {trained} parameters on {device}: {samples} samples ({validation} for validation), \
                  {epochs} epochs of {steps} steps{resumed}"
@@ -91,6 +95,7 @@ fn epoch_line(r: &EpochRecord, epochs: u32, best: bool) -> String {
     figure("accuracy", r.train_accuracy);
     figure("validation loss", r.validation_loss);
     figure("accuracy", r.validation_accuracy);
+    r.validation_metrics.iter().for_each(|(name, value)| figure(&name.replace('_', " "), Some(*value)));
     let _ =
         write!(line, "  {:.2} s  {:.0} samples/s{}", r.seconds, r.samples_per_second, if best { "  *" } else { "" });
     line
@@ -109,6 +114,7 @@ mod tests {
             train_accuracy: Some(0.9),
             validation_loss: None,
             validation_accuracy: None,
+            validation_metrics: Default::default(),
             learning_rate: 0.1,
             seconds: 0.256,
             samples_per_second: 5859.4,

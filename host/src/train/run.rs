@@ -1,233 +1,407 @@
 //! The loop.
+//!
+//! An update takes the gradients of one or several batches (accumulation, ranks); everything that an epoch has come to lies
+//! in [`Within`], so that a run can be saved and resumed after any update.
 
+use super::average::Average;
 use super::batches::{Read, Samples};
-use super::checkpoint::{Checkpoint, Counters, Identity, Saved};
+use super::checkpoint::{Checkpoint, Identity};
+use super::checks::{check_batches, check_settings};
 use super::device::{self, Open};
 use super::error::TrainError;
-use super::evaluate::{Evaluation, measure};
+use super::evaluate::{Evaluation, Wanted, measure};
 use super::feed::feed;
+use super::group::{Group, share};
 use super::history::{EpochRecord, Watch};
 use super::initialize::initialize;
 use super::job::{Job, Trained};
 use super::loss;
+use super::objective::Objective;
 use super::observer::{Event, Observer};
 use super::optimizer::Stepper;
+use super::settings::{HostSettings, Sampling};
+use super::tally::{Unread, Within};
 use crate::Parameters;
-use crate::data::{Labels, random};
-use crate::lower::{Lowered, Mode, Tensors, download, upload};
+use crate::data::{Labels, balanced_order, random};
+use crate::lower::{Lowered, Mode, Tensors};
+use crate::metrics::Monitor;
 use burn_tensor::{ExecutionError, Tensor};
-use emberlite::graph::write_graph;
 use emberlite::image::Name;
-use emberlite::loss::Loss;
-use emberlite::number::Format;
 use emberlite::plan::Training;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// Steps between two readings of the loss.
-const READ_EVERY: usize = 32;
 
 /// Trains a model; see [`Job`].
 ///
 /// # Errors
 /// [`TrainError`]: everything that can be checked is checked before the first step.
 pub fn train(job: Job<'_>) -> Result<Trained, TrainError> {
-    let (mut run, epochs) = Run::new(job)?;
-    run.go(epochs)
+    Run::new(job)?.go()
 }
 
 /// A run at work.
-struct Run<'a> {
-    lowered: Lowered<'a>,
-    training: &'a Training,
-    train: Samples<'a>,
-    validation: Option<Samples<'a>>,
-    open: Open,
+pub(super) struct Run<'a> {
+    pub lowered: Lowered<'a>,
+    pub training: &'a Training,
+    pub host: HostSettings,
+    objective: Objective,
+    pub train: Samples<'a>,
+    labels: &'a Labels,
+    pub validation: Option<Samples<'a>>,
+    pub open: Open,
     seed: u64,
-    observer: &'a mut dyn Observer,
-    checkpoint: Option<Checkpoint>,
+    pub observer: &'a mut dyn Observer,
+    pub checkpoint: Option<Checkpoint>,
     /// The last file that was written or read.
-    saved: Option<PathBuf>,
-    identity: Identity,
-    tensors: Tensors,
-    stepper: Stepper,
+    pub saved: Option<PathBuf>,
+    /// The updates that it has seen.
+    pub saved_updates: Option<u32>,
+    pub identity: Identity,
+    pub tensors: Tensors,
+    pub stepper: Stepper,
+    pub average: Option<Average>,
     /// Samples trained on: the counter behind dropout.
-    samples: u32,
-    best: Tensors,
-    watch: Watch,
-    history: Vec<EpochRecord>,
+    pub samples: u32,
+    pub best: Tensors,
+    pub watch: Watch,
+    pub history: Vec<EpochRecord>,
+    pub epochs: u32,
+    /// Updates of an epoch.
+    pub steps: u32,
+    pub within: Within,
+    wanted: Wanted,
+    interrupt: Option<&'a AtomicBool>,
+    pub group: Option<&'a dyn Group>,
 }
 
-/// One epoch's sums so far.
+/// The gradients of an update so far.
 #[derive(Default)]
-struct Sums {
-    loss: f64,
-    correct: f64,
-    samples: usize,
-    has_classes: bool,
-}
-
-/// Losses and counts of steps that haven't been read yet.
-#[derive(Default)]
-struct Unread {
-    losses: Vec<Tensor<1>>,
-    correct: Vec<Tensor<1>>,
-    sizes: Vec<usize>,
+struct Pending {
+    gradients: Option<Vec<Tensor<1>>>,
+    weight: f64,
 }
 
 impl<'a> Run<'a> {
-    fn new(job: Job<'a>) -> Result<(Self, u32), TrainError> {
+    fn new(job: Job<'a>) -> Result<Self, TrainError> {
         let lowered = Lowered::new(job.graph)?;
         check_settings(&job, &lowered)?;
-        let train = Samples::new("the training set", job.train, &lowered, &job.training.loss)?;
-        let new = |set| Samples::new("the validation set", set, &lowered, &job.training.loss);
+        let loss = job.training.loss;
+        let train = Samples::new("the training set", job.train, &lowered, &loss)?;
+        let new = |set| Samples::new("the validation set", set, &lowered, &loss);
         let validation = job.validation.map(new).transpose()?;
-        check_batches(&lowered, train.len(), job.training.batch as usize)?;
+        check_batches(&lowered, train.len(), &job)?;
         let fresh = match job.initial {
             Some(parameters) => parameters.clone(),
             None => initialize(&lowered, seed32(job.seed)),
         };
         let open = device::open(job.device)?;
-        let identity = identity(&job, &lowered, &train, validation.as_ref())?;
+        let identity = Identity::of(&job, &lowered, &train, validation.as_ref())?;
         let tensors = Tensors::upload(&lowered, &fresh, &open.device)?;
+        let host = job.host;
+        let steps = host.steps(job.training, train.len());
+        let total = steps.saturating_mul(job.epochs).min(host.max_steps.unwrap_or(u32::MAX));
+        let plateau = host.plateau().map(|plateau| plateau.monitor);
+        let monitors = [job.early_stopping.map(|stopping| stopping.monitor), plateau.flatten()];
+        let metrics = monitors.iter().flatten().filter_map(|monitor| monitor.metric()).chain(host.metrics.clone());
+        let wanted = Wanted::new(metrics);
+        let classes = lowered.output().dims().last().map_or(1, |&outputs| usize::from(outputs));
         let mut run = Run {
-            stepper: Stepper::new(job.training, &lowered, &open.device),
+            stepper: Stepper::new(job.training, &host, &lowered, &open.device, total),
+            objective: Objective::new(loss, &host, classes, &open.device),
             best: tensors.constant(),
             tensors,
             lowered,
             training: job.training,
             train,
+            labels: job.train.labels(),
             validation,
             open,
             seed: job.seed,
             observer: job.observer,
             checkpoint: job.checkpoint,
             saved: None,
+            saved_updates: None,
             identity,
+            average: host.ema.map(Average::new),
             samples: 0,
             watch: Watch::new(job.early_stopping.as_ref(), job.validation.is_some()),
             history: Vec::new(),
+            epochs: job.epochs,
+            steps,
+            within: Within::default(),
+            wanted,
+            interrupt: job.interrupt,
+            group: job.group,
+            host,
         };
         if job.resume {
             run.resume()?;
         }
-        Ok((run, job.epochs))
+        run.agree()?;
+        Ok(run)
     }
 
-    fn go(&mut self, epochs: u32) -> Result<Trained, TrainError> {
-        let steps = self.train.len().div_ceil(self.training.batch as usize) as u32;
+    /// Whether all ranks have gone on from the same checkpoint.
+    fn agree(&self) -> Result<(), TrainError> {
+        let Some(group) = self.group else { return Ok(()) };
+        let own = f64::from(self.stepper.updates);
+        let mut sums = [own, own * own];
+        group.sum64(&mut sums).map_err(|error| error.at(0, None))?;
+        let ranks = group.size() as f64;
+        // Equal numbers below 2^20 or so have exact squares; unequal ones differ by far more than rounding.
+        if (sums[0] - ranks * own).abs() > 0.5 || (sums[1] / ranks - own * own).abs() > 0.5 + own * own * 1e-12 {
+            return Err(TrainError::Setting(
+                "the processes have gone on from different checkpoints; put the run's folder where all machines see it"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn go(&mut self) -> Result<Trained, TrainError> {
         self.observer.event(Event::Started {
             device: &self.open.name,
             done: self.history.len() as u32,
-            epochs,
-            steps,
+            within: self.within.step,
+            epochs: self.epochs,
+            steps: self.steps,
             samples: self.train.len(),
             validation: self.validation.map_or(0, |v| v.len()),
             trained: self.stepper.slots().iter().map(|slot| slot.len).sum(),
         })?;
-        while (self.history.len() as u32) < epochs && !self.watch.stops() {
-            let record = self.epoch(epochs, steps)?;
+        while (self.history.len() as u32) < self.epochs && !self.watch.stops() && self.goes_on() {
+            let record = self.epoch()?;
+            let whole = std::mem::take(&mut self.within).step == self.steps;
+            self.follow(&record);
             let best = self.watch.see(&record);
             if best {
-                self.best = self.tensors.constant();
+                self.best = self.current();
             }
-            self.observer.event(Event::Epoch { record: &record, epochs, best })?;
+            self.observer.event(Event::Epoch { record: &record, epochs: self.epochs, best })?;
             self.history.push(record);
-            self.save(epochs, steps)?;
+            // One that max_steps has cut short was saved after its last update, from where it could go on.
+            if whole {
+                self.save_epoch()?;
+                self.stop_here()?;
+            }
         }
         let epoch = self.history.len() as u32;
-        let parameters = self.finite(&self.best, epoch, steps)?;
-        let confusion = self.evaluate(&self.best, self.validation.unwrap_or(self.train), epoch)?.confusion;
+        let parameters = self.finite(&self.best, epoch, self.steps)?;
+        let confusion = match self.group.map_or(0, |group| group.rank()) {
+            0 => self.evaluate(&self.best, self.validation.unwrap_or(self.train), epoch, &Wanted::default())?.confusion,
+            _ => Vec::new(),
+        };
         let (best_epoch, stopped_early) = (self.watch.best.0, self.watch.stops());
         self.observer.event(Event::Finished { best_epoch, stopped_early })?;
         let history = std::mem::take(&mut self.history);
         Ok(Trained { parameters, history, confusion, best_epoch, stopped_early })
     }
 
-    fn epoch(&mut self, epochs: u32, steps: u32) -> Result<EpochRecord, TrainError> {
+    /// Whether an update is left, or an epoch to be ended.
+    pub fn goes_on(&self) -> bool {
+        self.within.step > 0 || self.host.max_steps.is_none_or(|most| self.stepper.updates < most)
+    }
+
+    /// The parameters as they are evaluated and handed out.
+    pub fn current(&self) -> Tensors {
+        match &self.average {
+            Some(average) => average.applied(&self.tensors, self.stepper.slots()),
+            None => self.tensors.constant(),
+        }
+    }
+
+    /// Lets a schedule that watches a figure see the epoch's.
+    fn follow(&mut self, record: &EpochRecord) {
+        let Some(plateau) = self.host.plateau() else { return };
+        let default = if self.validation.is_some() { Monitor::ValidationLoss } else { Monitor::TrainLoss };
+        let monitor = plateau.monitor.unwrap_or(default);
+        let base = self.stepper.base();
+        self.stepper.plateau.see(plateau, monitor.higher_is_better(), record.figure(monitor), base);
+    }
+
+    fn order(&self, epoch: u32) -> Result<Vec<usize>, TrainError> {
+        Ok(match self.host.sampling {
+            Sampling::Shuffled => random::order(random::hash(self.seed, epoch.into()), self.train.len()),
+            Sampling::Balanced => balanced_order(self.labels, self.seed, epoch)?,
+            Sampling::InOrder => (0..self.train.len()).collect(),
+        })
+    }
+
+    fn epoch(&mut self) -> Result<EpochRecord, TrainError> {
         let start = Instant::now();
         let epoch = self.history.len() as u32 + 1;
-        let order = random::order(random::hash(self.seed, epoch.into()), self.train.len());
-        let (mut sums, mut unread) = (Sums::default(), Unread::default());
-        let mut learning_rate = 0.0;
-        let (train, mut step) = (self.train, 0);
-        feed(train, order.chunks(self.training.batch as usize), Some(epoch), |_, read| {
-            learning_rate = self.stepper.rate();
-            self.step(read, &mut unread);
-            step += 1;
-            if unread.losses.len() == READ_EVERY || step == steps {
-                self.read(std::mem::take(&mut unread), &mut sums, epoch, step)?;
-                let loss = sums.loss / sums.samples as f64;
+        let order = self.order(epoch)?;
+        let last = match self.host.max_steps {
+            Some(most) => self.steps.min(self.within.step + most.saturating_sub(self.stepper.updates)),
+            None => self.steps,
+        };
+        let (batch, per_step) = (self.training.batch as usize, self.host.samples_per_step(self.training));
+        let (rank, ranks) = self.group.map_or((0, 1), |group| (group.rank(), group.size()));
+        let mut at = (self.within.step as usize * per_step).min(order.len());
+        let begin = at;
+        let updates = order.chunks(per_step).take(last as usize).skip(self.within.step as usize);
+        let batches = updates.flat_map(|update| update.chunks(batch)).map(move |batch| {
+            let place = share(batch.len(), rank, ranks);
+            batch.get(place).unwrap_or_default()
+        });
+        let (mut pending, mut unread) = (Pending::default(), Unread::default());
+        let before = self.within.seconds;
+        feed(self.train, batches, Some(epoch), |_, read| {
+            // Where this batch ends, and the update that it belongs to.
+            let update_end = ((at / per_step + 1) * per_step).min(order.len());
+            let len = batch.min(update_end - at);
+            self.batch(read, share(len, rank, ranks).start, &mut pending, &mut unread);
+            at += len;
+            self.samples = self.samples.wrapping_add(len as u32);
+            if at < update_end {
+                return Ok(());
+            }
+            self.update(std::mem::take(&mut pending))?;
+            self.within.step += 1;
+            let step = self.within.step;
+            let stop = self.interrupted();
+            let save = step < self.steps && (stop || self.is_due() || step == last);
+            if unread.steps() >= self.host.log_every || step == last || save {
+                let figures = std::mem::take(&mut unread).read(self.group, epoch)?;
+                if let Some(step) = self.within.sums.add(figures) {
+                    return Err(self.not_finite(epoch, step, "the loss".into()));
+                }
+                self.within.seconds = before + start.elapsed().as_secs_f64();
+                let (loss, epochs, steps) = (self.within.sums.mean(), self.epochs, self.steps);
                 self.observer.event(Event::Steps { epoch, epochs, step, steps, loss })?;
+            }
+            if save {
+                self.save()?;
+                self.stop_here()?;
             }
             Ok::<(), TrainError>(())
         })?;
-        let samples_per_second = self.train.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
+        let samples_per_second = (at - begin) as f64 / start.elapsed().as_secs_f64().max(1e-9);
         let validation = match self.validation {
             Some(set) => {
-                let evaluation = self.evaluate(&self.tensors.constant(), set, epoch)?;
+                let evaluation = self.evaluate_once(set, epoch)?;
                 if !evaluation.loss.is_finite() {
-                    return Err(self.not_finite(epoch, steps, "the validation loss".into()));
+                    return Err(self.not_finite(epoch, self.within.step, "the validation loss".into()));
                 }
                 Some(evaluation)
             }
             None => None,
         };
-        let share = |correct: f64, samples: usize| correct / samples as f64;
         Ok(EpochRecord {
             epoch,
             step: self.stepper.updates,
-            train_loss: sums.loss / sums.samples as f64,
-            train_accuracy: sums.has_classes.then(|| share(sums.correct, sums.samples)),
+            train_loss: self.within.sums.mean(),
+            train_accuracy: self.within.sums.accuracy(),
             validation_loss: validation.as_ref().map(|v| v.loss),
             validation_accuracy: validation.as_ref().and_then(|v| v.accuracy),
-            learning_rate,
-            seconds: start.elapsed().as_secs_f64(),
+            validation_metrics: validation.map(|v| v.metrics).unwrap_or_default(),
+            learning_rate: self.stepper.last_rate(),
+            seconds: before + start.elapsed().as_secs_f64(),
             samples_per_second,
         })
     }
 
-    /// One update; nothing is read back.
-    fn step(&mut self, read: Read, unread: &mut Unread) {
-        let size = read.len();
+    /// The gradient of a batch, or of this rank's share of it that starts at sample `first`; nothing is read back.
+    fn batch(&mut self, read: Read, first: usize, pending: &mut Pending, unread: &mut Unread) {
+        let (size, step) = (read.len(), self.within.step + 1);
+        if size == 0 {
+            return unread.nothing(step, &self.open.device);
+        }
+        let weight = read.weight(|class| self.objective.weight(class));
         let batch = read.upload(&self.open.device);
-        let mode = Mode::Train { seed: seed32(self.seed), first_sample: self.samples };
+        let first_sample = self.samples.wrapping_add(first as u32);
+        let mode = Mode::Train { seed: seed32(self.seed), first_sample };
         let (output, statistics) = self.lowered.forward(&self.tensors, batch.x, mode);
-        unread.correct.extend(loss::correct(&self.training.loss, &output, &batch.target));
-        let loss = loss::mean(&self.training.loss, output, &batch.target);
-        let mut gradients = loss.backward();
-        unread.losses.push(loss.without_autodiff());
-        unread.sizes.push(size);
-        self.stepper.step(&mut self.tensors, &mut gradients);
+        let correct = loss::correct(&self.training.loss, &output, &batch.target);
+        let alone = self.is_alone();
+        let objective = if alone {
+            self.objective.mean(output, &batch.target, weight)
+        } else {
+            self.objective.sum(output, &batch.target, weight)
+        };
+        let gradients = self.stepper.gradients(&self.tensors, &mut objective.backward());
+        let loss = objective.without_autodiff();
+        let loss = if alone || weight <= 0.0 { loss } else { loss / weight as f32 };
+        unread.push(step, loss, weight, correct, size);
+        pending.weight += weight;
+        pending.gradients = Some(match pending.gradients.take() {
+            None => gradients,
+            Some(sum) => sum.into_iter().zip(gradients).map(|(a, b)| a + b).collect(),
+        });
         self.tensors.commit(statistics);
-        self.samples = self.samples.wrapping_add(size as u32);
     }
 
-    /// Reads what the last steps gave; `step` is the last of them.
-    fn read(&self, unread: Unread, sums: &mut Sums, epoch: u32, step: u32) -> Result<(), TrainError> {
-        let first = step + 1 - unread.losses.len() as u32;
-        let data = Tensor::cat(unread.losses, 0).try_into_data().map_err(|e| failed(epoch, e))?;
-        for ((loss, &size), step) in data.iter::<f32>().zip(&unread.sizes).zip(first..) {
-            if !loss.is_finite() {
-                return Err(self.not_finite(epoch, step, "the loss".into()));
-            }
-            sums.loss += f64::from(loss) * size as f64;
-            sums.samples += size;
+    /// Whether each batch is an update of its own.
+    fn is_alone(&self) -> bool {
+        self.host.accumulate == 1 && self.group.is_none()
+    }
+
+    /// One update.
+    fn update(&mut self, pending: Pending) -> Result<(), TrainError> {
+        let Pending { gradients, mut weight } = pending;
+        let zeros = || self.stepper.slots().iter().map(|slot| Tensor::zeros([slot.len], &self.open.device)).collect();
+        let mut gradients: Vec<Tensor<1>> = gradients.unwrap_or_else(zeros);
+        if let Some(group) = self.group {
+            let epoch = self.history.len() as u32 + 1;
+            let statistics = self.tensors.running(&self.lowered);
+            let (sum, all, means) = super::group::sum(group, gradients, weight, statistics, &self.open.device)
+                .map_err(|error| error.at(epoch, self.saved.clone()))?;
+            (gradients, weight) = (sum, all);
+            self.tensors.set_running(&self.lowered, means);
         }
-        if !unread.correct.is_empty() {
-            let data = Tensor::cat(unread.correct, 0).try_into_data().map_err(|e| failed(epoch, e))?;
-            sums.correct += data.iter::<f32>().map(f64::from).sum::<f64>();
-            sums.has_classes = true;
+        if !self.is_alone() {
+            let divisor = if weight > 0.0 { weight as f32 } else { 1.0 };
+            gradients = gradients.into_iter().map(|g| g / divisor).collect();
+        }
+        self.stepper.step(&mut self.tensors, gradients);
+        if let Some(average) = &mut self.average {
+            average.update(&self.tensors, self.stepper.slots());
         }
         Ok(())
     }
 
-    fn evaluate(&self, tensors: &Tensors, set: Samples<'_>, epoch: u32) -> Result<Evaluation, TrainError> {
-        measure(&self.lowered, &self.training.loss, tensors, set, &self.open.device, epoch)
+    pub fn interrupted(&self) -> bool {
+        let here = self.interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed));
+        // All ranks must stop after the same update.
+        self.group.map_or(here, |group| group.any(here))
+    }
+
+    /// Ends an interrupted run, which has just been saved.
+    fn stop_here(&self) -> Result<(), TrainError> {
+        if !self.interrupted() {
+            return Ok(());
+        }
+        let (epoch, step) = (self.history.len() as u32 + u32::from(self.within.step > 0), self.within.step);
+        let step = if step == 0 { self.steps } else { step };
+        let checkpoint = self.checkpoint.is_some().then(|| self.saved.clone()).flatten();
+        Err(TrainError::Interrupted { epoch, step, steps: self.steps, checkpoint })
+    }
+
+    pub fn evaluate(
+        &self,
+        tensors: &Tensors,
+        set: Samples<'_>,
+        epoch: u32,
+        wanted: &Wanted,
+    ) -> Result<Evaluation, TrainError> {
+        measure(&self.lowered, &self.training.loss, tensors, set, &self.open.device, epoch, wanted)
+    }
+
+    /// Evaluates the parameters as they are now; of several ranks the first, and the others learn what came of it.
+    fn evaluate_once(&self, set: Samples<'_>, epoch: u32) -> Result<Evaluation, TrainError> {
+        let Some(group) = self.group else { return self.evaluate(&self.current(), set, epoch, &self.wanted) };
+        let own = match group.rank() {
+            0 => Some(self.evaluate(&self.current(), set, epoch, &self.wanted)?),
+            _ => None,
+        };
+        let mut figures = self.wanted.figures(own.as_ref());
+        group.sum64(&mut figures).map_err(|error| error.at(epoch, self.saved.clone()))?;
+        Ok(own.unwrap_or_else(|| self.wanted.evaluation(&figures)))
     }
 
     /// Reads parameters back and makes sure that they are numbers.
-    fn finite(&self, tensors: &Tensors, epoch: u32, step: u32) -> Result<Parameters, TrainError> {
+    pub fn finite(&self, tensors: &Tensors, epoch: u32, step: u32) -> Result<Parameters, TrainError> {
         let parameters = tensors.download(&self.lowered).map_err(|e| failed(epoch, e))?;
         let broken = parameters.iter().find(|(_, _, values)| !values.iter().all(|v| v.is_finite()));
         match broken {
@@ -237,148 +411,16 @@ impl<'a> Run<'a> {
     }
 
     fn not_finite(&self, epoch: u32, step: u32, what: String) -> TrainError {
-        TrainError::NotFinite { epoch, step, what, checkpoint: self.saved.clone() }
-    }
-
-    /// Saves if it is time.
-    fn save(&mut self, epochs: u32, steps: u32) -> Result<(), TrainError> {
-        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        let epoch = self.history.len() as u32;
-        if !epoch.is_multiple_of(checkpoint.every_epochs) && epoch < epochs && !self.watch.stops() {
-            return Ok(());
-        }
-        let mut state = Vec::new();
-        for states in &self.stepper.state {
-            let read: Result<Vec<_>, _> = states.iter().map(|s| download(s.clone())).collect();
-            state.push(read.map_err(|e| failed(epoch, e))?);
-        }
-        let saved = Saved {
-            identity: self.identity.clone(),
-            counters: Counters {
-                epoch,
-                updates: self.stepper.updates,
-                samples: self.samples,
-                best_epoch: self.watch.best.0,
-                best_figure: self.watch.best.1,
-                waited: self.watch.waited,
-                history: self.history.clone(),
-            },
-            parameters: self.finite(&self.tensors, epoch, steps)?,
-            state,
-            best: self.best.download(&self.lowered).map_err(|e| failed(epoch, e))?,
-        };
-        let path = checkpoint.save(&saved, self.stepper.slots())?;
-        self.observer.event(Event::Saved { path: &path, epoch })?;
-        self.saved = Some(path);
-        Ok(())
-    }
-
-    /// Takes over the checkpoint, if there is one.
-    fn resume(&mut self) -> Result<(), TrainError> {
-        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        let states = self.training.optimizer.state_slots();
-        let Some(saved) = checkpoint.load(&self.identity, self.lowered.slots(), states)? else { return Ok(()) };
-        let device = &self.open.device;
-        let upload_all = |states: Vec<Vec<f32>>| states.into_iter().map(|v| upload(v, device)).collect();
-        self.stepper.state = saved.state.into_iter().map(upload_all).collect();
-        self.tensors = Tensors::upload(&self.lowered, &saved.parameters, device)?;
-        self.best = Tensors::upload(&self.lowered, &saved.best, device)?.constant();
-        let counters = saved.counters;
-        (self.stepper.updates, self.samples) = (counters.updates, counters.samples);
-        self.watch.best = (counters.best_epoch, counters.best_figure);
-        (self.watch.waited, self.history) = (counters.waited, counters.history);
-        self.saved = Some(checkpoint.path());
-        Ok(())
+        let rate = self.stepper.last_rate();
+        TrainError::NotFinite { epoch, step, what, learning_rate: rate, checkpoint: self.saved.clone() }
     }
 }
 
-fn failed(epoch: u32, error: ExecutionError) -> TrainError {
+pub(super) fn failed(epoch: u32, error: ExecutionError) -> TrainError {
     TrainError::Execution { epoch, reason: format!("{error:?}") }
 }
 
 /// The core's seeds have 32 bits; a seed that fits is used as it is.
 const fn seed32(seed: u64) -> u32 {
     (seed ^ seed >> 32) as u32
-}
-
-/// Everything that can be wrong with the settings by themselves and for this model.
-fn check_settings(job: &Job<'_>, lowered: &Lowered<'_>) -> Result<(), TrainError> {
-    let t = job.training;
-    let setting = |text: &str| Err(TrainError::Setting(text.into()));
-    for check in [
-        t.loss.check(),
-        t.optimizer.check_in(Format::F32),
-        t.schedule.check(),
-        t.clip.check(),
-        t.penalty.check_in(Format::F32),
-    ] {
-        check.or_else(setting)?;
-    }
-    if t.batch == 0 {
-        return setting("the batch must have at least 1 sample");
-    }
-    if !lowered.slots().iter().any(|slot| slot.trained) {
-        return setting("every parameter is frozen: there is nothing to train");
-    }
-    let tokens = matches!(job.train.labels(), Labels::Tokens { .. });
-    if t.loss.takes_class() && !tokens && (lowered.output().rank() != 1 || lowered.output().elements() < 2) {
-        let text = format!("classes need a vector of at least 2 outputs, the model has {}", lowered.output());
-        return setting(&text);
-    }
-    if job.checkpoint.as_ref().is_some_and(|c| c.every_epochs == 0) {
-        return setting("a checkpoint needs at least 1 epoch between two savings");
-    }
-    if job.resume && job.checkpoint.is_none() {
-        return setting("resuming needs a checkpoint folder");
-    }
-    if let Some(stopping) = job.early_stopping {
-        if stopping.patience == 0 {
-            return setting("early stopping needs a patience of at least 1 epoch");
-        }
-        if !(stopping.min_delta >= 0.0 && stopping.min_delta.is_finite()) {
-            return setting("min_delta must be finite and not negative");
-        }
-        if stopping.monitor.needs_validation() && job.validation.is_none() {
-            return setting(&format!("early stopping on {} needs a validation set", stopping.monitor));
-        }
-        let labelled = matches!(job.train.labels(), Labels::Class { .. } | Labels::Tokens { .. });
-        if stopping.monitor.needs_classes() && !labelled && t.loss != Loss::BinaryCrossEntropy {
-            return setting(&format!("early stopping on {} needs samples with classes", stopping.monitor));
-        }
-    }
-    Ok(())
-}
-
-/// A batch norm can't take statistics from one value.
-fn check_batches(lowered: &Lowered<'_>, samples: usize, batch: usize) -> Result<(), TrainError> {
-    let smallest = match samples % batch {
-        0 => batch.min(samples),
-        rest => rest,
-    };
-    match lowered.single_value_norm(smallest) {
-        Some(node) => Err(TrainError::Setting(format!(
-            "layer {node} (batch_norm) would see one value a channel in a batch of {smallest}: of {samples} samples in \
-             batches of {batch} that many are left for the last one; choose another batch, or layer_norm"
-        ))),
-        None => Ok(()),
-    }
-}
-
-fn identity(
-    job: &Job<'_>,
-    lowered: &Lowered<'_>,
-    train: &Samples<'_>,
-    validation: Option<&Samples<'_>>,
-) -> Result<Identity, TrainError> {
-    let mut graph = String::new();
-    // Writing to a string has no errors.
-    let _ = write_graph(lowered.graph(), &mut graph);
-    Ok(Identity {
-        graph,
-        training: format!("{:?}", job.training),
-        samples: train.fingerprint()?,
-        seed: job.seed,
-        early_stopping: job.early_stopping,
-        validation: validation.map(Samples::fingerprint).transpose()?,
-    })
 }

@@ -1,0 +1,96 @@
+//! `mpirun … emberlite train`: which process this is, and how all of them end together.
+//!
+//! The first rank alone writes and prints. Without the feature `mpi` there is one process, and nothing here does anything.
+
+use std::path::Path;
+
+use super::CliError;
+use super::interrupt::Watch;
+use crate::train::Group;
+
+/// The processes of this run.
+pub(super) struct Ranks {
+    #[cfg(feature = "mpi")]
+    mpi: Option<crate::train::Mpi>,
+}
+
+#[cfg(feature = "mpi")]
+impl Ranks {
+    /// Joins the others that `mpirun` has started, if it has.
+    pub(super) fn join() -> Ranks {
+        Ranks { mpi: crate::train::Mpi::join() }
+    }
+
+    /// The processes to train with.
+    pub(super) fn group(&self) -> Option<&dyn Group> {
+        self.mpi.as_ref().map(|mpi| mpi as &dyn Group)
+    }
+
+    /// The line that starts them.
+    pub(super) fn command(&self, command: &str) -> String {
+        self.group().map_or(command.into(), |group| format!("mpirun -np {} {command}", group.size()))
+    }
+
+    /// Lets the first rank say which one is gone, when `mpirun` ends it for that.
+    pub(super) fn tell(&self, watch: &Watch, checkpoint: &Path, command: &str) {
+        let Some(mpi) = &self.mpi else { return };
+        let (missing, first, checkpoint, command) =
+            (mpi.missing(), self.is_first(), checkpoint.to_path_buf(), command.to_string());
+        watch.because(move || {
+            let gone = missing()?;
+            if !first {
+                // The first one speaks.
+                std::process::exit(1);
+            }
+            Some(match checkpoint.exists() {
+                true => format!("{gone}; the last checkpoint is {}; go on with: {command}", checkpoint.display()),
+                false => format!("{gone}; nothing was saved yet"),
+            })
+        });
+    }
+
+    /// Ends all of them where one alone has failed.
+    pub(super) fn end(&self, result: Result<(), CliError>) -> Result<(), CliError> {
+        let (Some(mpi), Err(error)) = (&self.mpi, &result) else { return result };
+        if matches!(error, CliError::Interrupted(_)) {
+            // All have stopped after the same update.
+            return if self.is_first() { result } else { Ok(()) };
+        }
+        if !self.is_first() {
+            // What all of them are told is the first one's to say.
+            std::thread::sleep(std::time::Duration::from_secs(3));
+            eprintln!("error: rank {}: {error}", mpi.rank());
+        } else {
+            eprintln!("error: {error}");
+        }
+        mpi.abort(1)
+    }
+}
+
+#[cfg(not(feature = "mpi"))]
+impl Ranks {
+    pub(super) fn join() -> Ranks {
+        Ranks {}
+    }
+
+    pub(super) fn group(&self) -> Option<&dyn Group> {
+        None
+    }
+
+    pub(super) fn command(&self, command: &str) -> String {
+        command.into()
+    }
+
+    pub(super) fn tell(&self, _: &Watch, _: &Path, _: &str) {}
+
+    pub(super) fn end(&self, result: Result<(), CliError>) -> Result<(), CliError> {
+        result
+    }
+}
+
+impl Ranks {
+    /// Whether this is the process that writes and prints.
+    pub(super) fn is_first(&self) -> bool {
+        self.group().is_none_or(|group| group.rank() == 0)
+    }
+}

@@ -1,0 +1,117 @@
+//! Several processes that train one model: each takes its share of every batch, gradients are added up.
+//!
+//! All ranks hold the same parameters and make the same updates. A batch is cut into as many runs of neighbouring samples as
+//! there are ranks; each rank's gradient is a sum over its samples, and what is divided by is the weight of all, so that the
+//! update is that of one process but for the order of the sum: with `n` samples a batch a relative `n * 2^-24` of the sum of
+//! the terms' sizes at most. A batch norm takes its statistics over a rank's share; running statistics are averaged.
+
+use super::error::TrainError;
+use crate::lower::{download, upload};
+use burn_tensor::{Device, Tensor};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// The processes of a run. Every rank makes the same calls in the same order; each waits for all.
+pub trait Group {
+    /// This process's number, from 0.
+    fn rank(&self) -> usize;
+
+    /// The number of processes, at least 1.
+    fn size(&self) -> usize;
+
+    /// Adds up what the ranks have, element by element; every rank gets the same bits.
+    ///
+    /// # Errors
+    /// [`GroupError`] if a rank is gone.
+    fn sum(&self, values: &mut [f32]) -> Result<(), GroupError>;
+
+    /// The same in f64.
+    ///
+    /// # Errors
+    /// As [`Group::sum`].
+    fn sum64(&self, values: &mut [f64]) -> Result<(), GroupError>;
+
+    /// Whether any rank says so.
+    fn any(&self, here: bool) -> bool {
+        let mut sum = [f64::from(u8::from(here))];
+        // A rank that is gone is found at the next sum, which can say so.
+        self.sum64(&mut sum).is_ok() && sum[0] > 0.0
+    }
+}
+
+/// A rank is gone, or can't be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupError {
+    /// What the engine said.
+    pub reason: String,
+}
+
+impl fmt::Display for GroupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for GroupError {}
+
+impl GroupError {
+    pub(super) fn at(self, epoch: u32, checkpoint: Option<PathBuf>) -> TrainError {
+        TrainError::Group { epoch, reason: self.reason, checkpoint }
+    }
+}
+
+/// A rank's part of `len` neighbours: as even as it comes out.
+pub(super) fn share(len: usize, rank: usize, ranks: usize) -> Range<usize> {
+    len * rank / ranks..len * (rank + 1) / ranks
+}
+
+/// Gradients, their weight and the mean of running statistics over all ranks, in one exchange.
+#[allow(clippy::type_complexity, reason = "named once, taken apart at once")]
+pub(super) fn sum(
+    group: &dyn Group,
+    gradients: Vec<Tensor<1>>,
+    weight: f64,
+    statistics: Vec<Tensor<1>>,
+    device: &Device,
+) -> Result<(Vec<Tensor<1>>, f64, Vec<Tensor<1>>), GroupError> {
+    let count = gradients.len();
+    let mut lens = Vec::new();
+    let mut all = Vec::new();
+    for tensor in gradients.into_iter().chain(statistics) {
+        let values = download(tensor).map_err(|error| GroupError { reason: format!("{error:?}") })?;
+        lens.push(values.len());
+        all.extend(values);
+    }
+    group.sum(&mut all)?;
+    let mut weights = [weight];
+    group.sum64(&mut weights)?;
+    let device = device.clone().without_autodiff();
+    let mut rest = all.as_slice();
+    let mut tensors = lens.into_iter().enumerate().map(|(i, len)| {
+        let (values, after) = rest.split_at(len);
+        rest = after;
+        let ranks = group.size() as f32;
+        let values = if i < count { values.to_vec() } else { values.iter().map(|v| v / ranks).collect() };
+        upload(values, &device)
+    });
+    let gradients = tensors.by_ref().take(count).collect();
+    let means = tensors.collect();
+    Ok((gradients, weights[0], means))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_cover_a_batch_once_and_evenly() {
+        for (len, ranks) in [(10, 1), (10, 3), (2, 4), (0, 2), (33, 8)] {
+            let shares: Vec<_> = (0..ranks).map(|rank| share(len, rank, ranks)).collect();
+            let all: Vec<usize> = shares.iter().cloned().flatten().collect();
+            assert_eq!(all, (0..len).collect::<Vec<_>>());
+            let sizes = shares.iter().map(|share| share.len());
+            assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1, "{len} on {ranks}");
+        }
+    }
+}
