@@ -121,7 +121,7 @@ fn sounds_have_the_shape_of_their_transform() {
     );
     let wave = format!("{data}transform = {{ name = \"waveform\" }}");
     let waves = collect(&sets(&folder, &wave, "[1, 4000]").unwrap().train, 1 << 20).unwrap();
-    assert_eq!((waves.features[0], waves.features[1999], waves.features[2000]), (0.24414063, -0.24414063, 0.0));
+    assert_eq!((waves.features[0], waves.features[5], waves.features[2000]), (0.24414063, -0.24414063, 0.0));
     let text = sets(&folder, &data.replace("8000", "16000"), "[13, 51]").unwrap().train.into_memory(1 << 20);
     assert!(text.unwrap_err().to_string().contains("1.wav: expected 16000 Hz, found 8000 Hz"));
     let text = sets(&folder, &mfcc.replace("mfcc", "mfc"), "[5, 51]").unwrap_err();

@@ -3,7 +3,7 @@
 use super::dataset::{Dataset, Labels};
 use super::error::DataError;
 use super::records::beyond;
-use super::source::{Blend, Draw, Source, collect};
+use super::source::{Blend, Draw, Source, collect, fnv};
 use super::standardise::Standardise;
 use std::fmt;
 use std::sync::Arc;
@@ -257,6 +257,13 @@ impl Source for Standardised {
 
     fn blends(&self, draw: Draw<'_>) -> Option<Vec<Blend>> {
         self.source.blends(draw)
+    }
+
+    /// Of the samples as they are and of the constants: whatever else the source counts in, such as augmentation, counts.
+    fn fingerprint(&self) -> Result<u64, DataError> {
+        let Standardise { mean, inverse_std, .. } = &self.standardise;
+        let constants = mean.iter().chain(inverse_std).map(|x| x.to_bits().into());
+        Ok(fnv(std::iter::once(self.source.fingerprint()?).chain(constants)))
     }
 }
 

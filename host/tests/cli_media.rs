@@ -1,0 +1,97 @@
+//! Pictures from a folder to a file for the device, with augmentation, resumed, and with a damaged picture.
+
+mod cli_common;
+
+use cli_common::{Folder, done, emberlite};
+use image::{ImageFormat, Rgb, RgbImage};
+use serde_json::Value;
+
+/// Pictures of 12 by 12: a bar that stands or lies, anywhere, on noise.
+fn pictures(folder: &Folder, part: &str, count: u32) {
+    for (class, standing) in [("lying", false), ("standing", true)] {
+        std::fs::create_dir_all(folder.path(&format!("{part}/{class}"))).unwrap();
+        for i in 0..count {
+            let place = 2 + (i * 7 + count) % 8;
+            let picture = RgbImage::from_fn(12, 12, |x, y| {
+                let noise = emberlite_host::data::random::hash(u64::from(i), u64::from(x * 12 + y)) % 60;
+                let on = if standing { x } else { y } / 2 == place / 2;
+                Rgb([noise as u8 + if on { 190 } else { 0 }; 3])
+            });
+            let path = folder.path(&format!("{part}/{class}/{i}.png"));
+            picture.save_with_format(path, ImageFormat::Png).unwrap();
+        }
+    }
+}
+
+const MODEL: &str = r#"name = "bars"
+[data]
+image_folder = "photos"
+[augmentation]
+flip_horizontal = true
+crop = 1
+brightness = 0.2
+mixup = 0.1
+[model]
+input = [1, 12, 12]
+layers = [
+    { op = "conv2d", channels = 4, kernel = 3 },
+    { op = "relu" },
+    { op = "max_pool2d", window = 2 },
+    { op = "flatten" },
+    { op = "linear", outputs = 2 },
+]
+[training]
+optimizer = { name = "adam", learning_rate = 0.01 }
+batch = 8
+epochs = 6
+device = "cpu"
+[device]
+training = { optimizer = { name = "sgd", learning_rate = 0.01 } }
+"#;
+
+#[test]
+fn pictures_train_resume_and_name_what_is_damaged() {
+    let folder = Folder::new();
+    pictures(&folder, "photos/train", 24);
+    pictures(&folder, "photos/test", 8);
+    let model = folder.write("model.toml", MODEL);
+    let train = |run: &str, more: &[&str]| {
+        let run = folder.path(run);
+        let arguments = ["train", "--quiet", "--model", &model, "--run", &run];
+        emberlite(&[&arguments[..], more].concat())
+    };
+    let whole = train("whole", &[]);
+    assert_eq!((whole.status, whole.error.as_str()), (0, ""));
+    let metrics = String::from_utf8(folder.read("whole/metrics.jsonl")).unwrap();
+    let tested: Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    assert_eq!((&tested["part"], &tested["samples"]), (&"test".into(), &16.into()));
+    assert!(tested["host_accuracy"].as_f64().unwrap() >= 0.9, "{tested}");
+    assert_eq!(tested["host_accuracy"], tested["device_accuracy"], "the normalisation is in the file");
+
+    // Augmentation goes on where it stopped.
+    assert_eq!(train("halves", &["--epochs", "2"]).status, 0);
+    assert_eq!(train("halves", &["--resume"]).status, 0);
+    assert_eq!(folder.read("whole/model.safetensors"), folder.read("halves/model.safetensors"));
+    // With other changes it would be another run.
+    folder.write("model.toml", MODEL.replace("crop = 1", "crop = 2"));
+    let refused = train("halves", &["--resume", "--epochs", "9"]);
+    assert_eq!(refused.status, 1, "{}", refused.out);
+
+    folder.write("model.toml", MODEL);
+    let said = done(&["simulate", "--model", &model, "--weights", &folder.path("whole/model.safetensors")]);
+    assert!(said.starts_with("evaluated 16 samples"), "{said}");
+
+    let picture = "photos/train/lying/3.png";
+    let bytes = folder.read(picture);
+    folder.write(picture, &bytes[..bytes.len() / 2]);
+    let answer = train("damaged", &[]);
+    let text = folder.plain(&answer.error);
+    assert!(text.starts_with("error: photos/train/lying/3.png: byte 0: expected a whole PNG or JPEG"), "{text}");
+    assert_eq!(answer.status, 1);
+    folder.write(
+        "model.toml",
+        MODEL.replace("image_folder = \"photos\"", "image_folder = \"photos\"\nunreadable = \"skip\""),
+    );
+    let skipped = train("skipped", &["--epochs", "1"]);
+    assert!(skipped.out.starts_with("left out 1 files that can't be read\n"), "{}{}", skipped.out, skipped.error);
+}
