@@ -45,6 +45,21 @@ IRIS = (
     "sklearn/datasets/data/iris.csv",
     "f13ffa8fdd56fd8e6c8d16d4081a3fbd3114bcd0aae4256c43205169cd9d1449",
 )
+WINE = (
+    "scikit-learn==1.9.1",
+    "sklearn/datasets/data/wine_data.csv",
+    "10e8a802908b34f86e5da8ce962f3c806694bc98450a18f61851af59f324bede",
+)
+BREAST_CANCER = (
+    "scikit-learn==1.9.1",
+    "sklearn/datasets/data/breast_cancer.csv",
+    "fed3eb72d0575ef6192293f5093c6e801b1476b577d0386bf4455504522172ed",
+)
+PENGUINS = (
+    "palmerpenguins==0.1.6",
+    "palmerpenguins/data/penguins.csv",
+    "f204db2c753b0937caac3cb35258562c14f073e4bbc76be24b4c51ce22767a93",
+)
 
 # The rows of digits.csv come writer by writer; a new block starts where handwriting and label cycle change together.
 DIGITS_BLOCKS = [0, 130, 256, 386, 516, 646, 776, 1029, 1157, 1287, 1415, 1667]
@@ -109,13 +124,37 @@ def digits(raw):
     return text(["writer", "digit"] + pixels, out)
 
 
-def iris(raw):
+def named(raw, features, label, count):
     """Replaces the first line (counts and class names) by a header, and class numbers by names."""
     first, *rows = list(csv.reader(io.StringIO(raw.decode())))
-    names = first[2:]
-    header = ["sepal_length", "sepal_width", "petal_length", "petal_width", "species"]
-    assert len(rows) == 150
-    return text(header, [row[:4] + [names[int(row[4])]] for row in rows])
+    names, width = first[2:], len(features)
+    assert len(rows) == count == int(first[0]) and width == int(first[1])
+    return text(features + [label], [row[:width] + [names[int(row[width])]] for row in rows])
+
+
+def iris(raw):
+    return named(raw, ["sepal_length", "sepal_width", "petal_length", "petal_width"], "species", 150)
+
+
+def wine(raw):
+    """The columns' names are those of scikit-learn's `load_wine`, without a slash."""
+    features = "alcohol malic_acid ash alcalinity_of_ash magnesium total_phenols flavanoids nonflavanoid_phenols "
+    features += "proanthocyanins color_intensity hue od280_od315_of_diluted_wines proline"
+    return named(raw, features.split(), "cultivar", 178)
+
+
+def breast_cancer(raw):
+    """The columns' names are those of scikit-learn's `load_breast_cancer`, with underscores."""
+    measures = "radius texture perimeter area smoothness compactness concavity concave_points symmetry fractal_dimension"
+    features = [how.format(name) for how in ("mean_{}", "{}_error", "worst_{}") for name in measures.split()]
+    return named(raw, features, "diagnosis", 569)
+
+
+def penguins(raw):
+    """As it is; only lines end alike everywhere."""
+    header, *rows = list(csv.reader(io.StringIO(raw.decode())))
+    assert len(rows) == 344 and sum(cell == "NA" for row in rows for cell in row) == 19
+    return text(header, rows)
 
 
 def fixtures():
@@ -166,6 +205,9 @@ def main():
             "watch/LICENSE": fetch(WATCH_LICENSE, folder),
             "digits.csv": digits(fetch(DIGITS, folder)),
             "iris.csv": iris(fetch(IRIS, folder)),
+            "wine.csv": wine(fetch(WINE, folder)),
+            "breast_cancer.csv": breast_cancer(fetch(BREAST_CANCER, folder)),
+            "penguins.csv": penguins(fetch(PENGUINS, folder)),
         }
     files = {DATA / name: content for name, content in files.items()}
     files |= {FIXTURES / name: content for name, content in fixtures().items()}

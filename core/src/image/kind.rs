@@ -30,10 +30,11 @@ pub enum Kind {
     BiasState0 = 8,
     /// Second optimizer state of the bias.
     BiasState1 = 9,
-    /// Normalisation of the input, f32 `[2, channels]`: mean, and one over the standard deviation.
+    /// Normalisation of the input, f32 `[2, channels]`: mean, and one over the standard deviation; or `[5, channels]` with
+    /// what is done before: the value that a NaN becomes (NaN for none), low and high limit (infinite for none).
     Normalisation = 16,
     /// The same for integer arithmetic, i32 `[4, channels]`: low and high half of a 64-bit offset, multiplier, shift, for
-    /// `(raw * multiplier + offset) >> shift`.
+    /// `(raw * multiplier + offset) >> shift`; or `[6, channels]` with low and high limit of raw values.
     NormalisationFixed = 17,
     /// Fraction bits of a fixed-point model, i8 `[values, 4]`: value, weight, bias, error of the graph's input and of
     /// each node.

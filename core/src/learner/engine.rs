@@ -30,7 +30,7 @@ pub struct Status<'w> {
     pub(super) image: Option<&'w [u8]>,
     pub(super) progress: Progress,
     pub(super) ready: bool,
-    /// Where the normalisation lies in the image: first byte and channels.
+    /// Where the normalisation lies in the image: first byte and words.
     pub(super) normalisation: (u32, u32),
 }
 
@@ -67,8 +67,9 @@ impl<'a, 'w, N: Number, L: Linked> Engine<'a, 'w, N, L> {
 
     /// The normalisation that came with the parameters, if any.
     pub fn normalisation(&self) -> Option<Normalisation<'w, N>> {
-        let (at, channels) = self.status.normalisation;
-        Normalisation::from_bytes(self.status.image.unwrap_or_default(), at, channels)
+        let (at, words) = self.status.normalisation;
+        let channels = usize::from(self.graph.input.planes().0);
+        Normalisation::from_bytes(self.status.image.unwrap_or_default(), at, words, channels)
     }
 
     pub(super) fn context(&self) -> Context<'a>

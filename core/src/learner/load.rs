@@ -1,6 +1,7 @@
 //! Loading parameters from a file.
 
 use super::engine::{Engine, Status};
+use super::normalise::Normalisation;
 use super::report::Progress;
 use crate::executor::{self, Linked};
 use crate::graph::layout_hash;
@@ -180,26 +181,31 @@ impl<'a, 'w: 'a, N: Number, L: Linked> Engine<'a, 'w, N, L> {
                 file.tensor(MODEL, Kind::Scales).ok_or(LoadError::Missing { node: MODEL, kind: Kind::Scales })?;
             expect(MODEL, Kind::Scales, scales * 4, tensor.as_i8().map_or(0, <[i8]>::len))?;
         }
-        let (kind, rows) = match N::FORMAT {
-            Format::F32 => (Kind::Normalisation, 2),
-            Format::Fixed16 => (Kind::NormalisationFixed, 4),
+        let kind = match N::FORMAT {
+            Format::F32 => Kind::Normalisation,
+            Format::Fixed16 => Kind::NormalisationFixed,
         };
         let Some(tensor) = file.tensor(MODEL, kind) else { return Ok((0, 0)) };
-        let channels = tensor.elements() as u32 / rows;
-        let of_input = u32::from(self.graph.input.planes().0);
-        if tensor.elements() as u32 != of_input * rows || tensor.dtype.bytes() != 4 {
-            return Err(LoadError::Length {
-                node: MODEL,
-                kind,
-                needed: of_input * rows,
-                got: tensor.elements() as u32,
-            });
+        let (words, channels) = (tensor.elements() as u32, u32::from(self.graph.input.planes().0));
+        let [plain, repairing] =
+            [Normalisation::<N>::ROWS, Normalisation::<N>::ROWS_WITH_REPAIR].map(|rows| channels * rows as u32);
+        if (words != plain && words != repairing) || tensor.dtype.bytes() != 4 {
+            return Err(LoadError::Length { node: MODEL, kind, needed: plain, got: words });
         }
-        let finite = |v: &f32| v.is_finite();
-        if N::FORMAT == Format::F32 && !tensor.as_f32().is_some_and(|v| v.iter().all(finite)) {
-            return Err(LoadError::NotFinite { node: MODEL, kind });
+        if N::FORMAT == Format::F32 {
+            let values = tensor.as_f32().unwrap_or_default();
+            let (scaling, repair) = values.split_at_checked(plain as usize).unwrap_or_default();
+            let (fill, limits) = repair.split_at_checked(channels as usize).unwrap_or_default();
+            // No fill value is NaN, no limit infinite.
+            let right = scaling.len() as u32 == plain
+                && scaling.iter().all(|v| v.is_finite())
+                && !fill.iter().any(|v| v.is_infinite())
+                && !limits.iter().any(|v| v.is_nan());
+            if !right {
+                return Err(LoadError::NotFinite { node: MODEL, kind });
+            }
         }
-        Ok((offset(image.as_ptr().addr(), &tensor), channels))
+        Ok((offset(image.as_ptr().addr(), &tensor), words))
     }
 
     /// Whether state in the file can be that of the model's optimizer.

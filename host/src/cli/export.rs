@@ -8,7 +8,7 @@ use emberlite::image::{Image, Profile};
 
 use super::CliError;
 use crate::export::{self, Bytes, Trained};
-use crate::spec::{Spec, class_names};
+use crate::spec::{Parts, Spec, class_names};
 
 /// Makes another file of a sealed one: for another reader, or in the number format of a model's description.
 ///
@@ -51,13 +51,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         Some(spec) if layout_hash(&spec.graph()) != image.layout_hash() => {
             let parameters = super::train::parameters_of(path, spec)?;
             let standardise = export::standardise(&image);
-            let train = spec.load_parts()?.train;
+            let Parts { train, prepare, .. } = spec.load_parts()?;
             let classes = class_names(&train);
             let trained = Trained {
                 parameters: &parameters,
                 standardise: standardise.as_ref(),
                 samples: Some(&train),
                 classes: &classes,
+                encoder: Some(&prepare.encoder),
             };
             export::seal(spec, &trained, profile)?
         }

@@ -34,13 +34,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let bytes = Bytes::read(&arguments.file)?;
     let imported = export::import(bytes.as_slice(), &spec)
         .map_err(|error| CliError::Message(format!("{}: {error}", arguments.file.display())))?;
-    let train = match spec.data {
-        Some(_) => Some(spec.load_parts()?.train),
-        None => None,
+    let (train, prepare) = match spec.data {
+        Some(_) => spec.load_parts().map(|parts| (Some(parts.train), parts.prepare))?,
+        None => Default::default(),
     };
     let standardise = match (imported.standardise, &train) {
         (Some(given), _) => Some(given),
-        (None, Some(train)) => spec.fit_standardise(train)?,
+        (None, Some(train)) => spec.fit_standardise(train, &prepare)?,
         (None, None) => None,
     };
     let classes = train.as_ref().map(class_names).unwrap_or_default();
@@ -49,6 +49,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         standardise: standardise.as_ref(),
         samples: train.as_ref(),
         classes: &classes,
+        encoder: Some(&prepare.encoder),
     };
     let profile = if arguments.raw { Profile::Raw } else { Profile::Safetensors };
     let file = export::seal(&spec, &trained, profile)?;

@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 failed with one message on standard error, 2 called wrongly, 130 ended by Ctrl-C.
 
 mod compare;
+mod data;
 mod devices;
 mod error;
 mod export;
@@ -13,6 +14,7 @@ mod new;
 mod outputs;
 mod page;
 mod plan;
+mod prepared;
 mod ranks;
 mod recipes;
 mod report;
@@ -40,6 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     New(new::Arguments),
+    Data(data::Arguments),
     Plan(plan::Arguments),
     Train(train::Arguments),
     Devices(devices::Arguments),
@@ -87,6 +90,7 @@ pub fn run<T: Into<OsString>>(
         Command::Devices(arguments) => devices::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
         Command::Import(arguments) => import::run(&arguments, out),
+        Command::Data(arguments) => data::run(&arguments, out),
         Command::Plan(arguments) => plan::run(&arguments, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),

@@ -8,8 +8,8 @@ use emberlite::image::Image;
 use super::{CliError, outputs};
 use crate::data::Dataset;
 use crate::export::{self, Bytes};
-use crate::simulate::{self, Options, Report, SimulateError, classes_of};
-use crate::spec::Spec;
+use crate::simulate::{self, Options, Report, SimulateError, stored};
+use crate::spec::{Spec, Stored};
 
 /// Trains exactly as the device would, or evaluates.
 ///
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let weights = Bytes::read(&arguments.weights)?;
     let image =
         Image::open(weights.as_slice()).map_err(|error| CliError::Image { path: arguments.weights.clone(), error })?;
-    let rows = rows(arguments, &spec, &classes_of(&image))?;
+    let rows = rows(arguments, &spec, &stored(&image))?;
     let options = Options { steps: arguments.steps, trace: arguments.trace };
     let simulation = simulate::run(&spec, &weights, &rows, &options).map_err(|error| {
         let path = &arguments.weights;
@@ -92,9 +92,9 @@ fn check_outputs(arguments: &Arguments, spec: &Spec) -> Result<(), CliError> {
     outputs::check(&made, &read)
 }
 
-fn rows(arguments: &Arguments, spec: &Spec, classes: &[String]) -> Result<Dataset, CliError> {
+fn rows(arguments: &Arguments, spec: &Spec, stored: &Stored) -> Result<Dataset, CliError> {
     if let Some(path) = &arguments.data {
-        return Ok(spec.load_file(path, classes)?);
+        return Ok(spec.load_file(path, stored)?);
     }
     let parts = spec.load_parts()?;
     let missing = |name| CliError::Message(format!("[data] names no {name} part; add it, or give --data FILE"));

@@ -169,6 +169,7 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
         standardise: standardise.as_ref(),
         samples: Some(&few),
         classes: &classes,
+        encoder: Some(&raw.prepare.encoder),
     };
     let sealed = export::seal(&spec, &parts, Profile::Safetensors)?;
     export::write(&file, sealed.as_slice())?;
@@ -348,6 +349,7 @@ fn real_file(spec: &Spec, trained: &Trained<'_>) -> Result<Bytes, CliError> {
         golden: trained.samples.filter(|samples| !samples.is_empty()).map(|samples| samples.sample(0)),
         name: &spec.name,
         classes: trained.classes,
+        encoder: trained.encoder,
         profile: Profile::Safetensors,
     };
     Ok(export::encode(&export)?)

@@ -59,7 +59,6 @@ pub(super) fn host(training: &Training, host: &HostSettings, epochs: u32, stoppi
 
 /// Where samples come from and how they are divided.
 pub(super) fn data(data: &DataSpec) -> Pairs {
-    let normalised = "mean and deviation of each channel, from the training part";
     let mut pairs = vec![("files", files(&data.files))];
     if data.scale != 1.0 {
         pairs.push(("scale", format!("every number times {}", number(data.scale))));
@@ -69,7 +68,7 @@ pub(super) fn data(data: &DataSpec) -> Pairs {
     }
     pairs.extend(data.validation.as_ref().map(|held| ("validation part", part(held))));
     pairs.extend(data.test.as_ref().map(|held| ("test part", part(held))));
-    pairs.push(("normalisation", if data.standardise { normalised } else { "none" }.into()));
+    pairs.extend(super::prepared::pairs(&data.prepare));
     pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 

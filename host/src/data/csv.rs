@@ -1,14 +1,15 @@
 //! CSV: one row of a recording, or one whole sample, a line. Also as `.csv.gz`.
 
 use super::bytes;
-use super::dataset::{Column, Dataset, Labels, Origin};
+use super::dataset::Dataset;
 use super::error::DataError;
-use super::spec::{CsvSpec, Label, Missing};
+use super::rows::{assemble, read_rows};
+use super::spec::CsvSpec;
 use super::table::Table;
-use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-/// Reads a file into rows of shape `[features]`.
+/// Reads a file into rows of shape `[features]`. A category column holds the number of its value among those found, sorted;
+/// what is missing and shall be filled is NaN: see [`Prepare`](super::Prepare) for what a model takes.
 ///
 /// # Errors
 /// [`DataError`] with file, line and column for anything that isn't as the spec says.
@@ -21,12 +22,7 @@ pub fn read(path: impl AsRef<Path>, spec: &CsvSpec) -> Result<Dataset, DataError
 /// # Errors
 /// As [`read`].
 pub fn read_all<P: AsRef<Path>>(paths: &[P], spec: &CsvSpec) -> Result<Dataset, DataError> {
-    let mut tables = Vec::with_capacity(paths.len());
-    for path in paths {
-        let path = path.as_ref();
-        tables.push(table(&bytes::name(path), &bytes::read(path)?, spec)?);
-    }
-    assemble(&tables, spec)
+    Ok(read_rows(paths, spec)?.set)
 }
 
 /// The same for the bytes of one file; `file` is its name in errors. Gzip is unpacked.
@@ -35,10 +31,11 @@ pub fn read_all<P: AsRef<Path>>(paths: &[P], spec: &CsvSpec) -> Result<Dataset, 
 /// As [`read`].
 pub fn parse(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Dataset, DataError> {
     let bytes = bytes::unpack(file, bytes.to_vec())?;
-    assemble(&[table(file, &bytes, spec)?], spec)
+    Ok(assemble(&[table(file, &bytes, spec)?], spec)?.set)
 }
 
-fn table(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Table, DataError> {
+/// The cells of CSV text.
+pub(super) fn table(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Table, DataError> {
     let delimiter = u8::try_from(spec.delimiter).ok().filter(u8::is_ascii).ok_or_else(|| DataError::Mismatch {
         what: "delimiter".into(),
         expected: "one ASCII character".into(),
@@ -48,162 +45,10 @@ fn table(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Table, DataError> {
     Table::parse(file, bytes, delimiter, spec.header)
 }
 
-/// The columns of one table by their use, and its rows that are complete.
-struct Used<'a> {
-    table: &'a Table,
-    features: Vec<usize>,
-    label: Option<usize>,
-    groups: Vec<usize>,
-    recording: Option<usize>,
-}
-
-impl<'a> Used<'a> {
-    fn new(table: &'a Table, spec: &CsvSpec) -> Result<Self, DataError> {
-        let find = |name: &String| table.column(name);
-        let label = match &spec.label {
-            Label::None => None,
-            Label::Class(name) | Label::Value(name) => Some(find(name)?),
-        };
-        let groups = spec.groups.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let recording = spec.recording.as_ref().map(find).transpose()?;
-        let features = if spec.features.is_empty() {
-            let used = |column: &usize| label == Some(*column) || recording == Some(*column) || groups.contains(column);
-            (0..table.headers.len()).filter(|column| !used(column)).collect()
-        } else {
-            spec.features.iter().map(find).collect::<Result<Vec<_>, _>>()?
-        };
-        if features.is_empty() {
-            return Err(DataError::Mismatch {
-                what: table.file.clone(),
-                expected: "at least one feature column".into(),
-                found: format!("only {}", table.headers.join(", ")),
-                help: "check the delimiter, or name the feature columns",
-            });
-        }
-        Ok(Self { table, features, label, groups, recording })
-    }
-
-    /// Whether the row has all cells that are used; an error where missing ones are refused.
-    fn complete(&self, row: usize, missing: Missing) -> Result<bool, DataError> {
-        let mut used = self.features.iter().chain(&self.label).chain(&self.groups).chain(&self.recording);
-        match used.find(|column| self.table.is_missing(row, **column)) {
-            None => Ok(true),
-            Some(_) if missing == Missing::DropRow => Ok(false),
-            Some(&column) => Err(self.table.error(
-                row,
-                column,
-                "a value",
-                "fill the cell, or leave out such rows with missing = \"drop_row\"",
-            )),
-        }
-    }
-}
-
-fn assemble(tables: &[Table], spec: &CsvSpec) -> Result<Dataset, DataError> {
-    let mut features = Vec::new();
-    let mut origins = Vec::new();
-    let mut values = Vec::new();
-    let mut classes = Column::new("");
-    let mut columns: Vec<Column> = spec.groups.iter().map(|name| Column::new(name)).collect();
-    let mut interner: Vec<HashMap<&str, u32>> = vec![HashMap::new(); columns.len() + 1];
-    let mut recordings: HashMap<(usize, &str), (u32, u32)> = HashMap::new();
-    let mut width = 0;
-    for (number, table) in tables.iter().enumerate() {
-        let used = Used::new(table, spec)?;
-        if number > 0 && used.features.len() != width {
-            return Err(DataError::Mismatch {
-                what: table.file.clone(),
-                expected: format!("{width} feature columns as in {}", tables[0].file),
-                found: used.features.len().to_string(),
-                help: "give files with the same columns, or name the feature columns",
-            });
-        }
-        width = used.features.len();
-        for row in 0..table.rows() {
-            let key = (number, used.recording.map_or("", |column| table.cell(row, column)));
-            let known = recordings.len() as u32;
-            let (recording, next) = recordings.entry(key).or_insert((known, 0));
-            // Counted before a row may be dropped: the gap must stay visible.
-            let origin = Origin { recording: *recording, row: *next, rows: 1 };
-            *next += 1;
-            if !used.complete(row, spec.missing)? {
-                continue;
-            }
-            for &column in &used.features {
-                features.push(table.number(row, column)?);
-            }
-            match (&spec.label, used.label) {
-                (Label::Class(_), Some(column)) => intern(&mut classes, &mut interner[0], table.cell(row, column)),
-                (Label::Value(_), Some(column)) => values.push(table.number(row, column)?),
-                _ => {}
-            }
-            for (group, &column) in used.groups.iter().enumerate() {
-                intern(&mut columns[group], &mut interner[group + 1], table.cell(row, column));
-            }
-            origins.push(origin);
-        }
-    }
-    let labels = match &spec.label {
-        Label::None => Labels::None,
-        Label::Class(name) => name_classes(classes, name, tables, spec)?,
-        Label::Value(_) => Labels::Value(values),
-    };
-    if origins.is_empty() {
-        return Err(DataError::Mismatch {
-            what: tables.first().map_or("no file", |table| &table.file).into(),
-            expected: "at least one row without missing cells".into(),
-            found: "none".into(),
-            help: "name the feature columns without those that are often empty",
-        });
-    }
-    Ok(Dataset { features, shape: vec![width], labels, columns, origins })
-}
-
-fn intern<'a>(column: &mut Column, known: &mut HashMap<&'a str, u32>, text: &'a str) {
-    let next = column.values.len() as u32;
-    let id = *known.entry(text).or_insert(next);
-    if id == next {
-        column.values.push(text.into());
-    }
-    column.ids.push(id);
-}
-
-/// Numbers the classes in the order asked for.
-fn name_classes(found: Column, column: &str, tables: &[Table], spec: &CsvSpec) -> Result<Labels, DataError> {
-    let names = if spec.classes.is_empty() { sorted(&found.values) } else { spec.classes.clone() };
-    let place: HashMap<&str, u32> = names.iter().zip(0..).map(|(name, id)| (name.as_str(), id)).collect();
-    let ids: Option<Vec<u32>> = found.values.iter().map(|name| place.get(name.as_str()).copied()).collect();
-    let Some(ids) = ids else {
-        // Looked up again only now: the way of an error may be slow.
-        for table in tables {
-            let index = table.column(column)?;
-            let unknown = |row: &usize| !place.contains_key(table.cell(*row, index)) && !table.is_missing(*row, index);
-            if let Some(row) = (0..table.rows()).find(unknown) {
-                let help = "add it to the classes, or remove the rows of this class";
-                return Err(table.error(row, index, "one of the named classes", help));
-            }
-        }
-        return Ok(Labels::None);
-    };
-    let ids = found.ids.iter().map(|&id| ids[id as usize]).collect();
-    Ok(Labels::Class { ids, names })
-}
-
-/// Distinct names, as numbers where all are whole numbers: 2 comes before 10.
-fn sorted(names: &[String]) -> Vec<String> {
-    let number = |name: &String| name.parse::<i64>();
-    if names.iter().all(|name| number(name).is_ok()) {
-        let mut names = names.to_vec();
-        names.sort_by_key(|name| (number(name).unwrap_or(0), name.clone()));
-        names
-    } else {
-        names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Label, Labels, Missing};
 
     const LOG: &str = "t,person,label,x,y\n1,ann,walk,0.5,1\n2,bob,still,2,3\n1,ann,walk,4,5\n";
 
@@ -262,7 +107,7 @@ mod tests {
     #[test]
     fn files_are_recordings_of_their_own() {
         let table = |file| Table::parse(file, LOG.as_bytes(), b',', true).unwrap();
-        let set = assemble(&[table("a"), table("b")], &spec()).unwrap();
+        let set = assemble(&[table("a"), table("b")], &spec()).unwrap().set;
         assert_eq!((set.len(), set.origins[3].recording, set.columns[0].values.len()), (6, 2, 2));
         let other = Table::parse("c", b"t,person,label,x\n1,a,walk,1\n", b',', true).unwrap();
         assert!(assemble(&[table("a"), other], &spec()).unwrap_err().to_string().starts_with("c: expected 2 feature"));

@@ -1,7 +1,11 @@
 //! No bytes make a loader panic: random ones, and good files with a few bytes changed, removed or doubled.
 
 use super::random::hash;
-use super::{CsvSpec, Label, Missing, Target, Window, csv, idx, npy, npz, split, windows};
+use super::{
+    CsvSpec, Encode, Fill, Folds, FoldsBy, Label, Limits, Missing, MissingRule, OutlierAction, Outliers, Prepare,
+    PrepareSpec, Rows, Scaling, Target, Unknown, Window, balanced_order, csv, idx, npy, npz, parquet, parse_rows,
+    split, windows,
+};
 use std::io::Write;
 
 const CASES: u64 = 10_000;
@@ -54,6 +58,68 @@ fn csv_never_panics() {
         let _ = split::stratified(&set, 0.5, number);
     }
     assert!(read > CASES / 20, "only {read} files passed: the mutations are too wild to test what follows");
+}
+
+/// Every step from a table to what a model is trained on, by rules that depend on the case.
+fn prepared(rows: &Rows, number: u64) -> bool {
+    let by = [Limits::ZScore { limit: 0.5 }, Limits::Iqr { factor: 0.0 }, Limits::Range { low: Some(0.0), high: None }];
+    let action = if number.is_multiple_of(2) { OutlierAction::Clip } else { OutlierAction::DropRow };
+    let fills = [Fill::Mean, Fill::Median, Fill::Mode, Fill::Number(1.0), Fill::Category("walk".into())];
+    let scalings = [Scaling::Standardise, Scaling::MinMax { low: -1.0, high: 1.0 }, Scaling::Robust, Scaling::None];
+    let spec = PrepareSpec {
+        missing: MissingRule::Fill(fills[number as usize % 5].clone()),
+        outliers: (!number.is_multiple_of(3)).then(|| Outliers { by: by[number as usize % 3], action }),
+        encode: if number.is_multiple_of(4) { Encode::Ordinal } else { Encode::OneHot },
+        unknown: Unknown::Zero,
+        scaling: scalings[number as usize % 4],
+        ..PrepareSpec::default()
+    };
+    let rows = rows.without_duplicates();
+    let (train, test) = split::fraction(&rows.set, 0.5, number)
+        .map_or_else(|_| (rows.clone(), rows.clone()), |split| (rows.select(&split.first), rows.select(&split.rest)));
+    let _ = rows.check_whole();
+    for by in [FoldsBy::KFold, FoldsBy::StratifiedKFold, FoldsBy::GroupKFold, FoldsBy::StratifiedGroupKFold] {
+        let _ = Folds { repeats: 2, columns: vec!["person".into()], ..Folds::new(by, 2) }.of(&rows.set);
+    }
+    let _ = balanced_order(&train.set.labels, number, 1);
+    let Ok(prepare) = Prepare::fit(&spec, &train) else { return false };
+    let inliers = prepare.inliers(&train);
+    let Ok(mut train) = prepare.encode(train.select(&inliers)) else { return false };
+    if let Ok(Some(constants)) = prepare.constants(&train, false) {
+        constants.apply(&mut train).expect("constants of this very set");
+        assert!(train.features.iter().all(|x| x.is_finite()), "case {number}: {constants:?}");
+    }
+    let _ = prepare.encode(test);
+    true
+}
+
+#[test]
+fn tables_never_panic_on_their_way_to_a_model() {
+    let spec = CsvSpec { missing: Missing::Keep, type_errors_are_missing: true, ..CsvSpec::class("label") };
+    let spec = spec.recording("recording").groups(["person"]);
+    let mut through = 0;
+    for number in 0..CASES {
+        let spec =
+            if number % 3 == 0 { spec.clone().features(["x", "person"]).categorical(["person"]) } else { spec.clone() };
+        if let Ok(rows) = parse_rows("fuzz", &case(CSV, number), &spec) {
+            through += usize::from(prepared(&rows, number));
+        }
+    }
+    assert!(through > CASES as usize / 20, "only {through} tables went all the way");
+}
+
+#[test]
+fn parquet_never_panics() {
+    let mut read = 0;
+    for number in 0..CASES / 2 {
+        let good = [parquet::tests::TYPES, parquet::tests::ZSTD, parquet::tests::GZIP][number as usize % 3];
+        let spec = if number % 3 == 2 { CsvSpec::class("y") } else { parquet::tests::spec() };
+        if let Ok(rows) = parse_rows("fuzz", &case(good, number), &spec) {
+            read += 1;
+            prepared(&rows, number);
+        }
+    }
+    assert!(read > 0);
 }
 
 #[test]

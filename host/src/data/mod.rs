@@ -47,12 +47,16 @@ pub mod augment;
 mod balance;
 mod bytes;
 pub mod cifar;
+mod clean;
 pub mod csv;
 mod dataset;
+mod describe;
 pub mod disk;
 mod element;
+mod encoder;
 mod error;
 pub mod folder;
+pub mod folds;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -62,16 +66,22 @@ pub mod images;
 pub mod npy;
 pub mod npz;
 pub mod pack;
+mod parquet;
 pub mod picture;
+mod prepare;
+#[cfg(test)]
+mod prepare_tests;
 pub mod random;
 mod records;
 mod row_reader;
+mod rows;
 mod set;
 pub mod sheet;
 mod source;
 mod spec;
 pub mod split;
 mod standardise;
+mod statistics;
 mod table;
 pub mod text;
 #[cfg(test)]
@@ -81,12 +91,20 @@ mod zip;
 
 pub use array::{Array, Target};
 pub use balance::{ClassWeights, balanced_order};
+pub use clean::{
+    ColumnRule, Encode, Fill, Limits, MissingRule, OutlierAction, Outliers, PrepareSpec, Scaling, Unknown,
+};
 pub use dataset::{Column, Dataset, Labels, Origin};
+pub use describe::{ColumnSummary, Description, PartSummary, Range, Sample};
+pub use encoder::{Categories, EncodedColumn, Encoder};
 pub use error::DataError;
+pub use folds::{Fold, Folds, FoldsBy};
+pub use prepare::Prepare;
 pub use records::Records;
+pub use rows::{Feature, Rows, parse_rows, read_rows, whole};
 pub use set::{Selected, Set, fit_stream};
 pub use source::{Blend, Draw, PROBED, Source, collect};
 pub use spec::{CsvSpec, Label, Missing};
 pub use split::{Rule, Split};
-pub use standardise::Standardise;
+pub use standardise::{Repair, Standardise};
 pub use window::{Window, WindowLabel, windows};

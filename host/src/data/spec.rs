@@ -1,18 +1,20 @@
 //! What the columns of a table mean, as a value that a file can hold.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// What the columns of a CSV file mean. In TOML every field may be left out:
+/// What the columns of a table (CSV or Parquet) mean. In TOML every field may be left out:
 ///
 /// ```toml
 /// features = ["ax", "ay", "az"]   # default: every column that isn't used below
 /// label = { class = "exercise" }  # or { value = "temperature" }
 /// classes = ["still", "walk"]     # default: the names found, sorted
+/// categorical = ["island"]        # features that are categories, not numbers
 /// groups = ["person", "wrist"]
 /// recording = "recording"         # default: each file is one recording
-/// missing = "refuse"              # or "drop_row"
-/// delimiter = ","
-/// header = true
+/// missing = "refuse"              # or "drop_row"; [data.clean] fills
+/// delimiter = ","                 # CSV only
+/// header = true                   # CSV only
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,12 +26,20 @@ pub struct CsvSpec {
     /// The classes in the order of the model's outputs; a label not among them is an error. Empty: the names found,
     /// sorted (as numbers where all are whole numbers). Name them where a file may lack a class.
     pub classes: Vec<String>,
+    /// The features that are categories: any text, encoded before the model sees it.
+    pub categorical: Vec<String>,
     /// Columns kept with each sample for splits.
     pub groups: Vec<String>,
     /// The column whose value tells recordings apart; their rows may be interleaved in the file.
     pub recording: Option<String>,
     /// What to do with missing cells.
     pub missing: Missing,
+    /// The same for single columns, whatever they are used for.
+    #[serde(skip)]
+    pub missing_in: BTreeMap<String, Missing>,
+    /// Whether a feature's cell that is no number counts as missing; else it is an error.
+    #[serde(skip)]
+    pub type_errors_are_missing: bool,
     /// The character between cells, ASCII.
     pub delimiter: char,
     /// Whether the first line names the columns; without it they are called `0`, `1`, ….
@@ -58,6 +68,10 @@ pub enum Missing {
     Refuse,
     /// The row is left out; windows don't reach over the gap.
     DropRow,
+    /// The row stays, with NaN for the cell until it is filled with what the training part says. Labels, groups and
+    /// recordings can't be filled: there it is [`Missing::Refuse`].
+    #[serde(skip)]
+    Keep,
 }
 
 impl Default for CsvSpec {
@@ -66,9 +80,12 @@ impl Default for CsvSpec {
             features: Vec::new(),
             label: Label::None,
             classes: Vec::new(),
+            categorical: Vec::new(),
             groups: Vec::new(),
             recording: None,
             missing: Missing::Refuse,
+            missing_in: BTreeMap::new(),
+            type_errors_are_missing: false,
             delimiter: ',',
             header: true,
         }
@@ -95,6 +112,12 @@ impl CsvSpec {
     /// With these classes in this order.
     pub fn classes<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.classes = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// With these features as categories.
+    pub fn categorical<T: Into<String>>(mut self, columns: impl IntoIterator<Item = T>) -> Self {
+        self.categorical = columns.into_iter().map(Into::into).collect();
         self
     }
 

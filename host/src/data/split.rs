@@ -117,16 +117,25 @@ pub fn stratified(set: &Dataset, share: f64, seed: u64) -> Result<Split, DataErr
 /// As [`fraction`], or [`DataError::Unknown`] for a column that isn't there.
 pub fn group(set: &Dataset, columns: &[impl AsRef<str>], share: f64, seed: u64) -> Result<Split, DataError> {
     let share = checked(share)?;
-    let columns = columns.iter().map(|name| column(set, name.as_ref())).collect::<Result<Vec<_>, _>>()?;
-    // A unit separator between the parts of a key keeps ("ab", "c") and ("a", "bc") apart.
-    let key = |index: usize| columns.iter().map(|column| column.text(index)).collect::<Vec<_>>().join("\u{1f}");
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    (0..set.len()).for_each(|index| groups.entry(key(index)).or_default().push(index));
-    let mut names: Vec<&String> = groups.keys().collect();
+    let keys = self::groups(set, columns)?;
+    let mut groups: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
+    keys.iter().enumerate().for_each(|(index, key)| groups.entry(key).or_default().push(index));
+    let mut names: Vec<&String> = groups.keys().copied().collect();
     names.sort_by_key(|name| hash_text(seed, name));
     let chosen: Vec<usize> =
         names[..count(names.len(), share)].iter().flat_map(|name| &groups[*name]).copied().collect();
     Split::by(set.len(), marked(set.len(), &chosen)).checked("group")
+}
+
+/// The name of each sample's group, `[samples]`: its values in `columns`, joined.
+///
+/// # Errors
+/// [`DataError::Unknown`] for a column that isn't there.
+pub fn groups(set: &Dataset, columns: &[impl AsRef<str>]) -> Result<Vec<String>, DataError> {
+    let columns = columns.iter().map(|name| column(set, name.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    // A unit separator between the parts of a key keeps ("ab", "c") and ("a", "bc") apart.
+    let key = |index: usize| columns.iter().map(|column| column.text(index)).collect::<Vec<_>>().join("\u{1f}");
+    Ok((0..set.len()).map(key).collect())
 }
 
 /// Samples that match every condition, and all others. A condition is `column=value`, `column=value|value` or

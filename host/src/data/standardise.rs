@@ -1,24 +1,72 @@
-//! Mean 0 and standard deviation 1 for each channel, the same numbers on host and device.
+//! The constants of each channel, the same numbers on host and device: what fills a gap, where readings are clipped, what is
+//! subtracted and what the rest is multiplied by.
 
+use super::clean::Scaling;
 use super::dataset::Dataset;
 use super::error::DataError;
+use super::statistics::{quantile, sorted};
 use serde::{Deserialize, Serialize};
 
-/// The fitted constants: `y = (x - mean) * inverse_std` per channel, in f32, one subtraction, then one multiplication.
+/// The fitted constants: `y = (x - mean) * inverse_std` per channel, in f32, one subtraction, then one multiplication; before
+/// that, where [`Repair`] says so, a NaN is filled and anything else clipped.
 ///
 /// A channel is the first axis of a sample: `[features]` has one constant a feature, `[channels, length]` and
 /// `[channels, height, width]` one a channel. A channel that doesn't vary gets the factor 1. Multiplying by the inverse
-/// is part of the contract: a division would round differently, and cost 14 cycles on a Cortex-M4 instead of 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// is part of the contract: a division would round differently, and cost 14 cycles on a Cortex-M4 instead of 1. Other
+/// [`Scaling`]s have the same form: `mean` is the smallest number or the median then, `inverse_std` one over the range or
+/// the interquartile range.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardise {
     /// `[channels]`, in the unit of the channel.
     pub mean: Vec<f32>,
     /// `[channels]`, 1 over the standard deviation.
     pub inverse_std: Vec<f32>,
+    /// `[channels]`, or empty where nothing is filled or clipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repair: Vec<Repair>,
+}
+
+/// What happens to a reading before it is scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Repair {
+    /// What a missing reading (NaN) becomes; it isn't clipped. None: it stays, and a model refuses it.
+    pub fill: Option<f32>,
+    /// Readings below become this.
+    pub low: Option<f32>,
+    /// Readings above become this.
+    pub high: Option<f32>,
+}
+
+impl Repair {
+    /// The reading that a model's scaling takes; the same comparisons as in the device's code.
+    pub fn apply(&self, x: f32) -> f32 {
+        if x.is_nan() {
+            return self.fill.unwrap_or(x);
+        }
+        if let Some(low) = self.low.filter(|&low| x < low) {
+            return low;
+        }
+        self.high.filter(|&high| x > high).unwrap_or(x)
+    }
+
+    /// Whether every reading stays as it is.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn is_finite(&self) -> bool {
+        [self.fill, self.low, self.high].into_iter().flatten().all(f32::is_finite)
+    }
 }
 
 impl Standardise {
+    /// Constants without gaps or limits.
+    pub fn new(mean: Vec<f32>, inverse_std: Vec<f32>) -> Self {
+        Self { mean, inverse_std, repair: Vec::new() }
+    }
+
     /// Fits mean and (population) standard deviation. Give the training part only: constants fitted on all data carry
     /// knowledge of the rest into the training. Two passes in f64, in the order of the samples.
     ///
@@ -26,25 +74,72 @@ impl Standardise {
     /// [`DataError::Mismatch`] for an empty set or numbers that aren't finite.
     pub fn fit(train: &Dataset) -> Result<Self, DataError> {
         let channels = train.shape.first().copied().unwrap_or(0);
+        Self::fit_channels(train, &vec![Scaling::Standardise; channels], Vec::new())
+    }
+
+    /// Fits the scaling of each channel, `scaling [channels]`, to what `repair` (`[channels]` or empty) makes of the numbers.
+    ///
+    /// # Errors
+    /// As [`Standardise::fit`]; also for lists of another length.
+    pub fn fit_channels(train: &Dataset, scaling: &[Scaling], repair: Vec<Repair>) -> Result<Self, DataError> {
+        let channels = train.shape.first().copied().unwrap_or(0);
         if train.is_empty() || channels == 0 {
             return Err(mismatch("set to fit on", "at least one sample".into(), "none".into()));
         }
+        if scaling.len() != channels || !repair.is_empty() && repair.len() != channels {
+            return Err(mismatch("rules", format!("{channels} channels"), scaling.len().to_string()));
+        }
         let inner = train.sample_len() / channels;
         let count = (train.len() * inner) as f64;
+        let nothing = Repair::default();
+        let repaired = |channel: usize, x: f32| repair.get(channel).unwrap_or(&nothing).apply(x);
         let mut mean = vec![0f64; channels];
-        each(&train.features, inner, channels, |channel, x| mean[channel] += f64::from(x));
+        each(&train.features, inner, channels, |channel, x| mean[channel] += f64::from(repaired(channel, x)));
         mean.iter_mut().for_each(|sum| *sum /= count);
+        // The sums say it as well: a single number that isn't finite makes its mean so.
+        if let Some(channel) = mean.iter().position(|mean| !mean.is_finite()) {
+            let help = format!("channel {channel} has a number that isn't");
+            return Err(mismatch("set to fit on", "finite numbers".into(), help));
+        }
         let mut variance = vec![0f64; channels];
         each(&train.features, inner, channels, |channel, x| {
-            variance[channel] += (f64::from(x) - mean[channel]).powi(2)
+            variance[channel] += (f64::from(repaired(channel, x)) - mean[channel]).powi(2)
         });
-        let inverse_std = variance.iter().zip(&mean).map(|(sum, mean)| inverse((sum / count).sqrt(), *mean)).collect();
-        let fitted = Self { mean: mean.iter().map(|&mean| mean as f32).collect(), inverse_std };
+        let mut fitted = Self { repair: repair.clone(), ..Self::default() };
+        for (channel, scaling) in scaling.iter().enumerate() {
+            let numbers = || {
+                let planes = train.features.chunks(inner).skip(channel).step_by(channels);
+                sorted(planes.flatten().map(|&x| repaired(channel, x)))
+            };
+            let (offset, factor) = match *scaling {
+                Scaling::None => (0.0, 1.0),
+                Scaling::Standardise => {
+                    let deviation = (variance[channel] / count).sqrt();
+                    (mean[channel] as f32, inverse(deviation, mean[channel]))
+                }
+                Scaling::MinMax { low, high } => {
+                    let numbers = numbers();
+                    let ends = numbers.first().copied().zip(numbers.last().copied()).unwrap_or_default();
+                    let (least, most) = (f64::from(ends.0), f64::from(ends.1));
+                    // A column that doesn't vary becomes the range's low end.
+                    let factor = inverse(most - least, least.abs().max(most.abs()));
+                    let factor = if most > least { factor * (high - low) } else { factor };
+                    ((least - f64::from(low) / f64::from(factor)) as f32, factor)
+                }
+                Scaling::Robust => {
+                    let numbers = numbers();
+                    let at = |share| quantile(&numbers, share).unwrap_or_default();
+                    (at(0.5) as f32, inverse(at(0.75) - at(0.25), at(0.5)))
+                }
+            };
+            fitted.mean.push(offset);
+            fitted.inverse_std.push(factor);
+        }
         fitted.check(channels)?;
         Ok(fitted)
     }
 
-    /// Standardises every sample in place.
+    /// Fills, clips and scales every sample in place.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] if the set has another number of channels.
@@ -62,6 +157,9 @@ impl Standardise {
         self.check(channels)?;
         for (index, values) in features.chunks_mut(inner.max(1)).enumerate() {
             let (mean, inverse_std) = (self.mean[index % channels], self.inverse_std[index % channels]);
+            if let Some(repair) = self.repair.get(index % channels) {
+                values.iter_mut().for_each(|x| *x = repair.apply(*x));
+            }
             values.iter_mut().for_each(|x| *x = (*x - mean) * inverse_std);
         }
         Ok(())
@@ -74,9 +172,13 @@ impl Standardise {
 
     /// Whether the constants fit `channels` channels and are finite; they may come from a file.
     fn check(&self, channels: usize) -> Result<(), DataError> {
-        if self.mean.len() != channels || self.inverse_std.len() != channels {
+        let repaired = self.repair.is_empty() || self.repair.len() == channels;
+        if channels == 0 || self.mean.len() != channels || self.inverse_std.len() != channels || !repaired {
             let found = format!("{} and {}", self.mean.len(), self.inverse_std.len());
             return Err(mismatch("mean and inverse_std", format!("{channels} channels"), found));
+        }
+        if !self.repair.iter().all(Repair::is_finite) {
+            return Err(mismatch("fill values and limits", "finite numbers".into(), "others".into()));
         }
         match self.mean.iter().chain(&self.inverse_std).find(|value| !value.is_finite()) {
             Some(value) => Err(mismatch("mean and inverse_std", "finite numbers".into(), value.to_string())),
@@ -137,13 +239,13 @@ mod tests {
     fn what_cannot_be_fitted_is_refused() {
         assert!(Standardise::fit(&set(&[], &[2])).is_err());
         assert!(Standardise::fit(&set(&[f32::NAN, 1.0], &[2])).is_err());
-        let broken = Standardise { mean: vec![0.0], inverse_std: vec![f32::INFINITY] };
+        let broken = Standardise::new(vec![0.0], vec![f32::INFINITY]);
         assert!(broken.apply(&mut set(&[1.0], &[1])).is_err());
     }
 
     #[test]
     fn text_keeps_every_bit() {
-        let fitted = Standardise { mean: vec![0.1, f32::MIN_POSITIVE], inverse_std: vec![1.0 / 3.0, f32::MAX] };
+        let fitted = Standardise::new(vec![0.1, f32::MIN_POSITIVE], vec![1.0 / 3.0, f32::MAX]);
         let text = serde_json::to_string(&fitted).unwrap();
         assert_eq!(serde_json::from_str::<Standardise>(&text).unwrap(), fitted);
     }

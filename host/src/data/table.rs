@@ -1,25 +1,51 @@
-//! A CSV file as cells of text with their lines: the part of reading CSV that knows no meaning.
+//! A table as cells of text with their lines: the part of reading that knows no meaning.
+//!
+//! CSV is text; Parquet's values become the shortest text that reads back to them, so that both go through the same
+//! code and a column means the same whatever it was stored in.
 
 use super::error::{DataError, quoted};
 use csv::{ByteRecord, ReaderBuilder};
 
-/// The cells of one file. One block of text and one number a cell, so that a million rows stay cheap.
+/// The cells of one file. One block of text and one number a cell for each column, so that a million rows stay cheap.
 pub(super) struct Table {
     pub(super) file: String,
     pub(super) headers: Vec<String>,
-    text: String,
-    /// `[rows, columns]`: where each cell ends in `text`; it starts where the cell before ends.
-    ends: Vec<usize>,
-    /// `[rows]`: lines in the file, from 1.
+    columns: Vec<Cells>,
+    /// `[rows]`: lines in the file, from 1; of a format without lines, rows from 1.
     lines: Vec<u64>,
+}
+
+/// The cells of one column.
+#[derive(Default)]
+pub(super) struct Cells {
+    text: String,
+    /// `[rows]`: where each cell ends in `text`; it starts where the cell before ends.
+    ends: Vec<usize>,
+}
+
+impl Cells {
+    /// Adds a cell, without blanks around it.
+    pub(super) fn push(&mut self, cell: &str) {
+        self.text += cell.trim();
+        self.ends.push(self.text.len());
+    }
+
+    /// The number of cells.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.text[start..self.ends[row]]
+    }
 }
 
 impl Table {
     /// Reads all cells; without a header the columns are named `0`, `1`, ….
     pub(super) fn parse(file: &str, bytes: &[u8], delimiter: u8, header: bool) -> Result<Self, DataError> {
         let mut reader = ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
-        let mut table =
-            Self { file: file.into(), headers: Vec::new(), text: String::new(), ends: Vec::new(), lines: Vec::new() };
+        let mut table = Self { file: file.into(), headers: Vec::new(), columns: Vec::new(), lines: Vec::new() };
         let mut record = ByteRecord::new();
         let mut lines = Lines { bytes, at: 0, line: 1 };
         // Only reading can fail, and a slice always can be read.
@@ -27,22 +53,35 @@ impl Table {
             let line = lines.at(record.position().map_or(0, |position| position.byte()) as usize);
             if table.headers.is_empty() {
                 table.headers = if header { headers(file, line, &record)? } else { numbered(record.len()) };
+                table.columns.resize_with(table.headers.len(), Cells::default);
                 if header {
                     continue;
                 }
             }
             table.push(line, &record)?;
         }
-        if table.lines.is_empty() {
+        table.filled(bytes.len() as u64)
+    }
+
+    /// A table of columns of the same length, whose names differ.
+    pub(super) fn from_columns(file: &str, columns: Vec<(String, Cells)>, at: u64) -> Result<Self, DataError> {
+        let rows = columns.iter().map(|(_, cells)| cells.len()).min().unwrap_or(0);
+        let (headers, columns) = columns.into_iter().unzip();
+        Self { file: file.into(), headers, columns, lines: (1..=rows as u64).collect() }.filled(at)
+    }
+
+    /// The table, unless it has no rows.
+    fn filled(self, at: u64) -> Result<Self, DataError> {
+        if self.lines.is_empty() {
             return Err(DataError::Format {
-                file: file.into(),
-                at: bytes.len() as u64,
-                expected: "a line of column names, then rows",
+                file: self.file,
+                at,
+                expected: "names of columns, then rows",
                 found: "no rows".into(),
                 help: "check that this is the right file",
             });
         }
-        Ok(table)
+        Ok(self)
     }
 
     fn push(&mut self, line: u64, record: &ByteRecord) -> Result<(), DataError> {
@@ -51,8 +90,8 @@ impl Table {
             return Err(DataError::Row { file: self.file.clone(), line, expected, found });
         }
         for (column, cell) in record.iter().enumerate() {
-            self.text += utf8(&self.file, line, &self.headers[column], cell)?.trim();
-            self.ends.push(self.text.len());
+            let cell = utf8(&self.file, line, &self.headers[column], cell)?;
+            self.columns[column].push(cell);
         }
         self.lines.push(line);
         Ok(())
@@ -64,9 +103,12 @@ impl Table {
 
     /// The text of a cell without blanks around it.
     pub(super) fn cell(&self, row: usize, column: usize) -> &str {
-        let index = row * self.headers.len() + column;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.text[start..self.ends[index]]
+        self.columns[column].get(row)
+    }
+
+    /// The line of a row in its file.
+    pub(super) fn line(&self, row: usize) -> u64 {
+        self.lines[row]
     }
 
     /// Whether a cell says that its value is missing.
@@ -83,16 +125,19 @@ impl Table {
         })
     }
 
-    /// A cell as a finite number.
+    /// A cell as a finite number; `true` and `false` are 1 and 0.
     pub(super) fn number(&self, row: usize, column: usize) -> Result<f32, DataError> {
-        match self.cell(row, column).parse::<f32>() {
+        let cell = self.cell(row, column);
+        match cell.parse::<f32>() {
             Ok(value) if value.is_finite() => Ok(value),
             Ok(_) => Err(self.error(row, column, "a finite number within ±3.4e38", "mend or remove the row")),
+            Err(_) if cell.eq_ignore_ascii_case("true") => Ok(1.0),
+            Err(_) if cell.eq_ignore_ascii_case("false") => Ok(0.0),
             Err(_) => Err(self.error(
                 row,
                 column,
                 "a number such as -1.5e3",
-                "mend the cell, or name the feature columns without this one",
+                "mend the cell, name the column in `categorical`, or name the feature columns without it",
             )),
         }
     }
@@ -101,7 +146,7 @@ impl Table {
     pub(super) fn error(&self, row: usize, column: usize, expected: &'static str, help: &'static str) -> DataError {
         DataError::Cell {
             file: self.file.clone(),
-            line: self.lines[row],
+            line: self.line(row),
             column: self.headers[column].clone(),
             expected,
             found: quoted(self.cell(row, column)),
@@ -182,8 +227,8 @@ mod tests {
         assert_eq!(table.headers, ["a", "b"]);
         assert_eq!((table.rows(), table.cell(0, 1), table.cell(1, 0)), (2, "x\ny", "2"));
         let error = table.number(1, 1).unwrap_err().to_string();
-        let expected = "t.csv:5: column `b`: expected a number such as -1.5e3, found `z`; mend the cell, or name the \
-                        feature columns without this one";
+        let expected = "t.csv:5: column `b`: expected a number such as -1.5e3, found `z`; mend the cell, name the \
+                        column in `categorical`, or name the feature columns without it";
         assert_eq!(error, expected);
     }
 

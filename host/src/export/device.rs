@@ -3,6 +3,8 @@
 use emberlite::learner::Normalisation;
 use emberlite::number::{F32, Fixed16, Number};
 
+use crate::data::whole;
+
 /// A number format with its way from raw numbers to inputs.
 pub trait Device: Number {
     /// One raw sample as the device reads it; `Err` is the index of a number that it can't.
@@ -26,13 +28,7 @@ impl Device for Fixed16 {
         if !normalised {
             return Ok(values.iter().map(|&x| Fixed16::from_f32(x, frac)).collect());
         }
-        let whole = |(index, &x): (usize, &f32)| {
-            let near = x.round();
-            // Scaled decimals come out next to the whole number that they stand for.
-            let is_whole = (x - near).abs() <= 1e-3 && (-32768.0..=32767.0).contains(&near);
-            if is_whole { Ok(near as i16) } else { Err(index) }
-        };
-        values.iter().enumerate().map(whole).collect()
+        values.iter().enumerate().map(|(index, &x)| whole(x).ok_or(index)).collect()
     }
     fn normalise(normalisation: &Normalisation<'_, Fixed16>, values: &mut [i16]) {
         normalisation.apply(values);

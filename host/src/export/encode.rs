@@ -9,10 +9,10 @@ use emberlite::plan::{Plan, PlanError, plan};
 use std::convert::Infallible;
 use thiserror::Error;
 
-use super::tensors::{Owned, ShapeError, of_fixed, of_parameters};
+use super::tensors::{Owned, ShapeError, normalisation, of_fixed, of_parameters};
 use super::{Bytes, Device};
 use crate::Parameters;
-use crate::data::{Standardise, random};
+use crate::data::{Encoder, Standardise, random};
 use crate::quantize::{Quantised, QuantizeError, normalisation_fixed};
 
 /// A model to put into a file.
@@ -28,6 +28,8 @@ pub struct Export<'a> {
     pub name: &'a str,
     /// The classes in the order of the outputs, for the metadata; empty for none.
     pub classes: &'a [String],
+    /// How a row of a table becomes the model's inputs, for the metadata (`inputs`); none for other samples.
+    pub encoder: Option<&'a Encoder>,
     /// Who is to read the file. The raw profile has no metadata.
     pub profile: Profile,
 }
@@ -88,9 +90,11 @@ pub fn encode(export: &Export<'_>) -> Result<Bytes, ExportError> {
             let graph = Graph { format: Format::F32, ..graph };
             let plan = Box::new(plan::<MAX_NODES>(&graph, None)?);
             let mut tensors = of_parameters(&graph, &plan, parameters)?;
-            if let Some(Standardise { mean, inverse_std }) = export.standardise {
-                let numbers: Vec<f32> = mean.iter().chain(inverse_std).copied().collect();
-                tensors.push(Owned::new(MODEL, Kind::Normalisation, &[2, mean.len() as u32], &numbers));
+            if let Some(standardise) = export.standardise {
+                let numbers = normalisation(standardise);
+                let channels = standardise.channels().max(1);
+                let dims = [(numbers.len() / channels) as u32, channels as u32];
+                tensors.push(Owned::new(MODEL, Kind::Normalisation, &dims, &numbers));
             }
             finish::<F32>(export, graph, &plan, tensors)
         }
@@ -100,7 +104,8 @@ pub fn encode(export: &Export<'_>) -> Result<Bytes, ExportError> {
             let mut tensors = of_fixed(&graph, &plan, quantised)?;
             if let Some(standardise) = export.standardise {
                 let numbers = normalisation_fixed(standardise, quantised.input_frac())?;
-                let dims = [4, standardise.channels() as u32];
+                let channels = standardise.channels().max(1);
+                let dims = [(numbers.len() / channels) as u32, channels as u32];
                 tensors.push(Owned::new(MODEL, Kind::NormalisationFixed, &dims, &numbers));
             }
             finish::<Fixed16>(export, graph, &plan, tensors)
@@ -150,11 +155,15 @@ fn made_up(index: u64) -> f32 {
 
 fn write(export: &Export<'_>, graph: Graph<'_>, tensors: &[Owned]) -> Result<Bytes, ImageError> {
     let classes = serde_json::to_string(export.classes).unwrap_or_default();
+    let inputs = serde_json::to_string(&export.encoder).unwrap_or_default();
     let mut metadata = Vec::new();
     if export.profile == Profile::Safetensors {
         // By key, as they come out of the file again.
         if !export.classes.is_empty() {
             metadata.push(("classes", classes.as_str()));
+        }
+        if export.encoder.is_some_and(|encoder| !encoder.columns.is_empty()) {
+            metadata.push(("inputs", inputs.as_str()));
         }
         if !export.name.is_empty() {
             metadata.push(("name", export.name));

@@ -7,7 +7,7 @@ use emberlite::plan::{PlanError, plan};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use thiserror::Error;
 
-use super::tensors::{ShapeError, needed};
+use super::tensors::{ShapeError, from_normalisation, needed};
 use crate::Parameters;
 use crate::data::Standardise;
 use crate::spec::Spec;
@@ -24,9 +24,11 @@ pub enum ImportError {
     /// A tensor isn't the model's.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// The normalisation has another shape than `[2, channels]`: means, then one over each standard deviation.
+    /// The normalisation has another shape than `[2, channels]`: means, then one over each standard deviation; or
+    /// `[5, channels]`, with fill values (NaN for none) and limits (infinite for none).
     #[error(
-        "tensor `~normalisation` has shape {found:?}, the model's input needs [2, {expected}]: a row of means and a row of 1/deviation"
+        "tensor `~normalisation` has shape {found:?}, the model's input needs [2, {expected}]: a row of means and a row of \
+         1/deviation; or [5, {expected}] with fill values and limits"
     )]
     Normalisation {
         /// Channels of the model's input.
@@ -139,28 +141,40 @@ fn passed(name: &str) -> bool {
     frame || Kind::ALL.into_iter().filter(global).any(named) || states.into_iter().any(is_state)
 }
 
-/// The normalisation, which must be `[2, channels]` of the model's input.
+/// The normalisation, which must be of the model's input.
 fn standardise(file: &SafeTensors<'_>, spec: &Spec) -> Result<Option<Standardise>, ImportError> {
     let name = Name { node: MODEL, kind: Kind::Normalisation }.to_string();
     let Ok(view) = file.tensor(&name) else { return Ok(None) };
-    let expected = [2, usize::from(spec.model.input.planes().0)];
-    if view.shape() != expected {
-        return Err(ImportError::Normalisation { expected: expected[1], found: view.shape().to_vec() });
-    }
-    let numbers = numbers(&name, &view)?;
-    let (mean, inverse_std) = numbers.split_at(numbers.len() / 2);
-    Ok(Some(Standardise { mean: mean.to_vec(), inverse_std: inverse_std.to_vec() }))
+    let channels = usize::from(spec.model.input.planes().0);
+    let wrong = || ImportError::Normalisation { expected: channels, found: view.shape().to_vec() };
+    let rows = match *view.shape() {
+        [rows @ (2 | 5), found] if found == channels => rows,
+        _ => return Err(wrong()),
+    };
+    // What fills and limits may be anything: not being finite says that there is none.
+    let numbers = any_numbers(&name, &view)?;
+    finite(&name, numbers.get(..2 * channels).unwrap_or_default())?;
+    from_normalisation(&numbers, rows).map(Some).ok_or_else(wrong)
 }
 
 fn numbers(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, ImportError> {
+    let numbers = any_numbers(name, view)?;
+    finite(name, &numbers)?;
+    Ok(numbers)
+}
+
+fn any_numbers(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, ImportError> {
     let bytes = view.data();
-    let numbers: Vec<f32> = match view.dtype() {
+    Ok(match view.dtype() {
         Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
         Dtype::F64 => bytes.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
         other => return Err(ImportError::Type { name: name.into(), found: format!("{other:?}") }),
-    };
+    })
+}
+
+fn finite(name: &str, numbers: &[f32]) -> Result<(), ImportError> {
     match numbers.iter().position(|number| !number.is_finite()) {
-        None => Ok(numbers),
+        None => Ok(()),
         Some(index) => {
             let value = numbers.get(index).copied().unwrap_or_default();
             Err(ImportError::NotFinite { name: name.into(), index, value })

@@ -16,4 +16,6 @@ pub use file::{Bytes, FileError, write};
 pub use import::{ImportError, Imported, import};
 pub use inspect::{inspect, metadata};
 pub use seal::{Trained, seal};
+#[cfg(test)]
+pub(crate) use tensors::normalisation;
 pub use tensors::{ShapeError, parameters, standardise};

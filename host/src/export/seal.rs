@@ -7,23 +7,21 @@ use emberlite::plan::{PlanErrorKind, plan};
 
 use super::{Bytes, Export, ExportError, Weights, encode};
 use crate::Parameters;
-use crate::data::{DataError, Dataset, Standardise};
+use crate::data::{DataError, Dataset, Encoder, Prepare, Standardise};
 use crate::quantize::{Calibration, QuantizeError, calibrate};
 use crate::spec::{Spec, for_device};
 
 impl Spec {
-    /// Fits the constants that raw samples are normalised with; `None` where `[preprocessing]` says not to.
+    /// Fits the constants that raw samples are filled, clipped and normalised with, on the training part as the model takes
+    /// it; `prepare` is what was fitted to its rows before. `None` where `[preprocessing]` says not to.
     ///
     /// The same constants for every format: a fixed16 device takes the mean's fraction off too, in the offset that is added
-    /// to the product (see [`normalisation_fixed`](crate::quantize::normalisation_fixed)).
+    /// to the product (see [`normalisation_fixed`](crate::quantize::normalisation_fixed)); only limits are whole numbers there.
     ///
     /// # Errors
-    /// [`DataError`] for an empty set.
-    pub fn fit_standardise(&self, train: &Dataset) -> Result<Option<Standardise>, DataError> {
-        if !self.data.as_ref().is_some_and(|data| data.standardise) {
-            return Ok(None);
-        }
-        Standardise::fit(train).map(Some)
+    /// As [`Prepare::constants`].
+    pub fn fit_standardise(&self, train: &Dataset, prepare: &Prepare) -> Result<Option<Standardise>, DataError> {
+        prepare.constants(train, self.model.format == Format::Fixed16)
     }
 }
 
@@ -38,6 +36,8 @@ pub struct Trained<'a> {
     pub samples: Option<&'a Dataset>,
     /// The classes in the order of the outputs; empty for none.
     pub classes: &'a [String],
+    /// How a row of a table becomes the model's inputs; none for other samples.
+    pub encoder: Option<&'a Encoder>,
 }
 
 /// Makes the device's file in the spec's number format.
@@ -45,9 +45,9 @@ pub struct Trained<'a> {
 /// # Errors
 /// [`ExportError`]; fixed16 without samples is [`QuantizeError::Data`].
 pub fn seal(spec: &Spec, trained: &Trained<'_>, profile: Profile) -> Result<Bytes, ExportError> {
-    let &Trained { parameters, standardise, samples, classes } = trained;
+    let &Trained { parameters, standardise, samples, classes, encoder } = trained;
     let golden = samples.filter(|samples| !samples.is_empty()).map(|samples| samples.sample(0));
-    let export = |weights| Export { weights, standardise, golden, name: &spec.name, classes, profile };
+    let export = |weights| Export { weights, standardise, golden, name: &spec.name, classes, encoder, profile };
     match spec.model.format {
         Format::F32 => encode(&export(Weights::Real { graph: spec.graph(), parameters })),
         Format::Fixed16 => {
@@ -113,15 +113,22 @@ mod tests {
         let labels = Labels::Class { ids: vec![0, 0, 1, 1, 2, 2], names: names.clone() };
         let raw = Dataset::new(FLOWERS.concat(), vec![4], labels).unwrap();
         let fixed = spec("fixed16");
-        let fitted = fixed.fit_standardise(&raw).unwrap().unwrap();
-        assert_eq!(Some(&fitted), spec("f32").fit_standardise(&raw).unwrap().as_ref(), "one fit for both formats");
+        let prepare = Prepare::default();
+        let fitted = fixed.fit_standardise(&raw, &prepare).unwrap().unwrap();
+        let real = spec("f32").fit_standardise(&raw, &prepare).unwrap();
+        assert_eq!(Some(&fitted), real.as_ref(), "one fit for both formats");
         assert!(fitted.mean.iter().filter(|mean| (*mean - mean.round()).abs() > 0.1).count() >= 3, "{:?}", fitted.mean);
 
         let mut parameters = Parameters::new();
         parameters.set(0, Kind::Weight, (0..12).map(|i| 0.1 * (i % 5) as f32 - 0.2).collect());
         parameters.set(0, Kind::Bias, vec![0.0; 3]);
-        let trained =
-            Trained { parameters: &parameters, standardise: Some(&fitted), samples: Some(&raw), classes: &names };
+        let trained = Trained {
+            parameters: &parameters,
+            standardise: Some(&fitted),
+            samples: Some(&raw),
+            classes: &names,
+            encoder: None,
+        };
         let file = seal(&fixed, &trained, Profile::Safetensors).unwrap();
         let image = Image::open(file.as_slice()).unwrap();
         let table = image.tensor(MODEL, Kind::NormalisationFixed).unwrap().as_i32().unwrap();

@@ -6,7 +6,7 @@ use crate::data::Standardise;
 /// Bits of an f32's significand, and so of a multiplier.
 const BITS: i32 = 24;
 
-/// `[4, channels]` as in [`Kind::NormalisationFixed`](emberlite::image::Kind::NormalisationFixed): low and high halves
+/// `[4, channels]`, or `[6, channels]` with limits, as in [`Kind::NormalisationFixed`](emberlite::image::Kind::NormalisationFixed): low and high halves
 /// of the offsets, multipliers, shifts, so that `(raw * multiplier + offset) >> shift` is `(raw - mean) * inverse_std`
 /// with `input_frac` fraction bits.
 ///
@@ -24,6 +24,10 @@ const BITS: i32 = 24;
 pub fn normalisation_fixed(standardise: &Standardise, input_frac: i8) -> Result<Vec<i32>, QuantizeError> {
     let channels = standardise.channels();
     let mut table = vec![0; 4 * channels];
+    // Limits beyond what a raw value can be are none; the fit made them whole.
+    let limit = |limit: Option<f32>, none: i16| limit.map_or(i32::from(none), |limit| limit.round() as i32);
+    table.extend(standardise.repair.iter().map(|repair| limit(repair.low, i16::MIN)));
+    table.extend(standardise.repair.iter().map(|repair| limit(repair.high, i16::MAX)));
     for (channel, (&mean, &inverse_std)) in standardise.mean.iter().zip(&standardise.inverse_std).enumerate() {
         let refused = || QuantizeError::Normalisation { channel, mean, inverse_std };
         if !mean.is_finite() || mean.abs() > 32768.0 || !inverse_std.is_normal() || inverse_std < 0.0 {
@@ -83,7 +87,7 @@ mod tests {
             (0.0, 1.0 / 3.0),
             (-0.001, 700.0),
         ] {
-            let standardise = Standardise { mean: vec![mean], inverse_std: vec![1.0 / deviation] };
+            let standardise = Standardise::new(vec![mean], vec![1.0 / deviation]);
             for frac in [6i8, 12, 13] {
                 let table = normalisation_fixed(&standardise, frac).unwrap();
                 let mut values = all.clone();
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn a_fraction_of_the_mean_counts() {
         // (raw - 0.5) / 2 with 4 fraction bits: 8 raw - 4.
-        let standardise = Standardise { mean: vec![0.5, 0.0], inverse_std: vec![0.5, 1.0] };
+        let standardise = Standardise::new(vec![0.5, 0.0], vec![0.5, 1.0]);
         let table = normalisation_fixed(&standardise, 4).unwrap();
         let mut values = [0i16, 1, 3, 0, 1, 3];
         Normalisation::<Fixed16>::new(&table, 2).unwrap().apply(&mut values);
@@ -120,12 +124,12 @@ mod tests {
             (0.0, 2f32.powi(-52)),
             (0.0, f32::MIN_POSITIVE / 2.0),
         ] {
-            let standardise = Standardise { mean: vec![mean], inverse_std: vec![inverse_std] };
+            let standardise = Standardise::new(vec![mean], vec![inverse_std]);
             assert!(normalisation_fixed(&standardise, 12).is_err(), "{mean} {inverse_std}");
         }
         // The ends of what is accepted.
         for inverse_std in [15.99, 2f32.powi(-51)] {
-            let standardise = Standardise { mean: vec![32768.0], inverse_std: vec![inverse_std] };
+            let standardise = Standardise::new(vec![32768.0], vec![inverse_std]);
             assert!(normalisation_fixed(&standardise, 12).is_ok(), "{inverse_std}");
         }
     }

@@ -6,6 +6,7 @@ use emberlite::learner::Normalisation;
 use super::SimulateError;
 use crate::data::Dataset;
 use crate::export::Device;
+use crate::spec::Stored;
 
 /// Every sample of a set as the model takes it, one after the other.
 pub(super) fn inputs<N: Device>(
@@ -28,9 +29,12 @@ pub(super) fn inputs<N: Device>(
     Ok(inputs)
 }
 
-/// The class names in a file's metadata; none in the raw profile and in a device's own checkpoints.
-pub fn classes_of(image: &Image<'_>) -> Vec<String> {
+/// What a file's metadata says of classes and categories; nothing in the raw profile and in a device's own checkpoints.
+pub fn stored(image: &Image<'_>) -> Stored {
     let metadata = crate::export::metadata(image);
-    let classes = metadata.iter().find(|(key, _)| key == "classes");
-    classes.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default()
+    let text = |wanted: &str| metadata.iter().find(|(key, _)| key == wanted).map(|(_, text)| text);
+    Stored {
+        classes: text("classes").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+        encoder: text("inputs").and_then(|text| serde_json::from_str(text).ok()),
+    }
 }

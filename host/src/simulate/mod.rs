@@ -18,8 +18,8 @@
 //! parameters.set(0, Kind::Weight, vec![0.0; 4]);
 //! parameters.set(0, Kind::Bias, vec![0.0; 2]);
 //! let weights = Weights::Real { graph: spec.graph(), parameters: &parameters };
-//! let (name, classes, profile) = ("", &[][..], Profile::Raw);
-//! let file = encode(&Export { weights, standardise: None, golden: None, name, classes, profile })?;
+//! let (name, classes, encoder, profile) = ("", &[][..], None, Profile::Raw);
+//! let file = encode(&Export { weights, standardise: None, golden: None, name, classes, encoder, profile })?;
 //!
 //! let labels = Labels::Class { ids: vec![0, 1], names: vec!["left".into(), "right".into()] };
 //! let rows = Dataset::new(vec![1.0, 0.0, 0.0, 1.0], vec![2], labels)?;
@@ -37,7 +37,7 @@ mod input;
 mod report;
 mod target;
 
-pub use input::classes_of;
+pub use input::stored;
 pub use report::{Report, Running, Trace};
 
 use emberlite::executor::Everything;

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::clean;
 use super::error::SpecError;
 use super::media::{Media, media};
 use super::section::{Section, Value};
-use crate::data::{CsvSpec, Label, Missing, Rule, Window, WindowLabel};
+use crate::data::{CsvSpec, Label, Missing, PrepareSpec, Rule, Window, WindowLabel};
 
 /// Where the samples come from and how they are divided.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +21,8 @@ pub struct DataSpec {
     pub test: Option<Part>,
     /// What every raw number is multiplied by as it is read; 1 leaves it.
     pub scale: f32,
-    /// Whether the host fits mean and deviation of each channel on the training part.
-    pub standardise: bool,
+    /// How tables are cleaned, encoded and scaled; of other samples only the scaling counts.
+    pub prepare: PrepareSpec,
     /// Whether files are read as samples are needed, not loaded whole; of pictures, sounds and corpora that is so anyway.
     pub stream: bool,
     pub(super) lines: DataLines,
@@ -41,12 +42,13 @@ pub(super) struct DataLines {
     pub(super) window: u32,
     pub(super) validation: u32,
     pub(super) test: u32,
+    pub(super) clean: u32,
 }
 
 /// Files of one of the formats; paths as the program opens them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Files {
-    /// CSV, one after the other.
+    /// Tables, CSV or Parquet, one after the other.
     Csv {
         /// The files.
         paths: Vec<PathBuf>,
@@ -110,22 +112,40 @@ pub(super) fn data(
     let section_line = section.line();
     let line_of = |value: &Option<Value<'_>>| value.as_ref().map_or(section_line, Value::line);
     let (window_value, validation, test) = (section.take("window"), section.take("validation"), section.take("test"));
+    let clean_value = section.take("clean");
     let lines = DataLines {
+        clean: line_of(&clean_value),
         section: section_line,
         window: line_of(&window_value),
         validation: line_of(&validation),
         test: line_of(&test),
     };
     let window = window_value.map(window).transpose()?;
-    let files = files(&mut section, base, None)?;
+    let mut files = files(&mut section, base, None)?;
+    let mut prepare = PrepareSpec::default();
+    if let Some(value) = clean_value {
+        clean::tables(value, &mut files, &mut prepare)?;
+    }
     let read = |value: Option<Value<'_>>| value.map(|value| part(value, base, &files, window.is_some())).transpose();
     let (validation, test) = (read(validation)?, read(test)?);
     let stream = section.take("stream").map_or(Ok(false), |value| value.flag())?;
+    let encoded = matches!(&files, Files::Csv { spec, .. } if !spec.categorical.is_empty());
+    if stream && (encoded || prepare.is_for_tables()) {
+        let message = "a stream is read as it is: clean and encode the file before, or leave out `stream`";
+        return Err(section.error(message.into()));
+    }
+    if window.is_some() && prepare.drop_duplicates {
+        let message = "rows of a recording may repeat: with `window`, `clean.duplicates` can't be dropped";
+        return Err(section.error(message.into()));
+    }
     section.finish()?;
-    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, standardise: true, stream, lines };
+    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, prepare, stream, lines };
     if let Some(mut section) = preprocessing {
-        if let Some(value) = section.take("standardise") {
-            spec.standardise = value.flag()?;
+        clean::preprocessing(&mut section, &mut spec.prepare)?;
+        if spec.prepare.is_for_tables() && !matches!(spec.files, Files::Csv { .. }) {
+            return Err(
+                section.error("categories and columns are those of tables (CSV, Parquet); remove them here".into())
+            );
         }
         if let Some(value) = section.take("scale") {
             spec.scale = value.single()?;
@@ -198,6 +218,7 @@ fn columns(section: &mut Section<'_>) -> Result<CsvSpec, SpecError> {
     };
     spec.features = list(section, "features")?;
     spec.classes = list(section, "classes")?;
+    spec.categorical = list(section, "categorical")?;
     spec.groups = list(section, "groups")?;
     if let Some(value) = section.take("recording") {
         spec.recording = Some(value.string("the name of a column")?.into());

@@ -1,11 +1,15 @@
 //! From `[data]` to sets of raw samples.
 
 use super::{DataSpec, Files, ModelSpec, Part, Sets, Spec, SpecError};
-use crate::data::{CsvSpec, DataError, Dataset, Label, Labels, Set, Source, csv, idx, npz, split, windows};
+use crate::data::{
+    CsvSpec, DataError, Dataset, Encoder, Fold, Folds, FoldsBy, Label, Labels, Missing, Prepare, Rows, Scaling, Set,
+    Source, idx, npz, read_rows, split, windows,
+};
+use emberlite::number::Format;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Raw samples by their use: of the model's input shape, not standardised.
+/// Samples by their use: of the model's input shape, encoded, but with the gaps, outliers and units that they have.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// What is trained with.
@@ -14,6 +18,28 @@ pub struct Parts {
     pub validation: Option<Dataset>,
     /// What the result is judged with.
     pub test: Option<Dataset>,
+    /// What the training part says of its columns; [`Spec::fit_standardise`] takes it.
+    pub prepare: Prepare,
+}
+
+/// Rows by their use, before anything is fitted.
+#[derive(Clone, Debug)]
+pub struct DividedRows {
+    /// What is trained with.
+    pub train: Rows,
+    /// What training is watched with.
+    pub validation: Option<Rows>,
+    /// What the result is judged with.
+    pub test: Option<Rows>,
+}
+
+/// The rows that aren't the test part, and how they are divided for cross-validation.
+#[derive(Clone, Debug)]
+pub struct Folded {
+    /// All rows but those of the test part.
+    pub rows: Rows,
+    /// The folds, repeat by repeat: indices into `rows`.
+    pub folds: Vec<Fold>,
 }
 
 /// Samples of a part that may be read into memory where all of them are needed at once.
@@ -39,31 +65,20 @@ impl Spec {
         }
     }
 
-    /// Reads every file and divides the rows: first the test part, then of the rest the validation part; then cuts
-    /// windows.
+    /// Reads every file and divides the rows: first the test part, then of the rest the validation part; then prepares
+    /// them.
     ///
     /// # Errors
     /// [`LoadError`]: the file, line and column of a cell, or the line of the spec that doesn't fit the data.
     pub fn load_parts(&self) -> Result<Parts, LoadError> {
         let data = self.need_data()?;
         if data.is_lazy() {
-            let Sets { train, validation, test, .. } = self.load_lazy(data)?;
+            let Sets { train, validation, test, prepare, .. } = self.load_lazy(data)?;
             let read = |set: Set| set.into_memory(MOST_BYTES);
             let (validation, test) = (validation.map(read).transpose()?, test.map(read).transpose()?);
-            return Ok(Parts { train: read(train)?, validation, test });
+            return Ok(Parts { train: read(train)?, validation, test, prepare });
         }
-        let rows = read(&data.files, data.scale)?;
-        // The classes of all rows are the model's, whatever part they are in.
-        let classes = class_names(&rows);
-        let (test, rest) = self.hold_back(data, data.test.as_ref(), ("test", data.lines.test), rows, &classes)?;
-        let place = ("validation", data.lines.validation);
-        let (validation, train) = self.hold_back(data, data.validation.as_ref(), place, rest, &classes)?;
-        let finish = |rows| self.finish(data, rows);
-        Ok(Parts {
-            train: finish(train)?,
-            validation: validation.map(finish).transpose()?,
-            test: test.map(finish).transpose()?,
-        })
+        self.prepare(self.load_rows()?)
     }
 
     /// The same, but what needn't be in memory isn't: pictures, sounds, corpora, and with `stream = true` other files.
@@ -75,24 +90,82 @@ impl Spec {
         if data.is_lazy() {
             return self.load_lazy(data);
         }
-        let Parts { train, validation, test } = self.load_parts()?;
+        let Parts { train, validation, test, prepare } = self.load_parts()?;
         let (validation, test) = (validation.map(Set::Memory), test.map(Set::Memory));
-        Ok(Sets { train: Set::Memory(train), validation, test, tokenizer: None, skipped: 0 })
+        Ok(Sets { train: Set::Memory(train), validation, test, tokenizer: None, skipped: 0, prepare })
     }
 
-    /// Reads one file of samples as `[data]` describes its kind; windows are cut, nothing is divided. `classes` are used
-    /// where the spec doesn't name them; empty: those found.
+    /// Reads every file and divides the rows, as [`Spec::load_parts`] does, and nothing more.
     ///
     /// # Errors
     /// As [`Spec::load_parts`].
-    pub fn load_file(&self, path: &Path, classes: &[String]) -> Result<Dataset, LoadError> {
+    pub fn load_rows(&self) -> Result<DividedRows, LoadError> {
+        let data = self.need_data()?;
+        let (test, rest, classes) = self.without_test()?;
+        let place = ("validation", data.lines.validation);
+        let (validation, train) = self.hold_back(data, data.validation.as_ref(), place, rest, &classes)?;
+        Ok(DividedRows { train, validation, test })
+    }
+
+    /// Reads every file and divides all but the test part into folds; `[data] validation` has no part in it.
+    ///
+    /// # Errors
+    /// As [`Spec::load_parts`]; also where rows that make windows together would be torn apart.
+    pub fn load_folds(&self, rule: &Folds) -> Result<Folded, LoadError> {
+        let data = self.need_data()?;
+        if data.window.is_some() && matches!(rule.by, FoldsBy::KFold | FoldsBy::StratifiedKFold) {
+            let message = "`data.window`: these folds would tear windows apart and put neighbours into both parts; divide \
+                           by group_k_fold or stratified_group_k_fold";
+            return Err(self.error(data.lines.window, message.into()).into());
+        }
+        let (_, rows, _) = self.without_test()?;
+        let folds = rule.of(&rows.set)?;
+        Ok(Folded { rows, folds })
+    }
+
+    /// One fold: its `train` as the training part, its `test` as the validation part. Everything is fitted anew on the
+    /// former. Panics for a fold that isn't there, as indexing does.
+    ///
+    /// # Errors
+    /// As [`Spec::load_parts`].
+    pub fn prepare_fold(&self, folded: &Folded, fold: usize) -> Result<Parts, LoadError> {
+        let Fold { train, test } = &folded.folds[fold];
+        let (train, validation) = (folded.rows.select(train), Some(folded.rows.select(test)));
+        self.prepare(DividedRows { train, validation, test: None })
+    }
+
+    /// Fits what the training part says of its columns, drops its outliers where they shall be dropped, encodes every part
+    /// and cuts windows.
+    ///
+    /// # Errors
+    /// As [`Spec::load_parts`].
+    pub fn prepare(&self, divided: DividedRows) -> Result<Parts, LoadError> {
+        let data = self.need_data()?;
+        let DividedRows { train, validation, test } = divided;
+        self.check_seen(data, &train, [("validation", &validation), ("test", &test)])?;
+        let failed = |error: DataError| self.error(data.lines.clean, format!("`data.clean`: {error}"));
+        let prepare = Prepare::fit(&data.prepare, &train).map_err(failed)?;
+        let inliers = prepare.inliers(&train);
+        let train = if inliers.len() == train.set.len() { train } else { train.select(&inliers) };
+        let finish = |rows| self.finish(data, prepare.encode(rows)?, &prepare.encoder);
+        let train = finish(train)?;
+        let (validation, test) = (validation.map(finish).transpose()?, test.map(finish).transpose()?);
+        Ok(Parts { train, validation, test, prepare })
+    }
+
+    /// Reads one file of samples as `[data]` describes its kind; windows are cut, nothing is divided. What a model's file
+    /// says of classes and categories is `stored`: classes are used where the spec doesn't name them, else those found.
+    ///
+    /// # Errors
+    /// As [`Spec::load_parts`]; also where categories must be encoded and none are stored.
+    pub fn load_file(&self, path: &Path, stored: &Stored) -> Result<Dataset, LoadError> {
         let data = self.need_data()?;
         let paths = vec![path.to_path_buf()];
         let files = match &data.files {
             Files::Npz { features, label, .. } => {
                 Files::Npz { path: path.into(), features: features.clone(), label: label.clone() }
             }
-            Files::Csv { spec, .. } => Files::Csv { paths, spec: with_classes(spec, classes) },
+            Files::Csv { spec, .. } => Files::Csv { paths, spec: with_classes(spec, &stored.classes) },
             Files::Media(_) => {
                 let message =
                     "one file can't stand in for a set of pictures, sounds or text; choose a part of the set instead";
@@ -103,7 +176,34 @@ impl Spec {
                 return Err(self.error(data.lines.section, message.into()).into());
             }
         };
-        self.finish(data, read(&files, data.scale)?)
+        let rows = self.read_files(data, &files)?;
+        if rows.columns.iter().all(|column| column.values.is_none()) {
+            return self.finish(data, rows.set, &Encoder::default());
+        }
+        let Some(encoder) = &stored.encoder else {
+            let message = "the weights' file doesn't say how categories are encoded (a raw profile has no metadata); give \
+                           the file with JSON, or choose a part of the data instead of a file";
+            return Err(self.error(data.lines.section, message.into()).into());
+        };
+        self.finish(data, encoder.encode(rows)?, encoder)
+    }
+
+    /// The same description for one who only looks: what is missing, or what a device can't read, is no error.
+    pub fn tolerant(&self) -> Spec {
+        let mut spec = self.clone();
+        if let Some(data) = &mut spec.data {
+            data.prepare.scaling = Scaling::None;
+            if let Files::Csv { spec, .. } = &mut data.files {
+                if spec.missing == Missing::Refuse {
+                    spec.missing = Missing::Keep;
+                }
+                spec.missing_in
+                    .values_mut()
+                    .filter(|rule| **rule == Missing::Refuse)
+                    .for_each(|rule| *rule = Missing::Keep);
+            }
+        }
+        spec
     }
 
     /// `[data]`, or the error that it is needed.
@@ -113,25 +213,35 @@ impl Spec {
         })
     }
 
+    /// The test part, the rest, and all classes.
+    fn without_test(&self) -> Result<(Option<Rows>, Rows, Vec<String>), LoadError> {
+        let data = self.need_data()?;
+        let rows = self.read_files(data, &data.files)?;
+        // The classes of all rows are the model's, whatever part they are in.
+        let classes = class_names(&rows.set);
+        let (test, rest) = self.hold_back(data, data.test.as_ref(), ("test", data.lines.test), rows, &classes)?;
+        Ok((test, rest, classes))
+    }
+
     /// The held-back part and the rest.
     fn hold_back(
         &self,
         data: &DataSpec,
         part: Option<&Part>,
         (name, line): (&str, u32),
-        rows: Dataset,
+        rows: Rows,
         classes: &[String],
-    ) -> Result<(Option<Dataset>, Dataset), LoadError> {
+    ) -> Result<(Option<Rows>, Rows), LoadError> {
         let failed = |error: DataError| self.error(line, format!("`data.{name}`: {error}"));
         Ok(match part {
             None => (None, rows),
             Some(Part::Rule(rule)) => {
-                let (first, rest) = rule.split(&rows).map_err(failed)?.of(&rows);
-                (Some(first), rest)
+                let split = rule.split(&rows.set).map_err(failed)?;
+                (Some(rows.select(&split.first)), rows.select(&split.rest))
             }
             Some(Part::Tail { share }) => {
-                let (first, rest) = split::head(&rows, 1.0 - share).map_err(failed)?.of(&rows);
-                (Some(rest), first)
+                let split = split::head(&rows.set, 1.0 - share).map_err(failed)?;
+                (Some(rows.select(&split.rest)), rows.select(&split.first))
             }
             Some(Part::Files(files)) => {
                 let files = match files {
@@ -140,13 +250,36 @@ impl Spec {
                     }
                     other => other.clone(),
                 };
-                (Some(read(&files, data.scale)?), rows)
+                (Some(self.read_files(data, &files)?), rows)
             }
         })
     }
 
+    /// Refuses a class that is to be judged but was never trained; unless the spec names the classes, for a device that is
+    /// to learn it.
+    fn check_seen(&self, data: &DataSpec, train: &Rows, parts: [(&str, &Option<Rows>); 2]) -> Result<(), LoadError> {
+        if !self.named_classes().is_empty() {
+            return Ok(());
+        }
+        let trained = train.set.class_counts();
+        for (name, part) in parts {
+            let Some(Rows { set, .. }) = part else { continue };
+            let Labels::Class { ids, names } = &set.labels else { continue };
+            let unseen = |id: &&u32| trained.get(**id as usize).is_none_or(|&count| count == 0);
+            if let Some(&id) = ids.iter().find(unseen) {
+                let class = names.get(id as usize).map_or("", String::as_str);
+                let message = format!(
+                    "class `{class}` is in the {name} part, but the training part has no sample of it; divide otherwise, \
+                     or name all `classes` if the device is to learn it"
+                );
+                return Err(self.error(data.lines.section, message).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Windows, and the model's shape.
-    fn finish(&self, data: &DataSpec, rows: Dataset) -> Result<Dataset, LoadError> {
+    fn finish(&self, data: &DataSpec, rows: Dataset, encoder: &Encoder) -> Result<Dataset, LoadError> {
         let set = match data.window {
             None => rows,
             Some(window) => windows(&rows, window)
@@ -156,8 +289,12 @@ impl Spec {
         let shape: Vec<usize> = input.dims().iter().map(|&dim| usize::from(dim)).collect();
         if set.sample_len() != input.elements() as usize {
             let found: Vec<String> = set.shape.iter().map(usize::to_string).collect();
+            let inputs = encoder.inputs();
+            // One-hot columns make a number that nobody counted.
+            let named =
+                if inputs.len() > encoder.columns.len() { format!(" ({})", inputs.join(", ")) } else { String::new() };
             let message = format!(
-                "`model.input`: the model takes {input} = {} numbers, a sample of the data is {} = {} numbers; \
+                "`model.input`: the model takes {input} = {} numbers, a sample of the data is {} = {} numbers{named}; \
                  change the input, the feature columns or the window",
                 input.elements(),
                 found.join("x"),
@@ -167,26 +304,34 @@ impl Spec {
         }
         Ok(set.reshape(&shape)?)
     }
+
+    /// The rows of files, scaled, without duplicates where they shall be dropped.
+    fn read_files(&self, data: &DataSpec, files: &Files) -> Result<Rows, LoadError> {
+        let mut rows = match files {
+            Files::Csv { paths, spec } => read_rows::<PathBuf>(paths, spec)?,
+            Files::Npz { path, features, label } => npz::read(path, features, label)?.into(),
+            Files::Idx { images, labels } => idx::read_images(images, labels)?.into(),
+            Files::Media(media) => {
+                let help = "give files of the same kind everywhere in [data]";
+                let (what, expected, found) = (media.words(), "files of records".into(), "others".into());
+                return Err(DataError::Mismatch { what, expected, found, help }.into());
+            }
+        };
+        rows.scale(data.scale);
+        if self.model.format == Format::Fixed16 && data.prepare.scaling != Scaling::None {
+            rows.check_whole()?;
+        }
+        Ok(if data.prepare.drop_duplicates { rows.without_duplicates() } else { rows })
+    }
 }
 
-fn read(files: &Files, scale: f32) -> Result<Dataset, DataError> {
-    let mut set = match files {
-        Files::Csv { paths, spec } => csv::read_all::<PathBuf>(paths, spec)?,
-        Files::Npz { path, features, label } => npz::read(path, features, label)?,
-        Files::Idx { images, labels } => idx::read_images(images, labels)?,
-        Files::Media(media) => {
-            return Err(DataError::Mismatch {
-                what: media.words(),
-                expected: "files of records".into(),
-                found: "others".into(),
-                help: "give files of the same kind everywhere in [data]",
-            });
-        }
-    };
-    if scale != 1.0 {
-        set.features.iter_mut().for_each(|x| *x *= scale);
-    }
-    Ok(set)
+/// What a model's file says of the data that it was trained on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stored {
+    /// The classes in the order of the outputs; empty where the file doesn't say.
+    pub classes: Vec<String>,
+    /// How a row of a table becomes the model's inputs.
+    pub encoder: Option<Encoder>,
 }
 
 /// The class names of a set; none where there are no classes.

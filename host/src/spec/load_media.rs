@@ -7,7 +7,9 @@ use crate::data::folder::{self, Listing};
 use crate::data::images::{Images, PICTURES};
 use crate::data::picture::Format;
 use crate::data::text::{self, Corpus, Method, Texts, TokenWindows, Tokenizer};
-use crate::data::{DataError, Dataset, Labels, Origin, Set, Source, Split, Standardise, disk, fit_stream, pack};
+use crate::data::{
+    DataError, Dataset, Labels, Origin, Prepare, Scaling, Set, Source, Split, Standardise, disk, fit_stream, pack,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ pub struct Sets {
     pub tokenizer: Option<Tokenizer>,
     /// Files that couldn't be read and were left out.
     pub skipped: usize,
+    /// What the training part says of its columns, for tables in memory.
+    pub prepare: Prepare,
 }
 
 /// Two or three parts before they are samples.
@@ -46,7 +50,7 @@ impl<T> Divided<T> {
 impl Divided<Set> {
     fn sets(self) -> Sets {
         let Divided { train, validation, test } = self;
-        Sets { train, validation, test, tokenizer: None, skipped: 0 }
+        Sets { train, validation, test, tokenizer: None, skipped: 0, prepare: Prepare::default() }
     }
 }
 
@@ -61,11 +65,17 @@ impl Spec {
             return Ok(None);
         }
         match &sets.train {
-            Set::Memory(train) => self.fit_standardise(train),
-            Set::Stream(train) if self.data.as_ref().is_some_and(|data| data.standardise) => {
-                fit_stream(train.as_ref()).map(Some)
-            }
-            Set::Stream(_) => Ok(None),
+            Set::Memory(train) => self.fit_standardise(train, &sets.prepare),
+            Set::Stream(train) => match self.data.as_ref().map_or(Scaling::None, |data| data.prepare.scaling) {
+                Scaling::None => Ok(None),
+                Scaling::Standardise => fit_stream(train.as_ref()).map(Some),
+                Scaling::MinMax { .. } | Scaling::Robust => Err(DataError::Mismatch {
+                    what: "`preprocessing.scaling` of samples that are read as they are needed".into(),
+                    expected: "standardise or none".into(),
+                    found: "another".into(),
+                    help: "take one of both, or leave out `stream` where the set fits memory",
+                }),
+            },
         }
     }
 
@@ -270,6 +280,7 @@ impl Spec {
             test: part(&data.test, test)?,
             tokenizer: Some(tokenizer.clone()),
             skipped: 0,
+            prepare: Prepare::default(),
         })
     }
 

@@ -51,6 +51,7 @@
 //! ```
 
 mod augmentation;
+mod clean;
 mod costs;
 mod data;
 mod device;
@@ -72,7 +73,7 @@ pub use error::SpecError;
 pub use fixed::for_device;
 pub use host_training::CheckpointSpec;
 pub use layers::ModelSpec;
-pub use load::{LoadError, Parts, class_names};
+pub use load::{DividedRows, Folded, LoadError, Parts, Stored, class_names};
 pub use load_media::Sets;
 pub use media::Media;
 pub use training::{EarlyStopping, HostTraining};

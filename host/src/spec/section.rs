@@ -86,6 +86,11 @@ impl<'s> Section<'s> {
         self.source.error(&self.span, format!("{place}{message}"))
     }
 
+    /// Every entry that is left, for tables whose keys are the user's.
+    pub(super) fn into_entries(self) -> Vec<(String, Value<'s>)> {
+        self.entries.into_iter().map(|(key, _, value)| (key, value)).collect()
+    }
+
     /// Refuses what nobody asked for.
     pub(super) fn finish(self) -> Result<(), SpecError> {
         match self.entries.first() {

@@ -11,8 +11,8 @@ use emberlite::number::Format;
 use emberlite::optimizer::{Clip, Decay, Optimizer, Penalty, Schedule};
 use emberlite::plan::Training;
 
-use super::{EarlyStopping, Files, Part, Spec};
-use crate::data::{CsvSpec, Label, Labels, Missing, Rule, Window, WindowLabel};
+use super::{EarlyStopping, Files, Part, Spec, Stored};
+use crate::data::{CsvSpec, Label, Labels, Missing, Rule, Scaling, Window, WindowLabel};
 
 fn parse(text: &str) -> Spec {
     Spec::parse("model.toml", text, Path::new("base")).unwrap()
@@ -248,12 +248,13 @@ fn data_is_described_in_full() {
         missing: Missing::DropRow,
         delimiter: ';',
         header: false,
+        ..CsvSpec::default()
     };
     assert_eq!(data.files, Files::Csv { paths: vec!["base/a.csv".into(), "/b.csv.gz".into()], spec: columns });
     assert_eq!(data.window, Some(Window { length: 50, stride: 25, label: WindowLabel::Majority }));
     assert_eq!(data.validation, Some(Part::Tail { share: 0.25 }));
     assert_eq!(data.test, Some(Part::Rule(Rule::Group { columns: vec!["person".into()], share: 0.5, seed: 9 })));
-    assert_eq!((data.standardise, data.scale), (false, 0.5));
+    assert_eq!((data.prepare.scaling, data.scale), (Scaling::None, 0.5));
     let npz = parse(&format!("[data]\nfile = \"x.npz\"\nlabel = {{ class = \"y\" }}\n{MODEL}")).data.unwrap();
     let files = Files::Npz { path: "base/x.npz".into(), features: "x".into(), label: Label::Class("y".into()) };
     assert_eq!(npz.files, files);
@@ -293,7 +294,8 @@ fn parts_hold_what_the_rules_say() {
     let text = "[data]\nfile = \"more.csv\"\nlabel = { class = \"kind\" }\ngroups = [\"person\"]\n".to_string() + MODEL;
     let text = text.replace("input = [4]", "input = [1]");
     let spec = Spec::parse("model.toml", &text, &folder).unwrap();
-    let set = spec.load_file(&folder.join("more.csv"), &["v".into(), "u".into()]).unwrap();
+    let stored = Stored { classes: vec!["v".into(), "u".into()], encoder: None };
+    let set = spec.load_file(&folder.join("more.csv"), &stored).unwrap();
     assert_eq!(set.labels, Labels::Class { ids: vec![1], names: vec!["v".into(), "u".into()] });
     std::fs::remove_dir_all(&folder).unwrap();
 }
