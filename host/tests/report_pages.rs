@@ -4,7 +4,7 @@ mod report_common;
 
 use emberlite_host::report::{
     self, BeforeAfter, CalibrationRange, Confusion, CurvePoint, Curves, DemoReport, DemoRun, Example, FileFacts,
-    LayerFacts, Look, Parity, PartFacts, ResidualRange, Score, TrainingReport,
+    Judged, LayerFacts, Look, Parity, PartFacts, ResidualRange, Score, TrainingReport,
 };
 use emberlite_host::train::EpochRecord;
 use serde_json::Value;
@@ -136,7 +136,13 @@ fn pages_of_real_runs_are_well_formed_and_say_what_counts() {
 
 #[test]
 fn mistakes_are_shown_as_what_they_are() {
-    let page = report::training(&report_common::training());
+    let mut run = report_common::training();
+    let predictions = std::mem::take(&mut run.judged.predictions);
+    let numbers = TrainingReport { judged: Judged { predictions, ..run.judged.clone() }, ..TrainingReport::default() };
+    let page = report::training(&numbers);
+    check(&page);
+    assert!(page.contains("Predicted numbers") && page.contains("5 of 40 samples, those that are furthest off first."));
+    let page = report::training(&run);
     for said in [
         "data:image/png;base64,iVBOR",
         "<svg class=\"trace\"",
@@ -148,7 +154,6 @@ fn mistakes_are_shown_as_what_they_are() {
         "Of the future",
         "Calibration",
         "ROC: row",
-        "Predicted numbers",
     ] {
         assert!(page.contains(said), "the page lacks {said}");
     }

@@ -90,7 +90,11 @@ fn text(all: &Comparison) -> String {
     }
     let names: Vec<String> = all.names.iter().map(|name| format!("{name}  ")).collect();
     let mut out = blocks(&names, &lines);
-    for (run, name) in all.runs.iter().zip(&all.names) {
+    let _ = out.pop();
+    for (index, (run, name)) in all.runs.iter().zip(&all.names).enumerate() {
+        if index == 0 && all.runs.iter().any(|run| !run.notes.is_empty()) {
+            out.push('\n');
+        }
         for note in &run.notes {
             out += &format!("{name}: {note}\n");
         }
@@ -117,9 +121,9 @@ fn blocks(names: &[String], lines: &[Line]) -> String {
             end += 1;
         }
         let mut row = |name: &str, values: &[String]| {
-            let mut line = pad(&cut(name, first), first, false);
-            for (run, width) in (start..end).zip(&widths[start..end]) {
-                let value = values.get(run).map_or("", String::as_str);
+            // A heading has the line to itself.
+            let mut line = if values.is_empty() { name.into() } else { pad(&cut(name, first), first, false) };
+            for ((value, width), _) in values.iter().zip(&widths).skip(start).zip(start..end) {
                 line += &pad(&cut(value, width - 1), *width, true);
             }
             out += line.trim_end();

@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod devices;
 mod error;
+mod evaluate;
 mod export;
 mod import;
 mod inspect;
@@ -52,6 +53,7 @@ enum Command {
     Simulate(simulate::Arguments),
     Recipes(recipes::Arguments),
     Report(page::Arguments),
+    Evaluate(evaluate::Arguments),
     Compare(compare::Arguments),
 }
 
@@ -96,6 +98,7 @@ pub fn run<T: Into<OsString>>(
         Command::Simulate(arguments) => simulate::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),
         Command::Report(arguments) => page::run(&arguments, out),
+        Command::Evaluate(arguments) => evaluate::run(&arguments, out),
         Command::Compare(arguments) => compare::run(&arguments, out),
     };
     match done {

@@ -9,7 +9,7 @@ use super::train::Tested;
 use super::{CliError, words};
 use crate::data::{Label, Labels, Set, Source};
 use crate::export;
-use crate::report::{self, Confusion, FileFacts, Judged, ModelFacts, Pairs, PartFacts, Score, TrainingReport};
+use crate::report::{self, Confusion, FileFacts, ModelFacts, Pairs, PartFacts, Score, TrainingReport};
 use crate::spec::{Budget, Costs, Sets, Spec};
 use crate::train::Trained;
 
@@ -72,7 +72,7 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
             counts: tested.confusion.clone(),
             classes: tested.classes.clone(),
         },
-        judged: Judged::default(),
+        judged: tested.judged.clone(),
         parts: parts.iter().filter_map(|(name, set)| Some(part(name, (*set)?))).collect(),
         data: spec.data.as_ref().map(words::data).unwrap_or_default(),
         model: ModelFacts {

@@ -1,6 +1,7 @@
 //! `emberlite train`.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::Parameters;
 use crate::data::text::Tokenizer;
 use crate::data::{Set, Source, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
+use crate::report::Judged;
 use crate::simulate::{self, Options};
 use crate::spec::{Sets, Spec, class_names};
 use crate::train::{
@@ -86,6 +88,11 @@ pub(super) struct Tested<'a> {
     file: &'a Path,
     /// The share of samples that both put in the same class.
     pub(super) agreement: Option<f64>,
+    /// The usual metrics, by the host.
+    pub(super) host_metrics: BTreeMap<String, f64>,
+    /// What the host's judgement says besides.
+    #[serde(skip)]
+    pub(super) judged: Judged,
     #[serde(skip)]
     pub(super) classes: Vec<String>,
     #[serde(skip)]
@@ -374,7 +381,8 @@ fn test<'a>(
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
-    let host = train::evaluate(graph, loss, parameters, normalised.source(), DeviceChoice::Cpu)?;
+    let host = train::judge(graph, loss, parameters, normalised.source(), DeviceChoice::Cpu, &[])?;
+    let judged = Judged::new(&format!("{part} set, host (f32)"), &host, set.source(), &words::columns(spec))?;
     let few = set.spread(MOST_SIMULATED)?;
     let simulation = simulate::run(spec, sealed, &few, &Options::default())?;
     // The first and others evenly spread, as `spread` takes them.
@@ -394,6 +402,8 @@ fn test<'a>(
         device_accuracy: device.accuracy,
         agreement,
         file,
+        host_metrics: judged.metrics.iter().cloned().collect(),
+        judged,
         classes: device.classes,
         confusion: device.confusion,
     })

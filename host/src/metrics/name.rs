@@ -176,6 +176,32 @@ impl Metric {
         "r2",
     ];
 
+    /// The metrics that people look at first of a model that gives `found`, with so many classes.
+    pub fn usual(found: Needs, classes: usize) -> Vec<Metric> {
+        use Average::{Binary, Macro, Weighted};
+        if found == Needs::Values {
+            return vec![Metric::Rmse, Metric::Mae, Metric::Mse, Metric::R2];
+        }
+        let mut all = vec![Metric::Accuracy, Metric::BalancedAccuracy];
+        if classes == 2 {
+            all.extend([Metric::Precision(Binary), Metric::Recall(Binary), Metric::F(Beta::ONE, Binary)]);
+        } else {
+            all.extend([Metric::Precision(Macro), Metric::Recall(Macro), Metric::F(Beta::ONE, Macro)]);
+            all.push(Metric::F(Beta::ONE, Weighted));
+            all.extend((classes > 5).then_some(Metric::TopK(3)));
+            all.extend((classes > 20).then_some(Metric::TopK(5)));
+        }
+        all.extend([Metric::Matthews, Metric::Kappa]);
+        if classes == 2 {
+            all.extend([Metric::RocAuc, Metric::AveragePrecision]);
+        } else if classes <= 100 {
+            all.extend([Metric::RocAucOvr(Mean::Macro), Metric::AveragePrecisionOvr(Mean::Macro)]);
+        }
+        all.extend([Metric::LogLoss, Metric::Brier, Metric::CalibrationError]);
+        all.retain(|metric| metric.needs() <= found);
+        all
+    }
+
     /// What it is computed from.
     pub const fn needs(self) -> Needs {
         match self {

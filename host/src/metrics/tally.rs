@@ -72,6 +72,16 @@ impl Tally {
     /// [`MetricError::Class`], [`MetricError::Lengths`], [`MetricError::Value`] or [`MetricError::Needs`]; it isn't
     /// counted then.
     pub fn add(&mut self, label: u32, scores: &[f64]) -> Result<u32, MetricError> {
+        let first = |best: usize, class: usize| if scores[class] > scores[best] { class } else { best };
+        let predicted = (0..scores.len()).fold(0, first) as u32;
+        self.add_as(label, predicted, scores).map(|()| predicted)
+    }
+
+    /// The same where it is known already what the sample is taken for: logits may differ that give the same probability.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_as(&mut self, label: u32, predicted: u32, scores: &[f64]) -> Result<(), MetricError> {
         let (sample, classes) = (self.samples(), self.confusion.classes());
         match self.kind {
             Needs::Scores => check(sample, label, scores, f64::is_finite, "finite score")?,
@@ -81,14 +91,12 @@ impl Tally {
         if scores.len() != classes {
             return Err(MetricError::Lengths { labels: classes, predictions: scores.len() });
         }
-        let first = |best: usize, class: usize| if scores[class] > scores[best] { class } else { best };
-        let predicted = (0..classes).fold(0, first);
-        self.confusion.add(label, predicted as u32)?;
+        self.confusion.add(label, predicted)?;
         self.ranks[rank(label as usize, scores)] += 1;
         if self.kind == Needs::Probabilities {
             self.surprise += surprise(label as usize, scores);
             self.squares += squares(label as usize, scores);
-            self.calibration.add(scores[predicted], predicted == label as usize)?;
+            self.calibration.add(scores[predicted as usize], predicted == label)?;
         }
         match self.rankings.as_mut_slice() {
             [second] if classes == 2 => second.add(label == 1, scores[1])?,
@@ -98,7 +106,7 @@ impl Tally {
                 }
             }
         }
-        Ok(predicted as u32)
+        Ok(())
     }
 
     /// Takes a sample of which only the class is known that it is taken for.

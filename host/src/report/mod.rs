@@ -23,7 +23,7 @@ mod demo;
 mod facts;
 mod html;
 mod memory;
-mod number;
+pub(crate) mod number;
 pub mod runs;
 mod table;
 mod training;

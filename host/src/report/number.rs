@@ -1,10 +1,10 @@
 //! Numbers as people read them.
 
 /// What stands for a number that isn't there or isn't finite.
-pub(super) const NONE: &str = "–";
+pub(crate) const NONE: &str = "–";
 
 /// `12,345`.
-pub(super) fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -17,7 +17,7 @@ pub(super) fn grouped(n: u64) -> String {
 }
 
 /// `91.3 %`; more digits where fewer would claim all or nothing: `99.98 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
     if !value.is_finite() {
         return NONE.into();
@@ -35,12 +35,12 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A share that may be missing.
-pub(super) fn percent_of(share: Option<f64>) -> String {
+pub(crate) fn percent_of(share: Option<f64>) -> String {
     percent(share.unwrap_or(f64::NAN))
 }
 
 /// `+53.7`, percentage points.
-pub(super) fn points(difference: f64) -> String {
+pub(crate) fn points(difference: f64) -> String {
     let rounded = (difference * 1000.0).round() / 10.0;
     if !rounded.is_finite() {
         return NONE.into();
@@ -50,7 +50,7 @@ pub(super) fn points(difference: f64) -> String {
 }
 
 /// `41.3 KiB`, or bytes where they are few.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     let (unit, name) = match n {
         0..10_000 => return format!("{} B", grouped(n)),
         10_000..10_485_760 => (1024, "KiB"),
@@ -62,7 +62,7 @@ pub(super) fn bytes(n: u64) -> String {
 }
 
 /// About three significant digits, without an exponent where that reads well.
-pub(super) fn short(x: f64) -> String {
+pub(crate) fn short(x: f64) -> String {
     let size = x.abs();
     if !x.is_finite() {
         NONE.into()
@@ -77,8 +77,29 @@ pub(super) fn short(x: f64) -> String {
     }
 }
 
+/// Four significant digits, so that two runs' figures can be told apart.
+pub(crate) fn precise(x: f64) -> String {
+    let size = x.abs();
+    if !x.is_finite() {
+        NONE.into()
+    } else if x == 0.0 {
+        "0".into()
+    } else if !(1e-4..1e7).contains(&size) {
+        format!("{x:.3e}")
+    } else {
+        let places = (3 - size.log10().floor() as i32).clamp(0, 7) as usize;
+        format!("{x:.places$}")
+    }
+}
+
+/// `91.32 %`.
+pub(crate) fn precise_percent(share: f64) -> String {
+    let value = share * 100.0;
+    if value.is_finite() && value.abs() < 1e9 { format!("{value:.2} %") } else { percent(share) }
+}
+
 /// `3.2 s`, `4 min 10 s`, `2 h 5 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return NONE.into();
     }
@@ -91,12 +112,12 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// `6 runs`, `1 run`.
-pub(super) fn times(n: u64, what: &str) -> String {
+pub(crate) fn times(n: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// The mean of what is finite; NaN for nothing.
-pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.filter(|v| v.is_finite()).fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
     sum / count
 }
@@ -119,6 +140,8 @@ mod tests {
         assert_eq!([0.537, -0.02, 0.0, -1e-9].map(points), ["+53.7", "−2.0", "±0.0", "±0.0"]);
         assert_eq!([512, 42_268, 20 << 20].map(bytes), ["512 B", "41.3 KiB", "20 MiB"]);
         assert_eq!([3.21, 250.0, 7500.0, -1.0].map(duration), ["3.2 s", "4 min 10 s", "2 h 5 min", "–"]);
+        assert_eq!([0.15, 0.0, 1234.56, 1e-9, f64::NAN].map(precise), ["0.1500", "0", "1235", "1.000e-9", "–"]);
+        assert_eq!([0.9487, 1.0, f64::INFINITY].map(precise_percent), ["94.87 %", "100.00 %", "–"]);
         assert!(mean([f64::NAN].into_iter()).is_nan());
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn needs(labels: &Labels, loss: &Loss, lowered: &Lowered<'_>) -> (Nee
 }
 
 /// A sample's outputs as the metrics take them.
-fn scores(kind: Needs, loss: &Loss, outputs: &[f32], into: &mut Vec<f64>) {
+pub(crate) fn scores(kind: Needs, loss: &Loss, outputs: &[f32], into: &mut Vec<f64>) {
     match (kind, outputs) {
         (Needs::Probabilities, [logit]) => {
             let p = sigmoid(*logit);

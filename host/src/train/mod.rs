@@ -46,6 +46,7 @@ mod host_rules;
 mod identity;
 mod initialize;
 mod job;
+mod judge;
 mod loss;
 pub mod memory;
 #[cfg(feature = "mpi")]
@@ -68,6 +69,7 @@ pub use evaluate::{Evaluation, evaluate, evaluate_metrics};
 pub use group::{Group, GroupError};
 pub use history::{EarlyStopping, EpochRecord};
 pub use job::{Job, Trained};
+pub use judge::{Judgement, judge};
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub use observer::{Event, JsonLines, Observer, Silent};

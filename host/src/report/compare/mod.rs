@@ -6,7 +6,7 @@ mod page;
 
 use serde::{Serialize, Serializer};
 
-use super::number::{bytes, duration, grouped, percent, short};
+use super::number::{bytes, duration, grouped, precise, precise_percent};
 use super::runs::{Epoch, Run, differences};
 use crate::metrics::Metric;
 
@@ -78,8 +78,8 @@ impl FigureRow {
     pub fn text(&self, run: usize) -> String {
         let Some(value) = self.values.get(run).copied().flatten() else { return super::number::NONE.into() };
         match self.unit {
-            FigureUnit::Share => percent(value),
-            FigureUnit::Number => short(value),
+            FigureUnit::Share => precise_percent(value),
+            FigureUnit::Number => precise(value),
             FigureUnit::Count => grouped(value as u64),
             FigureUnit::Bytes => bytes(value as u64),
             FigureUnit::Seconds => duration(value),
@@ -245,7 +245,7 @@ mod tests {
         );
         assert_eq!(
             (row("validation_accuracy").text(0), row("validation_accuracy").text(2)),
-            ("50.0 %".into(), "–".into())
+            ("50.00 %".into(), "–".into())
         );
         // The last epoch is the best one: it isn't said twice.
         assert!(all.rows.iter().all(|row| row.group != "last epoch"));

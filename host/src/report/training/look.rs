@@ -15,20 +15,21 @@ const CHARACTERS: usize = 400;
 const POINTS: usize = 160;
 const COLOURS: [&str; CHANNELS] = ["c1", "c2", "c3", "c4", "c6", "c7"];
 
-/// A card an example; nothing for none.
-pub(super) fn examples(all: &[Example]) -> String {
+/// A card an example; nothing for none. `numbers`: rather than classes.
+pub(super) fn examples(all: &[Example], numbers: bool) -> String {
     if all.is_empty() {
         return String::new();
     }
     let wide = all.iter().any(|example| matches!(example.look, Look::Row(_) | Look::Text(_)));
     let mut out = format!("<div class=\"examples{}\">\n", if wide { " roomy" } else { "" });
+    let said = if numbers { "predicted as" } else { "taken for" };
     for example in all.iter().take(MOST) {
         out += "<figure class=\"example\">";
         look(&mut out, &example.look);
         let sure = example.confidence.map(|c| format!(", {} sure", percent(c))).unwrap_or_default();
         let _ = writeln!(
             out,
-            "<figcaption><b>{}</b> taken for <b class=\"wrong\">{}</b><br/><small>sample {}{sure}</small></figcaption></figure>",
+            "<figcaption><b>{}</b> {said} <b class=\"wrong\">{}</b><br/><small>sample {}{sure}</small></figcaption></figure>",
             escape(&example.right),
             escape(&example.predicted),
             example.sample

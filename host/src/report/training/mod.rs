@@ -3,6 +3,7 @@
 mod data;
 mod epochs;
 mod facts;
+mod judge;
 mod judged;
 mod look;
 mod model;

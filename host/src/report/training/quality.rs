@@ -1,6 +1,6 @@
 //! Metrics, curves, calibration and examples of a judged set, as HTML.
 
-use super::judged::{Judged, Look};
+use super::judged::Judged;
 use super::look;
 use crate::metrics::{BINS, Metric};
 use crate::report::chart::{Across, Chart, Series, Shape, Unit};
@@ -12,25 +12,35 @@ use std::fmt::Write as _;
 pub(super) fn html(judged: &Judged) -> String {
     let of = sentence(&judged.of);
     let charts = [calibration(judged), roc(judged), precision_recall(judged), predictions(judged), residuals(judged)];
-    section("Metrics", &of, &(metrics(judged) + &columns(&charts)))
+    let list = metrics(judged);
+    // Beside an only or last chart there is room for the list.
+    let body = if charts.iter().filter(|chart| !chart.is_empty()).count() % 2 == 1 {
+        columns(&std::iter::once(list).chain(charts).collect::<Vec<_>>())
+    } else {
+        list + &columns(&charts)
+    };
+    section("Metrics", &of, &body)
 }
 
 /// Samples that it gets wrong.
 pub(super) fn examples(judged: &Judged) -> String {
-    let order = match judged.examples.first().map(|example| &example.look) {
-        _ if judged.examples.iter().all(|example| example.confidence.is_some()) => "those it was surest of first",
-        Some(Look::None) | None => "",
-        Some(_) => "those that are furthest off first",
-    };
     let shown = judged.examples.len() as u64;
-    let note = match order {
-        "" => String::new(),
-        order if judged.mistakes > shown => {
-            format!("{} of {} mistakes, {order}.", grouped(shown), grouped(judged.mistakes))
-        }
-        order => format!("{}.", capital(order)),
+    let numbers = !judged.predictions.is_empty();
+    let (what, order) = match judged.examples.iter().all(|example| example.confidence.is_some()) {
+        _ if numbers => ("samples", "those that are furthest off first"),
+        true => ("mistakes", "those it was surest of first"),
+        false => ("mistakes", "the first of each kind"),
     };
-    section("What it gets wrong", &note, &look::examples(&judged.examples))
+    let note = if judged.mistakes > shown {
+        format!("{} of {} {what}, {order}.", grouped(shown), grouped(judged.mistakes))
+    } else {
+        format!("{}.", capital(order))
+    };
+    section(
+        if numbers { "Where it is furthest off" } else { "What it gets wrong" },
+        &note,
+        &look::examples(&judged.examples, numbers),
+    )
 }
 
 /// Names and values; one that isn't known any more is shown as it is.

@@ -1,0 +1,153 @@
+//! Everything that a set says of parameters: each sample's verdict and all metrics, for reports and for `evaluate`.
+//!
+//! An epoch's validation asks for a few figures and must be quick ([`measure`](super::evaluate)); this reads every output
+//! back. Kept are 8 bytes a sample and what the metrics count, never the outputs themselves.
+
+use super::batches::Samples;
+use super::device::{self, DeviceChoice};
+use super::error::TrainError;
+use super::evaluate::{needs, scores};
+use super::feed::feed;
+use super::loss;
+use crate::Parameters;
+use crate::data::{Labels, Source};
+use crate::lower::{Lowered, Mode, Tensors};
+use crate::metrics::{Metric, MetricError, Needs, Tally};
+use burn_tensor::ExecutionError;
+use emberlite::graph::Graph;
+use emberlite::loss::Loss;
+
+/// Samples that are predicted at once.
+const BATCH: usize = 256;
+
+/// What a set says of a model.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The mean loss.
+    pub loss: f64,
+    /// The share of right classes, of a sequence's positions; `None` without classes.
+    pub accuracy: Option<f64>,
+    /// The class that each sample is taken for; empty where numbers or tokens are predicted.
+    pub predicted: Vec<u32>,
+    /// How probable the model finds that class, 0 to 1; empty where it gives no probabilities.
+    pub confidence: Vec<f32>,
+    /// The number that is predicted for each sample; empty where there are classes.
+    pub numbers: Vec<f32>,
+    /// Counts that metrics are told from; none of tokens, as only loss and accuracy are counted then.
+    pub tally: Option<Tally>,
+}
+
+impl Judgement {
+    /// A metric.
+    ///
+    /// # Errors
+    /// As [`Tally::metric`]; of tokens only accuracy, log loss and perplexity are known.
+    pub fn metric(&self, metric: Metric) -> Result<f64, MetricError> {
+        match (&self.tally, metric, self.accuracy) {
+            (Some(tally), ..) => tally.metric(metric),
+            (None, Metric::Accuracy, Some(accuracy)) => Ok(accuracy),
+            (None, Metric::LogLoss, _) => Ok(self.loss),
+            (None, Metric::Perplexity, _) => Ok(self.loss.exp()),
+            (None, ..) => Err(MetricError::NotCounted),
+        }
+    }
+
+    /// The metrics that are usual for what the model gives and that the set has samples for, in the order in which they
+    /// are read.
+    pub fn usual(&self) -> Vec<(Metric, f64)> {
+        let names = match &self.tally {
+            Some(tally) => Metric::usual(tally.kind(), tally.confusion().classes()),
+            None => vec![Metric::Accuracy, Metric::LogLoss, Metric::Perplexity],
+        };
+        names.into_iter().filter_map(|metric| Some((metric, self.metric(metric).ok()?))).collect()
+    }
+}
+
+/// Judges parameters by a set; `wanted` are metrics beyond the usual ones.
+///
+/// # Errors
+/// [`TrainError`] if graph, parameters, loss, set and device don't fit together, or an output isn't a number.
+pub fn judge(
+    graph: Graph<'_>,
+    loss: &Loss,
+    parameters: &Parameters,
+    set: &dyn Source,
+    device: DeviceChoice,
+    wanted: &[Metric],
+) -> Result<Judgement, TrainError> {
+    let failed = |e: ExecutionError| TrainError::Execution { epoch: 0, reason: format!("{e:?}") };
+    let lowered = Lowered::new(graph)?;
+    let samples = Samples::new("the set", set, &lowered, loss)?;
+    let device = device::open(device)?.device;
+    let tensors = Tensors::upload(&lowered, parameters, &device)?.constant();
+    let (kind, classes) = needs(set.labels(), loss, &lowered);
+    let wanted: Vec<Metric> = Metric::usual(kind, classes).into_iter().chain(wanted.iter().copied()).collect();
+    let tokens = samples.has_tokens();
+    let mut tally = Tally::new(kind, if tokens { 0 } else { classes }, &wanted);
+    let (mut sum, mut right) = (0.0, 0.0);
+    let mut judged =
+        Judgement { loss: 0.0, accuracy: None, predicted: vec![], confidence: vec![], numbers: vec![], tally: None };
+    let all: Vec<usize> = (0..samples.len()).collect();
+    let mut row = Vec::new();
+    feed(samples, all.chunks(BATCH), None, |indices, read| {
+        let batch = read.upload(&device);
+        let (output, _) = lowered.forward(&tensors, batch.x, Mode::Predict);
+        if tokens && let Some(correct) = loss::correct(loss, &output, &batch.target) {
+            right += correct.try_into_data().map_err(failed)?.iter::<f32>().map(f64::from).sum::<f64>();
+        }
+        let width = output.dims()[1].max(1);
+        let outputs = output.clone();
+        let mean = loss::mean(loss, output, &batch.target).try_into_data().map_err(failed)?;
+        sum += mean.iter::<f32>().map(f64::from).sum::<f64>() * indices.len() as f64;
+        if tokens {
+            return Ok(());
+        }
+        let outputs: Vec<f32> = outputs.try_into_data().map_err(failed)?.iter::<f32>().collect();
+        for (&index, outputs) in indices.iter().zip(outputs.chunks(width)) {
+            let added = match (kind, set.labels(), outputs) {
+                (Needs::Values, Labels::Value(values), [output]) => {
+                    judged.numbers.push(*output);
+                    let target = values.get(index).copied().unwrap_or(f32::NAN);
+                    tally.add_value(target.into(), f64::from(*output))
+                }
+                _ => {
+                    scores(kind, loss, outputs, &mut row);
+                    let class = class_of(loss, outputs);
+                    judged.predicted.push(class);
+                    if kind == Needs::Probabilities {
+                        judged.confidence.push(row.get(class as usize).copied().unwrap_or(f64::NAN) as f32);
+                    }
+                    tally.add_as(samples.class(index), class, &row)
+                }
+            };
+            let wrong = |error| TrainError::Data {
+                what: "the model's outputs",
+                expected: "numbers".into(),
+                found: format!("for sample {index}: {error}"),
+                help: "the parameters or the sample aren't good; train again with a lower learning rate, and look at the data",
+            };
+            added.map_err(wrong)?;
+        }
+        Ok::<(), TrainError>(())
+    })?;
+    judged.loss = sum / samples.len() as f64;
+    if tokens {
+        judged.accuracy = Some(right / samples.len() as f64);
+    } else {
+        judged.accuracy = tally.confusion().accuracy().ok();
+        judged.tally = Some(tally);
+    }
+    Ok(judged)
+}
+
+/// The class that outputs stand for; as the trainer's, from the outputs themselves, since two that differ may give the same
+/// probability.
+fn class_of(loss: &Loss, outputs: &[f32]) -> u32 {
+    match outputs {
+        [one] => (*one > loss::middle(loss)).into(),
+        outputs => {
+            let first = |best: usize, at: usize| if outputs[at] > outputs[best] { at } else { best };
+            (0..outputs.len()).fold(0, first) as u32
+        }
+    }
+}
