@@ -16,8 +16,10 @@ mod add;
 mod check;
 mod conv;
 mod dropout;
+mod fast;
 mod linear;
 mod norm;
+mod pass;
 mod pool;
 mod tensors;
 #[cfg(test)]
@@ -72,6 +74,8 @@ pub(crate) struct Lowered<'a> {
     /// The last node that reads each value: value 0 is the graph's input, `k + 1` the output of node `k`.
     last_reader: Vec<usize>,
     slots: Vec<Slot>,
+    /// The graph's steps on a CPU, if each of its operations has one.
+    fast: Option<fast::Fast>,
 }
 
 impl<'a> Lowered<'a> {
@@ -101,8 +105,9 @@ impl<'a> Lowered<'a> {
                 }
             }
         }
-        let shapes = steps.iter().map(|step| [step.input, step.output]).collect();
-        Ok(Lowered { graph, shapes, last_reader, slots })
+        let shapes: Vec<[Shape; 2]> = steps.iter().map(|step| [step.input, step.output]).collect();
+        let fast = fast::Fast::new(&graph, &shapes, &slots);
+        Ok(Lowered { graph, shapes, last_reader, slots, fast })
     }
 
     /// The graph, in f32.
@@ -130,7 +135,8 @@ impl<'a> Lowered<'a> {
     }
 
     /// The output `[batch, outputs]` for an input `[batch, inputs]`, and the running statistics that a training step
-    /// moves to.
+    /// moves to, an operation of the framework at a time. [`Lowered::predict`] and [`Lowered::pass`] take the faster way
+    /// where there is one.
     pub fn forward(&self, tensors: &Tensors, input: Tensor<2>, mode: Mode) -> (Tensor<2>, Vec<Statistics>) {
         let mut values = vec![None; self.graph.nodes.len() + 1];
         values[0] = Some(Value::shaped(input, self.graph.input));

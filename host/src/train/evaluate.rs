@@ -7,7 +7,7 @@ use super::feed::feed;
 use super::loss;
 use crate::Parameters;
 use crate::data::{Labels, Source};
-use crate::lower::{Lowered, Mode, Tensors};
+use crate::lower::{Lowered, Tensors};
 use crate::metrics::{Metric, Needs, Tally, sigmoid, softmax};
 use burn_tensor::{Device, ExecutionError, Tensor};
 use emberlite::graph::Graph;
@@ -163,7 +163,7 @@ pub(crate) fn measure(
     let mut row = Vec::new();
     feed(samples, all.chunks(BATCH), None, |indices, read| {
         let batch = read.upload(device);
-        let (output, _) = lowered.forward(tensors, batch.x, Mode::Predict);
+        let output = lowered.predict(tensors, batch.x).map_err(failed)?;
         let correct = loss::correct(loss, &output, &batch.target);
         has_classes = correct.is_some();
         if samples.has_tokens() {

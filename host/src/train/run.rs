@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
             // Where this batch ends, and the update that it belongs to.
             let update_end = ((at / per_step + 1) * per_step).min(order.len());
             let len = batch.min(update_end - at);
-            self.batch(read, share(len, rank, ranks).start, &mut pending, &mut unread);
+            self.batch(read, share(len, rank, ranks).start, &mut pending, &mut unread).map_err(|e| failed(epoch, e))?;
             at += len;
             self.samples = self.samples.wrapping_add(len as u32);
             if at < update_end {
@@ -303,16 +303,24 @@ impl<'a> Run<'a> {
     }
 
     /// The gradient of a batch, or of this rank's share of it that starts at sample `first`; nothing is read back.
-    fn batch(&mut self, read: Read, first: usize, pending: &mut Pending, unread: &mut Unread) {
+    fn batch(
+        &mut self,
+        read: Read,
+        first: usize,
+        pending: &mut Pending,
+        unread: &mut Unread,
+    ) -> Result<(), ExecutionError> {
         let (size, step) = (read.len(), self.within.step + 1);
         if size == 0 {
-            return unread.nothing(step, &self.open.device);
+            unread.nothing(step, &self.open.device);
+            return Ok(());
         }
         let weight = read.weight(|class| self.objective.weight(class));
         let batch = read.upload(&self.open.device);
         let first_sample = self.samples.wrapping_add(first as u32);
         let mode = Mode::Train { seed: seed32(self.seed), first_sample };
-        let (output, statistics) = self.lowered.forward(&self.tensors, batch.x, mode);
+        let pass = self.lowered.pass(&self.tensors, batch.x, mode)?;
+        let output = pass.output.clone();
         let correct = loss::correct(&self.training.loss, &output, &batch.target);
         let alone = self.is_alone();
         let objective = if alone {
@@ -320,7 +328,9 @@ impl<'a> Run<'a> {
         } else {
             self.objective.sum(output, &batch.target, weight)
         };
-        let gradients = self.stepper.gradients(&self.tensors, &mut objective.backward());
+        let mut gradients = objective.backward();
+        let statistics = pass.finish(&self.lowered, &self.tensors, &mut gradients)?;
+        let gradients = self.stepper.gradients(&self.tensors, &mut gradients);
         let loss = objective.without_autodiff();
         let loss = if alone || weight <= 0.0 { loss } else { loss / weight as f32 };
         unread.push(step, loss, weight, correct, size);
@@ -330,6 +340,7 @@ impl<'a> Run<'a> {
             Some(sum) => sum.into_iter().zip(gradients).map(|(a, b)| a + b).collect(),
         });
         self.tensors.commit(statistics);
+        Ok(())
     }
 
     /// Whether each batch is an update of its own.

@@ -1,0 +1,256 @@
+//! The batched path of the CPU: forward and backward by hand, where every operation of a graph has a step here.
+//!
+//! The framework computes one operation at a time for any device; a small network on a CPU spends much of its time
+//! between them, in copies, in memory that is asked for and cleared, and in a convolution's matrix. Here a graph is
+//! planned once ([`Fast`]): convolution, `relu` and pooling are one step, channels come last, and all products are one
+//! kernel (`product.rs`) that reads its operands where they lie. The loss and everything behind the gradients stay
+//! the framework's: the output is a leaf to it, whose gradient [`Tape::backward`] takes further.
+//!
+//! **Same bits.** Every sum has a stated order: a product's terms ascend, a convolution's gradient goes over samples within
+//! groups and over groups in order, a bias over rows in order. None of them depends on the number of threads, nor on the
+//! width of the machine's vectors.
+//!
+//! A graph with an operation that has no step (grouped convolution, norms) goes the framework's way as a whole, and
+//! so does every graph on a GPU.
+
+mod conv;
+mod dense;
+mod elementwise;
+mod plan;
+mod pool;
+mod product;
+#[cfg(test)]
+mod tests;
+mod window;
+
+pub(crate) use plan::Fast;
+
+use super::{Mode, NodeTensors, Slot, Tensors};
+use burn_tensor::{ExecutionError, Gradients, Tensor, TensorData};
+use conv::{Gradients as Wanted, Seen};
+use emberlite::image::Kind;
+use plan::{Step, Work};
+use rayon::prelude::*;
+
+/// What the way back needs of a forward pass.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    batch: usize,
+    /// Every buffer `[batch, elements]`.
+    values: Vec<Vec<f32>>,
+    /// Of each step that has a max pooling: where its outputs came from.
+    from: Vec<Vec<u32>>,
+    /// Of each dropout: its factors.
+    masks: Vec<Vec<f32>>,
+    /// Of each step: weight and bias, empty without.
+    parameters: Vec<[Vec<f32>; 2]>,
+    /// The output as the loss knows it.
+    output: Tensor<2>,
+}
+
+/// A tensor's numbers, copied only if others hold it too.
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExecutionError> {
+    let data = tensor.without_autodiff().try_into_data()?;
+    // Anything but f32 doesn't come here; the slow way is right for it all the same.
+    data.try_into_vec::<f32>().or_else(|_| Ok(Vec::new()))
+}
+
+fn parameters(node: &NodeTensors, step: &Step) -> Result<[Vec<f32>; 2], ExecutionError> {
+    let of = |tensor: &Option<Tensor<1>>| tensor.clone().map_or(Ok(Vec::new()), numbers);
+    match step.work {
+        Work::Convolution(_) | Work::Dense(_) => Ok([of(&node.weight)?, of(&node.bias)?]),
+        _ => Ok([Vec::new(), Vec::new()]),
+    }
+}
+
+impl Fast {
+    /// The forward pass of a batch `[batch, inputs]`, and what the way back needs; the output records a gradient.
+    ///
+    /// # Errors
+    /// The framework's, if it failed to compute what is read.
+    pub fn forward(&self, tensors: &Tensors, input: Tensor<2>, mode: Mode) -> Result<Tape, ExecutionError> {
+        let device = input.device().without_autodiff();
+        let [batch, _] = input.dims();
+        let mut values: Vec<Vec<f32>> = vec![Vec::new(); self.lens.len()];
+        let none = || vec![Vec::new(); self.steps.len()];
+        let (mut from, mut masks): (Vec<Vec<u32>>, Vec<Vec<f32>>) = (vec![Vec::new(); self.steps.len()], none());
+        let mut all = Vec::with_capacity(self.steps.len());
+        values[0] = numbers(input)?;
+        for (i, step) in self.steps.iter().enumerate() {
+            let own = parameters(&tensors.nodes[step.node], step)?;
+            let mut y = vec![0.0; batch * self.lens[step.output]];
+            let x = &values[step.inputs[0]];
+            let (sample, output) = (self.lens[step.inputs[0]], self.lens[step.output]);
+            let bias = step.has_bias.then_some(own[1].as_slice());
+            match &step.work {
+                Work::Convolution(conv) => {
+                    from[i] = vec![0; if conv.pool.is_some() { y.len() } else { 0 }];
+                    conv.forward(x, &own[0], bias, &mut y, &mut from[i]);
+                }
+                Work::Dense(dense) => dense.forward(x, &own[0], bias, &mut y),
+                Work::MaxPool(g) => {
+                    from[i] = vec![0; y.len()];
+                    let samples = x.par_chunks_exact(sample).zip(y.par_chunks_exact_mut(output));
+                    let all = samples.zip(from[i].par_chunks_exact_mut(output));
+                    all.for_each(|((x, y), from)| pool::maximum(g, x, y, from));
+                }
+                Work::AveragePool(g) => each(x, sample, &mut y, output, |x, y| pool::average(g, x, y)),
+                Work::GlobalAverage => each(x, sample, &mut y, output, pool::global),
+                Work::Activation(a) => elementwise::activation(a, x, &mut y),
+                Work::Dropout(rate) => {
+                    masks[i] = elementwise::mask(*rate, mode, step.node, batch, sample);
+                    elementwise::masked(x, &masks[i], &mut y);
+                }
+                Work::Add => elementwise::sum(x, &values[step.inputs[1]], &mut y),
+                Work::ChannelsLast(c) => {
+                    each(x, sample, &mut y, output, |x, y| window::transpose(x, [*c, x.len() / c], y, *c));
+                }
+                Work::ChannelsFirst(c) => each(x, sample, &mut y, output, |x, y| {
+                    window::transpose(x, [x.len() / c, *c], y, x.len() / c);
+                }),
+            }
+            values[step.output] = y;
+            all.push(own);
+        }
+        let output = TensorData::new(values[self.output].clone(), [batch, self.lens[self.output]]);
+        let output = Tensor::from_data(output, &device);
+        let output = if mode == Mode::Predict { output } else { output.autodiff().require_grad() };
+        Ok(Tape { batch, values, from, masks, parameters: all, output })
+    }
+}
+
+impl Tape {
+    /// The output `[batch, outputs]`.
+    pub fn output(&self) -> Tensor<2> {
+        self.output.clone()
+    }
+
+    /// Takes the gradient of the output to every trained parameter, into `gradients`.
+    ///
+    /// # Errors
+    /// The framework's, if it failed to compute the output's.
+    pub fn backward(
+        mut self,
+        fast: &Fast,
+        tensors: &Tensors,
+        slots: &[Slot],
+        gradients: &mut Gradients,
+    ) -> Result<(), ExecutionError> {
+        let Some(error) = self.output.grad_remove(gradients) else { return Ok(()) };
+        let device = error.device();
+        let mut errors: Vec<Option<Vec<f32>>> = vec![None; fast.lens.len()];
+        errors[fast.output] = Some(numbers(error)?);
+        for (i, step) in fast.steps.iter().enumerate().rev() {
+            let Some(dy) = errors[step.output].take() else { continue };
+            let found = self.step_back(fast, i, step, dy, &mut errors);
+            for (kind, gradient) in [Kind::Weight, Kind::Bias].into_iter().zip(found) {
+                let slot = slots.iter().find(|slot| usize::from(slot.node) == step.node && slot.kind == kind);
+                if let (Some(slot), Some(gradient)) = (slot, gradient) {
+                    let len = gradient.len();
+                    let gradient = Tensor::from_data(TensorData::new(gradient, [len]), &device);
+                    tensors.tensor(slot).grad_replace(gradients, gradient);
+                }
+            }
+            self.values[step.output] = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// One step's way back: gradients of its weight and bias; the errors of its inputs are added to `errors`.
+    fn step_back(
+        &self,
+        fast: &Fast,
+        i: usize,
+        step: &Step,
+        dy: Vec<f32>,
+        errors: &mut [Option<Vec<f32>>],
+    ) -> [Option<Vec<f32>>; 2] {
+        let (x, y) = (&self.values[step.inputs[0]], &self.values[step.output]);
+        let (sample, output) = (fast.lens[step.inputs[0]], fast.lens[step.output]);
+        let learns = fast.learns[step.inputs[0]];
+        let zeros = || vec![0.0; self.batch * sample];
+        let wanted = step.trained.map(|trained| trained.then(Vec::new));
+        let [weight, bias] = wanted;
+        let w = &self.parameters[i][0];
+        let dx = match &step.work {
+            Work::Convolution(_) | Work::Dense(_) => {
+                let mut dx = learns.then(zeros);
+                let mut wanted = Wanted { weight, bias, input: dx.as_deref_mut() };
+                let seen = Seen { x, y, from: &self.from[i], dy: &dy };
+                match &step.work {
+                    Work::Convolution(conv) => conv.backward(seen, w, &mut wanted),
+                    Work::Dense(dense) => dense.backward(seen, w, &mut wanted),
+                    _ => {}
+                }
+                let found = [wanted.weight, wanted.bias];
+                if let Some(dx) = dx {
+                    add(errors, step.inputs[0], dx);
+                }
+                return found;
+            }
+            _ if !learns && !matches!(step.work, Work::Add) => return [None, None],
+            Work::MaxPool(g) => {
+                let mut dx = zeros();
+                let samples = dx.par_chunks_exact_mut(sample).enumerate();
+                samples.for_each(|(s, dx)| {
+                    let outputs = s * output..(s + 1) * output;
+                    let (dy, y) = (&dy[outputs.clone()], &y[outputs.clone()]);
+                    pool::maximum_back(g, dy, y, &self.from[i][outputs], false, dx, g.channels);
+                });
+                dx
+            }
+            Work::AveragePool(g) => {
+                let mut dx = zeros();
+                each(&dy, output, &mut dx, sample, |dy, dx| pool::average_back(g, dy, dx));
+                dx
+            }
+            Work::GlobalAverage => {
+                let mut dx = zeros();
+                each(&dy, output, &mut dx, sample, pool::global_back);
+                dx
+            }
+            Work::Activation(a) => elementwise::activation_back(a, x, y, dy),
+            Work::Dropout(_) => {
+                let mut dx = zeros();
+                elementwise::masked(&dy, &self.masks[i], &mut dx);
+                dx
+            }
+            Work::Add => {
+                if fast.learns[step.inputs[1]] {
+                    add(errors, step.inputs[1], dy.clone());
+                }
+                if !learns {
+                    return [None, None];
+                }
+                dy
+            }
+            Work::ChannelsLast(c) => {
+                let mut dx = zeros();
+                each(&dy, output, &mut dx, sample, |dy, dx| {
+                    window::transpose(dy, [dy.len() / c, *c], dx, dy.len() / c);
+                });
+                dx
+            }
+            Work::ChannelsFirst(c) => {
+                let mut dx = zeros();
+                each(&dy, output, &mut dx, sample, |dy, dx| window::transpose(dy, [*c, dy.len() / c], dx, *c));
+                dx
+            }
+        };
+        add(errors, step.inputs[0], dx);
+        [None, None]
+    }
+}
+
+/// Calls `f` with each sample of `x` and of `y`.
+fn each(x: &[f32], sample: usize, y: &mut [f32], output: usize, f: impl Fn(&[f32], &mut [f32]) + Sync) {
+    x.par_chunks_exact(sample).zip(y.par_chunks_exact_mut(output)).for_each(|(x, y)| f(x, y));
+}
+
+/// Adds an error to what later readers gave.
+fn add(errors: &mut [Option<Vec<f32>>], buffer: usize, error: Vec<f32>) {
+    match &mut errors[buffer] {
+        Some(sum) => sum.iter_mut().zip(&error).for_each(|(sum, error)| *sum += error),
+        none => *none = Some(error),
+    }
+}
