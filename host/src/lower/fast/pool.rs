@@ -57,7 +57,7 @@ fn largest<const N: usize>(x: &[f32], window: &[(u32, usize)], y: &mut [f32], fr
     for &(k, at) in window {
         for ((best, place), &x) in best.iter_mut().zip(&mut place).zip(&x[at..at + N]) {
             // Without a branch, for vectors.
-            let larger = (x > *best) | (x != x);
+            let larger = (x > *best) | x.is_nan();
             *best = if larger { x } else { *best };
             *place = if larger { k } else { *place };
         }
