@@ -12,8 +12,10 @@ mod parameters;
 pub mod quantize;
 pub mod recipes;
 pub mod report;
+pub mod search;
 pub mod simulate;
 pub mod spec;
+pub mod study;
 pub mod train;
 
 pub use parameters::Parameters;

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::data::DataError;
 use crate::export::{ExportError, FileError};
+use crate::search::SearchError;
 use crate::simulate::SimulateError;
 use crate::spec::{LoadError, SpecError};
 use crate::train::TrainError;
@@ -27,6 +28,9 @@ pub enum CliError {
     /// A simulation.
     #[error(transparent)]
     Simulate(#[from] SimulateError),
+    /// A search or a cross-validation.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// Training.
     #[error(transparent)]
     Train(#[from] TrainError),

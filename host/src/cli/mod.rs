@@ -20,6 +20,7 @@ mod ranks;
 mod recipes;
 mod report;
 mod run_folder;
+mod search;
 mod simulate;
 mod train;
 mod words;
@@ -50,6 +51,7 @@ enum Command {
     Export(export::Arguments),
     Import(import::Arguments),
     Inspect(inspect::Arguments),
+    Search(search::Arguments),
     Simulate(simulate::Arguments),
     Recipes(recipes::Arguments),
     Report(page::Arguments),
@@ -95,6 +97,7 @@ pub fn run<T: Into<OsString>>(
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Plan(arguments) => plan::run(&arguments, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
+        Command::Search(arguments) => search::run(&arguments, &command, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),
         Command::Report(arguments) => page::run(&arguments, out),

@@ -9,9 +9,10 @@ use super::CliError;
 use crate::export::{self, Bytes};
 use crate::report;
 
-const EXPECTED: &str = "expected the JSON of a report, as `emberlite train` and `cargo xtask demo` write it";
+const EXPECTED: &str =
+    "expected the JSON of a report, as `emberlite train`, `emberlite search` and `cargo xtask demo` write it";
 
-/// Makes the page of a report that was saved as JSON: of a demonstration on the device, or of a training run.
+/// Makes the page of a report that was saved as JSON: of a demonstration on the device, of a training run or of a search.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The report's values, as JSON
@@ -24,14 +25,16 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let json = Bytes::read(&arguments.file)?;
     let json = json.as_slice();
-    // Reports of a demonstration have runs, those of training have epochs.
+    // Reports of a demonstration have runs, those of training have epochs, those of a search trials.
     let value: serde_json::Value = read(arguments, json)?;
     let page = if value.get("runs").is_some() {
         report::demo(&read(arguments, json)?)
     } else if value.get("history").is_some() {
         report::training(&read(arguments, json)?)
+    } else if value.get("search_trials").is_some() {
+        report::search(&read(arguments, json)?)
     } else {
-        let what = "neither the `runs` of a demonstration nor the `history` of a training run";
+        let what = "neither the `runs` of a demonstration, nor the `history` of a training run, nor the `search_trials` of a search";
         return Err(CliError::Message(format!("{}: {what}; {EXPECTED}", arguments.file.display())));
     };
     let path = arguments.out.clone().unwrap_or_else(|| arguments.file.with_extension("html"));

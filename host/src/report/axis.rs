@@ -14,6 +14,11 @@ impl Axis {
         if hi > lo { Axis { lo, hi, log: false } } else { Axis { lo: lo - 1.0, hi: lo + 1.0, log: false } }
     }
 
+    /// Of a parameter: its whole range, by the logarithm if it is searched so.
+    pub(super) fn range((lo, hi): (f64, f64), log: bool) -> Axis {
+        if hi > lo { Axis { lo, hi, log: log && lo > 0.0 } } else { Axis::exact((lo, hi)) }
+    }
+
     /// From zero, or a round number below it, to a round number above. Where positive values span more than two powers
     /// of ten it is logarithmic: a loss that falls from 2 to 0.01 would lie on the floor.
     pub(super) fn amounts((least, most): (f64, f64)) -> Axis {

@@ -25,6 +25,7 @@ mod html;
 mod memory;
 pub(crate) mod number;
 pub mod runs;
+mod search;
 mod table;
 mod training;
 mod verdict;
@@ -32,6 +33,7 @@ mod verdict;
 pub use compare::{Comparison, FigureRow, FigureUnit, SettingRow};
 pub use demo::{BeforeAfter, CurvePoint, DemoReport, DemoRun, DeviceMemory, Parity, demo};
 pub use facts::{Confusion, FileFacts, Pairs};
+pub use search::{ParameterFacts, SearchReport, search};
 pub use training::{
     CalibrationRange, Curves, Example, Judged, LayerFacts, Look, ModelFacts, PartFacts, ResidualRange, Score,
     TrainingReport, training,

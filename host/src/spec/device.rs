@@ -57,7 +57,7 @@ pub(super) fn device(section: Option<Section<'_>>, host: &Training, line: u32) -
 }
 
 /// A size in bytes: a whole number, or a text with a unit.
-fn bytes(value: &Value<'_>) -> Result<u32, SpecError> {
+pub(super) fn bytes(value: &Value<'_>) -> Result<u32, SpecError> {
     if !value.is_string() {
         return Ok(value.whole(1, u32::MAX.into())? as u32);
     }

@@ -62,6 +62,7 @@ mod layers;
 mod load;
 mod load_media;
 mod media;
+mod search;
 mod section;
 mod training;
 
@@ -76,6 +77,7 @@ pub use layers::ModelSpec;
 pub use load::{DividedRows, Folded, LoadError, Parts, Stored, class_names};
 pub use load_media::Sets;
 pub use media::Media;
+pub use search::{SearchBudget, SearchSpec};
 pub use training::{EarlyStopping, HostTraining};
 
 use emberlite::graph::{Graph, MAX_NODES, Node, Update};
@@ -101,6 +103,8 @@ pub struct Spec {
     pub training: HostTraining,
     /// What the device has and how it learns.
     pub device: DeviceSpec,
+    /// What `emberlite search` varies; nothing else looks at it.
+    pub search: Option<SearchSpec>,
     file: String,
     /// The device's nodes, and the written layer that each comes from.
     nodes: Vec<Node>,
@@ -178,8 +182,9 @@ impl Spec {
         };
         let section = root.take("device").map(|value| value.section(table)).transpose()?;
         let device = device::device(section, &training.settings, line)?;
+        let search = root.take("search").map(|value| search::search(value.section(table)?)).transpose()?;
         root.finish()?;
-        Ok(Spec { name, data, augmentation, model, training, device, file: file.into(), nodes, layers })
+        Ok(Spec { name, data, augmentation, model, training, device, search, file: file.into(), nodes, layers })
     }
 
     /// The model as the device has it: in fixed16 without batch norm and dropout, see [`for_device`].

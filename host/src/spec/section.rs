@@ -80,6 +80,11 @@ impl<'s> Section<'s> {
         })
     }
 
+    /// Whether one of the entries that are left has that key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, ..)| name == key)
+    }
+
     /// An error at the table itself.
     pub(super) fn error(&self, message: String) -> SpecError {
         let place = if self.path.is_empty() { String::new() } else { format!("`{}`: ", self.path) };
@@ -91,12 +96,22 @@ impl<'s> Section<'s> {
         self.entries.into_iter().map(|(key, _, value)| (key, value)).collect()
     }
 
+    /// Whether each of the entries that are left is a table, and there is one.
+    pub(super) fn holds_tables(&self) -> bool {
+        !self.entries.is_empty() && self.entries.iter().all(|(.., value)| value.is_table())
+    }
+
     /// Refuses what nobody asked for.
     pub(super) fn finish(self) -> Result<(), SpecError> {
+        self.refuse_rest()
+    }
+
+    /// The same where the section is needed afterwards.
+    pub(super) fn refuse_rest(&self) -> Result<(), SpecError> {
         match self.entries.first() {
             None => Ok(()),
             Some((key, span, value)) => {
-                let mut known = self.known;
+                let mut known = self.known.clone();
                 known.sort_unstable();
                 let message = format!("unknown key `{}`; {}", shortened(&value.path), suggestion(key, &known));
                 Err(self.source.error(span, message))
@@ -162,6 +177,14 @@ impl<'s> Value<'s> {
 
     pub(super) fn is_integer(&self) -> bool {
         matches!(self.value, DeValue::Integer(_))
+    }
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
+    /// The value as it is, of any kind but a date.
+    pub(super) fn literal(&self) -> Result<serde_json::Value, SpecError> {
+        literal(&self.value).ok_or_else(|| self.expected("a number, text, true, false, list or table"))
     }
 
     pub(super) fn string(&self, expected: &str) -> Result<&str, SpecError> {
@@ -234,6 +257,22 @@ impl<'s> Value<'s> {
             value => Err(Value { source, path, span, value }.expected(expected)),
         }
     }
+}
+
+fn literal(value: &DeValue<'_>) -> Option<serde_json::Value> {
+    use serde_json::Value as Json;
+    Some(match value {
+        DeValue::String(text) => Json::from(text.as_ref()),
+        DeValue::Integer(digits) => Json::from(i64::from_str_radix(digits.as_str(), digits.radix()).ok()?),
+        DeValue::Float(digits) => Json::from(digits.as_str().parse::<f64>().ok().filter(|number| number.is_finite())?),
+        DeValue::Boolean(flag) => Json::from(*flag),
+        DeValue::Datetime(_) => return None,
+        DeValue::Array(items) => items.iter().map(|item| literal(item.as_ref())).collect::<Option<Vec<_>>>()?.into(),
+        DeValue::Table(table) => {
+            let pairs = table.iter().map(|(key, item)| Some((key.as_ref().to_string(), literal(item.as_ref())?)));
+            Json::Object(pairs.collect::<Option<_>>()?)
+        }
+    })
 }
 
 fn describe(value: &DeValue<'_>) -> String {

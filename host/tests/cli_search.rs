@@ -1,0 +1,298 @@
+//! `emberlite search`, whole: from a description to the best one.
+
+mod cli_common;
+
+use cli_common::{Answer, Folder, done, emberlite};
+
+/// A search over the small model: two classes by the sign of x + y - 5, of which some are turned.
+fn model(search: &str) -> String {
+    format!(
+        r#"# What it is for.
+name = "small"
+[data]
+file = "rows.csv"
+label = {{ class = "class" }}
+classes = ["a", "b"]
+validation = {{ by = "stratified", share = 0.3, seed = 1 }}
+[model]
+input = [2]
+layers = [
+    {{ op = "linear", outputs = 4, name = "hidden" }},  # as wide as needed
+    {{ op = "relu" }},
+    {{ op = "linear", outputs = 2 }},
+]
+[training]
+optimizer = {{ name = "adam", learning_rate = 0.01 }}
+batch = 8
+epochs = 4
+device = "cpu"
+{search}
+"#
+    )
+}
+
+/// 60 rows that a small model can tell apart.
+fn rows() -> String {
+    let row = |i: u32| {
+        let (x, y) = (i * 7 % 10, i * 3 % 7);
+        format!("{x},{y},{}\n", if x + y > 7 { "b" } else { "a" })
+    };
+    "x,y,class\n".to_string() + &(0..60).map(row).collect::<String>()
+}
+
+const SEARCH: &str = r#"
+[search]
+method = "tpe"
+trials = 14
+seed = 3
+metric = "validation_accuracy"
+pruning = { name = "median", startup_trials = 4 }
+[search.budget]
+ram = 900
+[search.space]
+"training.optimizer.learning_rate" = { log_uniform = [1e-4, 1e-1] }
+"model.layers.hidden.outputs" = { int = [4, 64], step = 4 }
+"training.batch" = { choice = [4, 8, 16] }
+"#;
+
+fn folder(search: &str) -> (Folder, String, String) {
+    let folder = Folder::new();
+    folder.write("rows.csv", rows());
+    let (path, run) = (folder.write("model.toml", model(search)), folder.path("run"));
+    (folder, path, run)
+}
+
+fn search(model: &str, run: &str, more: &[&str]) -> Answer {
+    let all = ["search", "--model", model, "--run", run, "--quiet"];
+    emberlite(&[&all[..], more].concat())
+}
+
+/// Trials without their times.
+fn trials(folder: &Folder) -> Vec<serde_json::Value> {
+    let text = String::from_utf8(folder.read("run/trials.jsonl")).unwrap();
+    let mut trials: Vec<serde_json::Value> =
+        text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    trials.iter_mut().for_each(|trial| drop(trial.as_object_mut().unwrap().remove("seconds")));
+    trials.sort_by_key(|trial| trial["number"].as_u64());
+    trials
+}
+
+#[test]
+fn the_best_description_gives_its_score_when_it_is_trained() {
+    let (folder, path, run) = folder(SEARCH);
+    let answer = search(&path, &run, &[]);
+    assert_eq!((answer.status, answer.error.as_str()), (0, ""));
+    assert_eq!(folder.names(), ["best.toml", "model.toml", "rows.csv", "run"]);
+    let trials = trials(&folder);
+    let of = |state: &str| trials.iter().filter(|trial| trial["state"] == state).count();
+    assert_eq!(of("complete") + of("pruned") + of("failed"), 14);
+    assert!(of("refused") > 0, "64 hidden units need more than 900 bytes");
+    assert!(trials.iter().filter(|t| t["state"] != "refused").all(|t| t["price"]["ram"].as_u64().unwrap() <= 900));
+
+    let best = String::from_utf8(folder.read("best.toml")).unwrap();
+    assert!(best.contains("# What it is for.\n") && best.contains("  # as wide as needed\n"), "{best}");
+    let best_score = trials.iter().filter_map(|trial| trial["score"].as_f64()).fold(0.0, f64::max);
+    assert!(best.lines().next().unwrap().ends_with(&format!(": validation_accuracy {best_score}.")), "{best}");
+    done(&["train", "--model", &folder.path("best.toml"), "--run", &folder.path("again"), "--quiet"]);
+    let metrics = String::from_utf8(folder.read("again/metrics.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kept = lines.iter().find(|line| line["event"] == "finished").unwrap()["best_epoch"].as_u64();
+    let record = lines.iter().find(|line| line["record"]["epoch"].as_u64() == kept && kept.is_some()).unwrap();
+    assert_eq!(record["record"]["validation_accuracy"].as_f64(), Some(best_score));
+
+    let page = String::from_utf8(folder.read("run/report.html")).unwrap();
+    assert!(page.contains("Parallel coordinates") && !page.contains("NaN"));
+    done(&["report", &folder.path("run/report.json"), "--out", &folder.path("page.html")]);
+    assert_eq!(folder.read("page.html"), page.as_bytes());
+}
+
+#[test]
+fn a_search_goes_on_where_it_ended() {
+    let (whole, path, run) = folder(SEARCH);
+    assert_eq!(search(&path, &run, &[]).status, 0);
+    let (folder, path, run) = folder(SEARCH);
+    assert_eq!(search(&path, &run, &["--trials", "5"]).status, 0);
+    let error = search(&path, &run, &[]).error;
+    assert!(
+        error.contains("trials of a search already; go on with --resume, or give another folder with --run"),
+        "{error}"
+    );
+    // The last line was cut off.
+    let text = folder.read("run/trials.jsonl");
+    folder.write("run/trials.jsonl", &text[..text.len() - 9]);
+    let answer = search(&path, &run, &["--resume"]);
+    assert_eq!((answer.status, answer.error.as_str()), (0, ""));
+    assert_eq!(trials(&folder), trials(&whole));
+    assert_eq!(folder.read("best.toml"), whole.read("best.toml"));
+    let error = search(&path, &run, &["--resume", "--seed", "4"]).error;
+    assert!(error.contains("its trials were made with seed = 3, this search has 4"), "{error}");
+    // A comment is no other search; another learning rate is.
+    folder.write("model.toml", model(SEARCH).replace("# What it is for.", "# Whatever."));
+    assert_eq!(search(&path, &run, &["--resume"]).status, 0);
+    folder.write("model.toml", model(SEARCH).replace("epochs = 4", "epochs = 5"));
+    let error = search(&path, &run, &["--resume"]).error;
+    assert!(error.contains("its trials were made with description = "), "{error}");
+}
+
+#[test]
+fn threads_change_nothing_without_history() {
+    let random = SEARCH.replace("\"tpe\"", "\"random\"").replace("pruning", "# pruning");
+    let (one, path, run) = folder(&random);
+    assert_eq!(search(&path, &run, &[]).status, 0);
+    let (three, path, run) = folder(&random);
+    assert_eq!(search(&path, &run, &["--parallel", "3"]).status, 0);
+    assert_eq!(trials(&one), trials(&three));
+}
+
+#[test]
+fn trials_that_fail_are_kept_and_the_search_goes_on() {
+    // A rate of 1e30 diverges.
+    let grid = r#"
+[search]
+method = "grid"
+[search.space]
+training.optimizer.learning_rate = { choice = [1e-2, 1e30, 1e-3] }
+training.batch = { int = [8, 16], points = 2 }
+"#;
+    let (folder, path, run) = folder(&grid);
+    let answer = search(&path, &run, &[]);
+    assert_eq!((answer.status, answer.error.as_str()), (0, ""));
+    let trials = trials(&folder);
+    let states: Vec<&str> = trials.iter().map(|trial| trial["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["complete", "complete", "failed", "failed", "complete", "complete"]);
+    assert!(trials[2]["reason"].as_str().unwrap().contains("is not finite"), "{}", trials[2]);
+    assert!(answer.out.contains("6 candidates: 4 complete, 2 failed"), "{}", answer.out);
+}
+
+#[test]
+fn a_dry_run_prices_and_trains_nothing() {
+    let (folder, path, run) = folder(SEARCH);
+    let answer = search(&path, &run, &["--dry-run"]);
+    assert_eq!((answer.status, answer.error.as_str()), (0, ""));
+    assert!(answer.out.contains("random candidates are within the budget"), "{}", answer.out);
+    assert!(answer.out.contains("refused: RAM: needs"), "{}", answer.out);
+    assert_eq!(folder.names(), ["model.toml", "rows.csv"]);
+}
+
+/// What is written instead of a line of [`SEARCH`], and the message.
+const MISTAKES: [(&str, &str, &str); 22] = [
+    (
+        "method = \"tpe\"",
+        "method = \"bayes\"",
+        "22: `search.method`: unknown method `bayes`; possible here: grid, random, tpe",
+    ),
+    ("trials = 14", "trails = 14", "23: unknown key `search.trails`; did you mean `trials`?"),
+    ("trials = 14", "trials = 0", "23: `search.trials`: expected a whole number from 1 to 1000000, found 0"),
+    ("\"validation_accuracy\"", "\"validation_acuracy\"", "25: `search.metric`: "),
+    ("name = \"median\"", "name = \"mean\"", "26: `search.pruning.name`: unknown rule `mean`; did you mean `median`?"),
+    (
+        "ram = 900",
+        "ram = \"big\"",
+        "28: `search.budget.ram`: expected a size in bytes, or a text such as \"64 KiB\", found the text \"big\"",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "log_uniform = [0, 1]",
+        "30: `search.space.training.optimizer.learning…`: expected a positive number, since its logarithm is searched, found 0",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "log_unifrom = [1e-4, 1e-1]",
+        "30: unknown key `search.space.training.optimizer.learning…`; did you mean `log_uniform`?",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "uniform = [0.5, 0.1]",
+        "30: `search.space.training.optimizer.learning…`: expected a number above 0.5, found 0.1",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "log_uniform = [1e-4, 1e-1], step = 0.1",
+        "30: `search.space.training.optimizer.learning…`: a logarithmic range has none; remove it",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "log_uniform = [1e-4, 1e-1], int = [1, 2]",
+        "30: `search.space.training.optimizer.learning…`: one kind of values only; give one of ",
+    ),
+    (
+        "learning_rate\" = { log",
+        "learning_rat\" = { log",
+        "30: `search.space.\"training.optimizer.learning_rat\"`: with 0.0001: unknown key `training.optimizer.learning_rat`; did you mean `learning_rate`?",
+    ),
+    (
+        "layers.hidden",
+        "layers.3",
+        "31: `search.space.\"model.layers.3.outputs\"`: with 4: `model.layers` has no `3`; there are 0 to 2, by name hidden",
+    ),
+    (
+        "layers.hidden",
+        "layers.1",
+        "31: `search.space.\"model.layers.1.outputs\"`: with 4: unknown key `model.layers[1].outputs`; possible here: ",
+    ),
+    (
+        "int = [4, 64]",
+        "int = [0, 64]",
+        "31: `search.space.\"model.layers.hidden.outputs\"`: with 0: `model.layers[0].outputs`: expected a whole number from 1 to 65535, found 0",
+    ),
+    (
+        "int = [4, 64]",
+        "int = [4.5, 64]",
+        "31: `search.space.model.layers.hidden.outputs…`: expected a whole number, found 4.5",
+    ),
+    (
+        "choice = [4, 8, 16]",
+        "choice = []",
+        "32: `search.space.training.batch.choice`: expected a list of values, such as [8, 16, 32], found a list of 0",
+    ),
+    (
+        "choice = [4, 8, 16]",
+        "choice = [4, 8, 4]",
+        "32: `search.space.training.batch.choice[2]`: is there twice; keep one",
+    ),
+    (
+        "choice = [4, 8, 16]",
+        "choice = [4, \"many\"]",
+        "32: `search.space.\"training.batch\"`: with \"many\": `training.batch`: expected a whole number from 1 to 65536, found the text \"many\"",
+    ),
+    (
+        "choice = [4, 8, 16]",
+        "choice = [4, 8], when = { \"model.input\" = [1] }",
+        "32: `search.space.training.batch.when.model.i…`: `model.input` is no parameter above this one (",
+    ),
+    (
+        "choice = [4, 8, 16]",
+        "choice = [4, 8], when = { \"model.layers.hidden.outputs\" = 65 }",
+        "32: `search.space.training.batch.when.model.l…`: `model.layers.hidden.outputs` never is 65; give values that it can have",
+    ),
+    (
+        "method = \"tpe\"",
+        "method = \"grid\"",
+        "30: `training.optimizer.learning_rate`: a grid needs `points` or `step` for this range, for example points = 4",
+    ),
+];
+
+#[test]
+fn mistakes_say_line_and_what_to_do() {
+    let mut wrong = String::new();
+    for (line, instead, message) in MISTAKES {
+        assert_eq!(SEARCH.matches(line).count(), 1, "{line}");
+        let (folder, path, run) = folder(&SEARCH.replace(line, instead));
+        let answer = search(&path, &run, &[]);
+        let error = folder.plain(&answer.error);
+        if answer.status != 1 || !error.starts_with(&format!("error: model.toml:{message}")) {
+            wrong += &format!("{instead}\n  expected {message}\n  found    {error}\n");
+        }
+        assert_eq!(folder.names(), ["model.toml", "rows.csv"], "nothing is left behind by {instead}");
+    }
+    assert_eq!(wrong, "");
+    let (folder, path, run) = folder("");
+    let error = folder.plain(&search(&path, &run, &[]).error);
+    assert!(error.starts_with("error: model.toml:1: `[search]` is missing; give `[search.space]`"), "{error}");
+    let (folder, path, run) = self::folder(SEARCH);
+    folder.write("model.toml", model(SEARCH).replace("validation = {", "# validation = {"));
+    let error = folder.plain(&search(&path, &run, &[]).error);
+    assert!(error.contains("a search needs samples to judge by; give `[data] validation`"), "{error}");
+    let error = search(&path, &run, &["--out", "/elsewhere/best.toml"]).error;
+    assert!(error.contains("must lie beside the one that is searched"), "{error}");
+}
