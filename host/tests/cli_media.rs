@@ -81,6 +81,19 @@ fn pictures_train_resume_and_name_what_is_damaged() {
     let said = done(&["simulate", "--model", &model, "--weights", &folder.path("whole/model.safetensors")]);
     assert!(said.starts_with("evaluated 16 samples"), "{said}");
 
+    let said = done(&["data", &model]);
+    assert!(
+        said.contains("samples of 1x12x12 numbers") && said.contains("lying                           24        8"),
+        "{said}"
+    );
+    let (sheet, plain) = (folder.path("sheet.png"), folder.path("plain.png"));
+    let said = done(&["data", &model, "--images", &sheet, "--samples", "4", "--draws", "3"]);
+    assert_eq!(folder.plain(&said), "wrote sheet.png: 16 samples in rows of 4\n");
+    done(&["data", &model, "--images", &plain, "--samples", "9", "--plain"]);
+    // Twelve pixels are enlarged eight times, with gaps of 4.
+    let size = |path: &str| image::open(path).unwrap().to_rgb8().dimensions();
+    assert_eq!((size(&sheet), size(&plain)), ((404, 404), (304, 304)));
+
     let picture = "photos/train/lying/3.png";
     let bytes = folder.read(picture);
     folder.write(picture, &bytes[..bytes.len() / 2]);

@@ -87,6 +87,17 @@ fn an_image_folder_is_divided_and_decoded_to_the_models_size() {
     assert!(text.starts_with("model.toml:3: `data.test.audio_folder`: must be of the same kind"), "{text}");
     assert!(wrong("[data]\nimage_folder = \"absent\"", "[3, 4, 4]").contains("check the path"));
 
+    let given = "[data]\nimage_folder = \"set\"\n[preprocessing]\nmean = [1, 2, 4]\nstd = [1, 2, 8]";
+    let spec = spec(&folder, given, "[3, 4, 4]").unwrap();
+    let fitted = spec.fit_sets(&spec.load_sets().unwrap()).unwrap().unwrap();
+    assert_eq!((fitted.mean, fitted.inverse_std), (vec![1.0, 2.0, 4.0], vec![1.0, 0.5, 0.125]));
+    let text = wrong(&given.replace("[1, 2, 8]", "[1, 2, 0]"), "[3, 4, 4]");
+    assert!(
+        text.starts_with("model.toml:5: `preprocessing.std`: expected as many positive numbers as `mean`"),
+        "{text}"
+    );
+    assert!(wrong("[data]\nimage_folder = \"set\"\n[preprocessing]\nmean = [1]", "[3, 4, 4]").contains("go together"));
+
     write(&folder, "set/dark/0.png", "not a picture");
     let parts = sets(&folder, "[data]\nimage_folder = \"set\"\nunreadable = \"skip\"", "[3, 4, 4]").unwrap();
     assert_eq!((parts.train.len(), parts.skipped), (19, 1));
@@ -193,6 +204,8 @@ fn a_stream_is_what_loading_gives() {
         assert_eq!((a.features, a.labels), (b.features, b.labels));
     }
     assert!(folder.join("x.pack").is_file());
+    let text = sets(&folder, &format!("{data}\nstream = true\ncategorical = [\"a\"]"), "[2]").unwrap_err();
+    assert!(text.starts_with("model.toml:1: `data`: a stream is read as it is"), "{text}");
     let windowed = format!("{data}\nstream = true\nwindow = {{ length = 2 }}").replace("stratified", "tail");
     let text = sets(&folder, &windowed, "[2]").unwrap_err();
     assert!(text.starts_with("model.toml:6: `data.window`: a stream has no windows"), "{text}");

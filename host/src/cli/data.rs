@@ -27,6 +27,8 @@ pub(super) struct Arguments {
     /// The same as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    sheet: super::contact_sheet::SheetArguments,
 }
 
 /// Everything that is shown.
@@ -51,6 +53,12 @@ const NAME: usize = 28;
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let spec = Spec::read(&arguments.model)?;
     let data = spec.need_data()?;
+    if arguments.sheet.images.is_some() {
+        return super::contact_sheet::run(&arguments.sheet, &spec, &arguments.model, out);
+    }
+    if data.is_lazy() {
+        return super::data_media::run(&spec, arguments.json, if arguments.all { usize::MAX } else { MOST }, out);
+    }
     let divided = spec.tolerant().load_rows()?;
     let mut parts: Vec<(&str, &Rows)> = vec![("training", &divided.train)];
     parts.extend(divided.validation.as_ref().map(|rows| ("validation", rows)));

@@ -3,7 +3,9 @@
 //! Exit status: 0 done, 1 failed with one message on standard error, 2 called wrongly, 130 ended by Ctrl-C.
 
 mod compare;
+mod contact_sheet;
 mod data;
+mod data_media;
 mod devices;
 mod error;
 mod evaluate;

@@ -167,8 +167,8 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     }
 
     let classes = class_names(&raw.train);
-    if let Some(tokenizer) = raw.tokenizer.as_ref().map(Tokenizer::to_json).transpose()?.flatten() {
-        export::write(&folder.join("tokenizer.json"), tokenizer.as_bytes())?;
+    if let Some((name, text)) = raw.tokenizer.as_ref().map(Tokenizer::file).transpose()?.flatten() {
+        export::write(&folder.join(name), text.as_bytes())?;
     }
     let few = raw.train.spread(MOST_CALIBRATED)?;
     let parts = Trained {

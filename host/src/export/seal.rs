@@ -21,6 +21,9 @@ impl Spec {
     /// # Errors
     /// As [`Prepare::constants`].
     pub fn fit_standardise(&self, train: &Dataset, prepare: &Prepare) -> Result<Option<Standardise>, DataError> {
+        if let Some(given) = self.given_standardise(&train.shape)? {
+            return Ok(Some(given));
+        }
         prepare.constants(train, self.model.format == Format::Fixed16)
     }
 }

@@ -18,6 +18,9 @@
 //! scaling = "standardise"                              # min_max, robust, none, { by = "min_max", low = -1, high = 1 }
 //! encode = "one_hot"                                   # or "ordinal"
 //! unknown = "zero"                                     # or "refuse", the default
+//! scale = 0.003921569                                  # every raw number times this, before all else
+//! mean = [0.485, 0.456, 0.406]                         # with `std`: constants of each channel that are known already
+//! std = [0.229, 0.224, 0.225]
 //! columns.sex = { encode = "ordinal", categories = ["female", "male"], unknown = -1 }
 //! ```
 

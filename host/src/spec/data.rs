@@ -6,7 +6,7 @@ use super::clean;
 use super::error::SpecError;
 use super::media::{Media, media};
 use super::section::{Section, Value};
-use crate::data::{CsvSpec, Label, Missing, PrepareSpec, Rule, Window, WindowLabel};
+use crate::data::{CsvSpec, Label, Missing, PrepareSpec, Rule, Standardise, Window, WindowLabel};
 
 /// Where the samples come from and how they are divided.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,9 @@ pub struct DataSpec {
     pub prepare: PrepareSpec,
     /// Whether files are read as samples are needed, not loaded whole; of pictures, sounds and corpora that is so anyway.
     pub stream: bool,
+    /// Constants of each channel that the description gives (`mean` and `std` in `[preprocessing]`) instead of having them
+    /// fitted.
+    pub given: Option<Standardise>,
     pub(super) lines: DataLines,
 }
 
@@ -139,7 +142,7 @@ pub(super) fn data(
         return Err(section.error(message.into()));
     }
     section.finish()?;
-    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, prepare, stream, lines };
+    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, prepare, stream, given: None, lines };
     if let Some(mut section) = preprocessing {
         clean::preprocessing(&mut section, &mut spec.prepare)?;
         if spec.prepare.is_for_tables() && !matches!(spec.files, Files::Csv { .. }) {
@@ -147,6 +150,7 @@ pub(super) fn data(
                 section.error("categories and columns are those of tables (CSV, Parquet); remove them here".into())
             );
         }
+        spec.given = given(section.take("mean"), section.take("std"))?;
         if let Some(value) = section.take("scale") {
             spec.scale = value.single()?;
             if spec.scale <= 0.0 {
@@ -156,6 +160,25 @@ pub(super) fn data(
         section.finish()?;
     }
     Ok(spec)
+}
+
+/// `mean` and `std`, a number for each channel, in the unit that `scale` gives.
+fn given(mean: Option<Value<'_>>, std: Option<Value<'_>>) -> Result<Option<Standardise>, SpecError> {
+    const EXPECTED: &str = "a list of numbers, one a channel";
+    let (mean, std) = match (mean, std) {
+        (None, None) => return Ok(None),
+        (Some(mean), Some(std)) => (mean, std),
+        (Some(value), None) | (None, Some(value)) => {
+            return Err(value.error("`mean` and `std` go together; give both, or neither to have them fitted".into()));
+        }
+    };
+    let wrong = std.expected("as many positive numbers as `mean` has");
+    let numbers = |value: Value<'_>| value.array(EXPECTED)?.iter().map(Value::single).collect::<Result<Vec<f32>, _>>();
+    let (mean, std) = (numbers(mean)?, numbers(std)?);
+    if mean.is_empty() || mean.len() != std.len() || std.iter().any(|&std| std <= 0.0 || !(1.0 / std).is_finite()) {
+        return Err(wrong);
+    }
+    Ok(Some(Standardise::new(mean, std.iter().map(|std| 1.0 / std).collect())))
 }
 
 /// The files of a section; a part's columns and arrays are those of `whole`.

@@ -64,6 +64,9 @@ impl Spec {
         if sets.tokenizer.is_some() {
             return Ok(None);
         }
+        if let Some(given) = self.given_standardise(sets.train.shape())? {
+            return Ok(Some(given));
+        }
         match &sets.train {
             Set::Memory(train) => self.fit_standardise(train, &sets.prepare),
             Set::Stream(train) => match self.data.as_ref().map_or(Scaling::None, |data| data.prepare.scaling) {
@@ -77,6 +80,24 @@ impl Spec {
                 }),
             },
         }
+    }
+
+    /// The constants that `[preprocessing]` gives itself, if it does, for samples of that shape.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] if there isn't one a channel.
+    pub fn given_standardise(&self, shape: &[usize]) -> Result<Option<Standardise>, DataError> {
+        let Some(given) = self.data.as_ref().and_then(|data| data.given.clone()) else { return Ok(None) };
+        let channels = shape.first().copied().unwrap_or(0);
+        if given.channels() != channels {
+            return Err(DataError::Mismatch {
+                what: "`preprocessing.mean` and `std`".into(),
+                expected: format!("{channels} numbers each, one a channel of {shape:?}"),
+                found: given.channels().to_string(),
+                help: "give one a channel, or leave both out to have them fitted",
+            });
+        }
+        Ok(Some(given))
     }
 
     /// The training part as it is learnt from: augmented, where `[augmentation]` says so, and standardised.

@@ -163,17 +163,23 @@ impl Tokenizer {
         matches!(self.kind, Kind::Byte)
     }
 
-    /// What [`Tokenizer::open`] reads again, for tokenizers that have such a form; others are their [`names`](Self::names).
+    /// A file that says what the tokens are, name and content: a `tokenizer.json` that [`Tokenizer::open`] reads again, or for
+    /// characters and words a `vocabulary.json`, their list in the order of the numbers. Bytes need none.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] if it can't be written as JSON.
-    pub fn to_json(&self) -> Result<Option<String>, DataError> {
+    pub fn file(&self) -> Result<Option<(&'static str, String)>, DataError> {
+        let failed = |error: String| mismatch("a tokenizer that can be saved".into(), error);
         match &self.kind {
+            Kind::Byte => Ok(None),
             Kind::Any(tokenizer) => {
-                let text = tokenizer.to_string(true);
-                text.map(Some).map_err(|error| mismatch("a tokenizer that can be saved".into(), error.to_string()))
+                let text = tokenizer.to_string(true).map_err(|error| failed(error.to_string()))?;
+                Ok(Some(("tokenizer.json", text)))
             }
-            _ => Ok(None),
+            Kind::Char(_) | Kind::Word(_) => {
+                let text = serde_json::to_string_pretty(&self.names).map_err(|error| failed(error.to_string()))?;
+                Ok(Some(("vocabulary.json", text)))
+            }
         }
     }
 }
@@ -229,6 +235,11 @@ mod tests {
             (&["<unk>", "a", "b", "c"].map(String::from)[..], vec![1, 2, 0])
         );
         assert!(Tokenizer::train(&Method::Char, &[""]).is_err());
+        let (name, text) = char.file().unwrap().unwrap();
+        assert_eq!(
+            (name, serde_json::from_str::<Vec<String>>(&text).unwrap()),
+            ("vocabulary.json", char.names().to_vec())
+        );
     }
 
     /// Sennrich, Haddow and Birch (2016): the most frequent pair is joined first.
@@ -245,7 +256,7 @@ mod tests {
         assert!(Tokenizer::train(&Method::Bpe { vocabulary: 255 }, &texts).is_err());
 
         let path = std::env::temp_dir().join(format!("emberlite-tokenizer-{}.json", std::process::id()));
-        std::fs::write(&path, bpe.to_json().unwrap().unwrap()).unwrap();
+        std::fs::write(&path, bpe.file().unwrap().unwrap().1).unwrap();
         let read = Tokenizer::train(&Method::File(path.clone()), &[""]).unwrap();
         assert_eq!(read.encode("lower ☃").unwrap(), bpe.encode("lower ☃").unwrap());
         std::fs::write(&path, "{").unwrap();
