@@ -62,6 +62,8 @@
 //! # Features
 //!
 //! - `defmt`: every public error and report implements `defmt::Format`.
+//! - `host`: the graph has the operations that large models need on a host ([`op::HostOp`]); the planner refuses them by name.
+//!   Firmware leaves it out, and then they cost nothing.
 //! - `micromath`: takes the square root from micromath instead of libm; see [`math`].
 #![no_std]
 #![deny(unsafe_code)]

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod data;
 pub mod export;
+pub mod layout;
 mod lower;
 pub mod metrics;
 mod parameters;

@@ -66,7 +66,9 @@ fn every_file_is_a_module_of_the_one_above() {
 fn every_operation_is_registered_and_has_its_lowering() {
     let (op, lower) = (root().join("core/src/op"), root().join("host/src/lower"));
     // A file with a shape rule is an operation's (or several operations'); the others help.
-    let is_operation = |path: &PathBuf| stem(path) != "mod" && text(path).contains("const fn facts(");
+    let is_operation = |path: &PathBuf| {
+        path.is_file() && !matches!(&*stem(path), "mod" | "no_host") && text(path).contains("const fn facts(")
+    };
     let operations: Vec<String> = list(&op).iter().filter(|path| is_operation(path)).map(|path| stem(path)).collect();
     assert!(operations.len() >= 7, "only {operations:?}: this looks in the wrong place");
     for name in operations {
@@ -75,6 +77,16 @@ fn every_operation_is_registered_and_has_its_lowering() {
         let there = lower.join(format!("{name}.rs")).exists() && is_declared(&lower, &name);
         assert!(there, "core/src/op/{name}.rs has no host/src/lower/{name}.rs: the host can't train it");
         assert!(calls(&lower.join("mod.rs")), "no line of `Lowered::forward` calls host/src/lower/{name}.rs");
+    }
+    // Those of the host alone are a folder, with a file for each here and there.
+    let files = list(&op.join("host"));
+    let names: Vec<String> = files.iter().map(|path| stem(path)).filter(|n| !matches!(&**n, "mod" | "tests")).collect();
+    assert!(names.len() >= 11, "only {names:?}: this looks in the wrong place");
+    for name in names {
+        let there = lower.join(format!("{name}.rs")).exists() && is_declared(&lower, &name);
+        assert!(there, "core/src/op/host/{name}.rs has no host/src/lower/{name}.rs: the host can't train it");
+        let calls = text(&lower.join("mod.rs")).contains(&format!("{name}::"));
+        assert!(calls, "no line of `Lowered::forward` calls host/src/lower/{name}.rs");
     }
 }
 

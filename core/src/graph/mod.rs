@@ -1,13 +1,17 @@
 //! The graph: a model as data. `const`-constructible, borrowed, the same value in firmware, on the host and in a file.
 
+#[cfg(feature = "host")]
+mod host_layer;
 mod layer;
 mod node;
 mod text;
 
 pub use crate::shape::Shape;
+#[cfg(feature = "host")]
+pub use host_layer::*;
 pub use layer::*;
 pub use node::{Node, Source, Update};
-pub use text::{GraphBuffer, MAX_NODES, TextError, layout_hash, parse_graph, write_graph};
+pub use text::{GraphBuffer, MAX_NODES, TextError, layout_hash, parse_graph, read_graph, write_graph};
 
 use crate::number::Format;
 

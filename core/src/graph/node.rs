@@ -88,6 +88,7 @@ impl Node {
         match &mut self.op {
             Op::Conv(c) => c.stride = [if c.rank == 1 { 1 } else { stride }, stride],
             Op::Pool(p) => p.stride = [if p.rank == 1 { 1 } else { stride }, stride],
+            Op::Host(op) => assert!(op.set_stride(stride), "only a convolution or a pooling layer has a stride"),
             _ => panic!("only a convolution or a pooling layer has a stride"),
         }
         self
@@ -97,6 +98,7 @@ impl Node {
         match &mut self.op {
             Op::Conv(c) => c.padding = [if c.rank == 1 { 0 } else { padding }, padding],
             Op::Pool(p) => p.padding = [if p.rank == 1 { 0 } else { padding }, padding],
+            Op::Host(op) => assert!(op.set_padding(padding), "only a convolution or a pooling layer has padding"),
             _ => panic!("only a convolution or a pooling layer has padding"),
         }
         self
@@ -114,6 +116,7 @@ impl Node {
         match &mut self.op {
             Op::Linear(l) => l.bias = false,
             Op::Conv(c) => c.bias = false,
+            Op::Host(op) => assert!(op.clear_bias(), "only a linear layer or a convolution can go without a bias"),
             _ => panic!("only a linear layer or a convolution can go without a bias"),
         }
         self
@@ -131,6 +134,7 @@ impl Node {
         match &mut self.op {
             Op::LayerNorm(n) => n.epsilon = value,
             Op::BatchNorm(n) => n.epsilon = value,
+            Op::Host(op) => assert!(op.set_epsilon(value), "only a normalisation has an epsilon"),
             _ => panic!("only a normalisation has an epsilon"),
         }
         self

@@ -23,10 +23,11 @@
 
 mod error;
 mod fields;
+mod host;
 mod parse;
 
 pub use error::TextError;
-pub use parse::{GraphBuffer, MAX_NODES, parse_graph};
+pub use parse::{GraphBuffer, MAX_NODES, parse_graph, read_graph};
 
 use core::fmt;
 

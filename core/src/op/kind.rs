@@ -21,6 +21,7 @@ pub enum OpKind {
     LeakyRelu,
     Sigmoid,
     Tanh,
+    Host,
 }
 
 impl Op {
@@ -41,6 +42,7 @@ impl Op {
             Op::LayerNorm(_) => OpKind::LayerNorm,
             Op::BatchNorm(_) => OpKind::BatchNorm,
             Op::Activation(a) => a.kind.op(),
+            Op::Host(_) => OpKind::Host,
         }
     }
 }

@@ -13,9 +13,13 @@ mod conv_slide;
 mod dropout;
 mod error;
 mod facts;
+#[cfg(feature = "host")]
+mod host;
 mod io;
 mod kind;
 mod linear;
+#[cfg(not(feature = "host"))]
+mod no_host;
 mod norm;
 mod pool;
 mod run;
@@ -25,9 +29,13 @@ pub use conv::Conv;
 pub use dropout::Dropout;
 pub use error::OpError;
 pub use facts::{Facts, Initial, Keep};
+#[cfg(feature = "host")]
+pub use host::*;
 pub use io::{Backward, Bounded, Elementwise, Forward, NodeScales, ParameterGradient, Parameters};
 pub use kind::{OpKind, OpSet};
 pub use linear::Linear;
+#[cfg(not(feature = "host"))]
+pub use no_host::HostOp;
 pub use norm::{BatchNorm, LayerNorm};
 pub use pool::{GlobalAveragePool, Pool, PoolKind};
 
@@ -50,6 +58,8 @@ pub enum Op {
     Dropout(Dropout),
     LayerNorm(LayerNorm),
     BatchNorm(BatchNorm),
+    /// What the host alone computes; the planner refuses it. Without the feature `host` there is no such operation.
+    Host(HostOp),
 }
 
 impl Op {
@@ -66,6 +76,7 @@ impl Op {
             Op::Dropout(_) => "dropout",
             Op::LayerNorm(_) => "layer_norm",
             Op::BatchNorm(_) => "batch_norm",
+            Op::Host(op) => op.name(),
         }
     }
 
@@ -82,6 +93,7 @@ impl Op {
             | Op::Dropout(_)
             | Op::LayerNorm(_)
             | Op::BatchNorm(_) => 1,
+            Op::Host(op) => op.inputs(),
         }
     }
 
@@ -91,6 +103,8 @@ impl Op {
             Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Flatten | Op::Add => true,
             Op::Activation(a) => matches!(a.kind, ActivationKind::Relu),
             Op::Dropout(_) | Op::LayerNorm(_) | Op::BatchNorm(_) => false,
+            // No format has it, but that is not what is wrong: the planner says so before it asks for formats.
+            Op::Host(_) => false,
         };
         match format {
             Format::F32 => true,
@@ -111,6 +125,7 @@ impl Op {
             Op::Dropout(a) => a.facts(x),
             Op::LayerNorm(a) => a.facts(x),
             Op::BatchNorm(a) => a.facts(x),
+            Op::Host(op) => op.facts(x, x2),
         }
     }
 
@@ -122,6 +137,7 @@ impl Op {
             Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) => {
                 Ok(())
             }
+            Op::Host(_) => Ok(()),
         }
     }
 
@@ -134,10 +150,12 @@ impl Op {
             Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) => {
                 Initial::Identity
             }
+            Op::Host(_) => Initial::Identity,
         }
     }
 
-    /// The dimensions of the weight as PyTorch has them, and how many there are; 0 for an operation without one.
+    /// The dimensions of the weight as PyTorch has them, and how many there are; 0 for an operation without one. What the
+    /// host alone has is packed into one dimension.
     pub fn weight_dims(&self, input: Shape) -> ([u32; 4], usize) {
         match self {
             Op::Linear(a) => ([u32::from(a.outputs), input.elements(), 1, 1], 2),
@@ -147,6 +165,7 @@ impl Op {
             Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) => {
                 ([1; 4], 0)
             }
+            Op::Host(op) => packed(op.lens(input)[0]),
         }
     }
 
@@ -159,6 +178,12 @@ impl Op {
             Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) => {
                 ([1; 4], 0)
             }
+            Op::Host(op) => packed(op.lens(input)[1]),
         }
     }
+}
+
+/// Dimensions of a tensor of `len` elements.
+const fn packed(len: u32) -> ([u32; 4], usize) {
+    ([len, 1, 1, 1], if len == 0 { 0 } else { 1 })
 }

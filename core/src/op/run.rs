@@ -20,7 +20,7 @@ impl Op {
             Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.forward(io),
             Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Add => {}
             Op::LayerNorm(_) | Op::BatchNorm(_) => {}
-            Op::Activation(_) | Op::Dropout(_) | Op::Flatten => {}
+            Op::Activation(_) | Op::Dropout(_) | Op::Flatten | Op::Host(_) => {}
         }
     }
 
@@ -31,7 +31,7 @@ impl Op {
             Op::Activation(a) => a.forward(linked, io),
             Op::Dropout(a) if linked.has_kind(OpKind::Dropout) => a.apply(io),
             Op::Dropout(_) | Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::GlobalAveragePool(_) => {}
-            Op::Flatten | Op::Add | Op::LayerNorm(_) | Op::BatchNorm(_) => {}
+            Op::Flatten | Op::Add | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Host(_) => {}
         }
     }
 
@@ -47,7 +47,7 @@ impl Op {
             Op::LayerNorm(a) if linked.has_kind(OpKind::LayerNorm) => a.backward_input(io),
             Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.backward_input(io),
             Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Flatten | Op::Add => {}
-            Op::Activation(_) | Op::Dropout(_) | Op::LayerNorm(_) | Op::BatchNorm(_) => {}
+            Op::Activation(_) | Op::Dropout(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Host(_) => {}
         }
     }
 
@@ -58,7 +58,7 @@ impl Op {
             Op::Activation(a) => a.backward(linked, io),
             Op::Dropout(a) if linked.has_kind(OpKind::Dropout) => a.apply(io),
             Op::Dropout(_) | Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::GlobalAveragePool(_) => {}
-            Op::Flatten | Op::Add | Op::LayerNorm(_) | Op::BatchNorm(_) => {}
+            Op::Flatten | Op::Add | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Host(_) => {}
         }
     }
 
@@ -75,7 +75,7 @@ impl Op {
             Op::Conv(a) if linked.has_kind(OpKind::Conv) => a.backward_parameters(io, sink),
             Op::LayerNorm(a) if linked.has_kind(OpKind::LayerNorm) => a.backward_parameters(io, sink),
             Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.backward_parameters(io, sink),
-            Op::Linear(_) | Op::Conv(_) | Op::LayerNorm(_) | Op::BatchNorm(_) => {}
+            Op::Linear(_) | Op::Conv(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Host(_) => {}
             Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) => {}
         }
     }
@@ -97,6 +97,7 @@ impl Op {
             Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::Dropout(_) | Op::LayerNorm(_) | Op::BatchNorm(_) => {
                 f32::INFINITY
             }
+            Op::Host(_) => f32::INFINITY,
         }
     }
 
@@ -109,7 +110,7 @@ impl Op {
             Op::Conv(_) if linked.has_kind(OpKind::Conv) => linear::gradient_bound(&at, error),
             Op::LayerNorm(a) if linked.has_kind(OpKind::LayerNorm) => a.gradient_bound(&at, error),
             Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.gradient_bound(&at, error),
-            Op::Linear(_) | Op::Conv(_) | Op::LayerNorm(_) | Op::BatchNorm(_) => f32::INFINITY,
+            Op::Linear(_) | Op::Conv(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Host(_) => f32::INFINITY,
             // No parameters.
             Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) => 0.0,
         }
@@ -121,7 +122,7 @@ impl Op {
         match self {
             Op::BatchNorm(_) if linked.has_kind(OpKind::BatchNorm) => super::BatchNorm::is_finite(saved),
             Op::BatchNorm(_) | Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::GlobalAveragePool(_) => true,
-            Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) | Op::LayerNorm(_) => true,
+            Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) | Op::LayerNorm(_) | Op::Host(_) => true,
         }
     }
 
@@ -137,7 +138,7 @@ impl Op {
         match self {
             Op::BatchNorm(a) if linked.has_kind(OpKind::BatchNorm) => a.move_statistics::<N>(running, saved, input),
             Op::BatchNorm(_) | Op::Linear(_) | Op::Conv(_) | Op::Pool(_) | Op::GlobalAveragePool(_) => {}
-            Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) | Op::LayerNorm(_) => {}
+            Op::Activation(_) | Op::Flatten | Op::Add | Op::Dropout(_) | Op::LayerNorm(_) | Op::Host(_) => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why a graph can't be planned: the same facts as a compile error for a static model and as a value elsewhere.
 
-use crate::op::OpError;
+use crate::op::{HostOp, OpError};
 
 /// A mistake in a model or in its training settings, with the layer and the numbers that explain it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -40,6 +40,11 @@ pub enum PlanErrorKind {
     TooLarge,
     /// Nobody reads the layer's output, and it isn't the last.
     Unused,
+    /// The host alone has the operation; the device doesn't have it yet.
+    HostOnly {
+        /// The operation.
+        op: HostOp,
+    },
     /// The number format doesn't have this operation, loss or setting yet.
     NotInFormat {
         /// What is missing.
@@ -113,6 +118,9 @@ impl core::fmt::Display for PlanError {
             PlanErrorKind::Source { node } => write!(f, "reads layer {node}, which is not before it"),
             PlanErrorKind::TooLarge => f.write_str(TOO_LARGE),
             PlanErrorKind::Unused => f.write_str("nobody reads its output, and it is not the last layer"),
+            PlanErrorKind::HostOnly { op } => {
+                write!(f, "the host trains {0}, the device does not have {0} yet", op.name())
+            }
             PlanErrorKind::NotInFormat { what, format } => write!(f, "{what} does not exist in {format} yet"),
             PlanErrorKind::Setting(text) => f.write_str(text),
             PlanErrorKind::NothingToTrain => f.write_str("every parameter is frozen: there is nothing to train"),
@@ -235,6 +243,9 @@ pub const fn panic(error: PlanError) -> ! {
         PlanErrorKind::Source { node } => push!(s("reads layer "), n(node as u32), s(", which is not before it")),
         PlanErrorKind::TooLarge => push!(s(TOO_LARGE)),
         PlanErrorKind::Unused => push!(s("nobody reads its output, and it is not the last layer")),
+        PlanErrorKind::HostOnly { op } => {
+            push!(s("the host trains "), s(op.name()), s(", the device does not have "), s(op.name()), s(" yet"))
+        }
         PlanErrorKind::NotInFormat { what, format } => push!(s(what), s(" does not exist in "), s(format), s(" yet")),
         PlanErrorKind::Setting(text) => push!(s(text)),
         PlanErrorKind::NothingToTrain => push!(s("every parameter is frozen: there is nothing to train")),

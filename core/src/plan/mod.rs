@@ -18,6 +18,8 @@ mod arena;
 mod assemble;
 mod compile;
 mod error;
+#[cfg(all(test, feature = "host"))]
+mod host_tests;
 mod lifetimes;
 mod run;
 mod settings;

@@ -4,7 +4,7 @@ use super::error::{PlanError, PlanErrorKind};
 use super::settings::Training;
 use super::value::{INPUT, MAX_ELEMENTS, Value, has_trained, read, shape_of};
 use crate::graph::Graph;
-use crate::op::{Facts, OpError};
+use crate::op::{Facts, Op, OpError};
 use crate::shape::Shape;
 
 /// The most words of everything together: bytes stay inside `u32`.
@@ -41,6 +41,9 @@ pub(super) const fn shapes<const N: usize>(
     while i < n {
         let node = &graph.nodes[i];
         let name = node.op.name();
+        if let Op::Host(op) = node.op {
+            return Err(PlanError::at(i, name, PlanErrorKind::HostOnly { op }));
+        }
         if !node.op.exists_in(graph.format) {
             let missing = PlanErrorKind::NotInFormat { what: name, format: graph.format.name() };
             return Err(PlanError::at(i, name, missing));

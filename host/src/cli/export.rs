@@ -13,7 +13,8 @@ use crate::spec::{Parts, Spec, class_names};
 /// Makes another file of a sealed one: for another reader, or in the number format of a model's description.
 ///
 /// Without `--model` the model stays as it is and only the profile changes, without loss. With a `--model` in fixed16 the
-/// real numbers of the file are quantised, calibrated on the training part of [data].
+/// real numbers of the file are quantised, calibrated on the training part of [data]. With a `--model` the plain profile has the
+/// names and shapes of PyTorch's modules, for `load_state_dict`: those of the layers in the description, or their indices.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The sealed file
@@ -43,8 +44,19 @@ enum To {
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let path = &arguments.file;
     let bytes = Bytes::read(path)?;
-    let image = Image::open(bytes.as_slice()).map_err(|error| CliError::Image { path: path.clone(), error })?;
     let spec = arguments.model.as_deref().map(Spec::read).transpose()?;
+    // PyTorch's names need the description alone, and what no device runs is never sealed.
+    match &spec {
+        Some(spec) if arguments.profile == To::Plain => return state_dict(arguments, spec, out),
+        Some(spec) => {
+            if let Some(mut reason) = spec.host_only() {
+                reason.message += "; `--profile plain` gives its weights to PyTorch";
+                return Err(reason.into());
+            }
+        }
+        None => {}
+    }
+    let image = Image::open(bytes.as_slice()).map_err(|error| CliError::Image { path: path.clone(), error })?;
     let profile = if arguments.profile == To::Raw { Profile::Raw } else { Profile::Safetensors };
     let file = match &spec {
         // Of another layout than the description's: then it must be what the description's is made from.
@@ -85,5 +97,24 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         file.as_slice().len()
     };
     writeln!(out, "wrote {}: {len} bytes", arguments.out.display())?;
+    Ok(())
+}
+
+/// The weights as a state dict.
+fn state_dict(arguments: &Arguments, spec: &Spec, out: &mut dyn Write) -> Result<(), CliError> {
+    let path = &arguments.file;
+    let imported = export::import_file(path, spec);
+    let imported = imported.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?;
+    let classes = spec.named_classes();
+    let trained = Trained {
+        parameters: &imported.parameters,
+        standardise: None,
+        samples: None,
+        classes: &classes,
+        encoder: None,
+    };
+    let file = export::state_file(spec, &trained)?;
+    export::write(&arguments.out, &file)?;
+    writeln!(out, "wrote {}: {} bytes, for load_state_dict", arguments.out.display(), file.len())?;
     Ok(())
 }

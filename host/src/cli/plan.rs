@@ -65,7 +65,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let spec = Spec::read(&arguments.model)?;
     let boards = boards(arguments.boards.as_deref())?;
     let costs = spec.costs(if arguments.predict { None } else { Some(&spec.device.training) })?;
-    let fits: Vec<Fit> = boards.iter().map(|board| fit(board, &costs)).collect();
+    let fits: Vec<Fit> = match costs.host_only {
+        None => boards.iter().map(|board| fit(board, &costs)).collect(),
+        Some(_) => Vec::new(),
+    };
     let budget = spec.budget(&boards)?;
     let verdict = spec.check_budget(&costs, &budget);
     let text = if arguments.json {
@@ -121,7 +124,11 @@ fn table(spec: &Spec, costs: &Costs, budget: &Budget, fits: &[Fit]) -> String {
 }
 
 fn fill(spec: &Spec, costs: &Costs, budget: &Budget, fits: &[Fit], out: &mut String) -> std::fmt::Result {
-    let purpose = if costs.training { "learning on the device" } else { "prediction alone" };
+    let purpose = match (&costs.host_only, costs.training) {
+        (Some(_), _) => "the host alone",
+        (None, true) => "learning on the device",
+        (None, false) => "prediction alone",
+    };
     writeln!(out, "{}: input {}, {}, planned for {purpose}\n", spec.name, spec.model.input, costs.format)?;
     let header = ["layer", "operation", "output", "parameters", "MACs", "activation", "saved", "update"];
     let rows = costs.layers.iter().enumerate().map(|(index, layer)| {
@@ -160,6 +167,10 @@ fn fill(spec: &Spec, costs: &Costs, budget: &Budget, fits: &[Fit], out: &mut Str
     let total = |out: &mut String, what: &str, amount: u64, unit: &str| writeln!(out, "{what:<34}{amount:>12} {unit}");
     let learned = format!("parameters ({} learn)", costs.trainable);
     total(out, &learned, costs.parameters, "")?;
+    if let Some(reason) = &costs.host_only {
+        total(out, "MACs of a prediction", costs.macs_predict, "")?;
+        return writeln!(out, "\nno device runs it: {reason}");
+    }
     total(out, "RAM: parameters that learn", costs.parameter_bytes, "bytes")?;
     total(out, "     optimizer state", costs.state_bytes, "bytes")?;
     total(out, "     gradients of a mini-batch", costs.gradient_bytes, "bytes")?;

@@ -58,17 +58,20 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
         name: spec.name.clone(),
         description: description(spec, &tested.classes),
         agreement: tested.agreement,
-        scores: vec![
-            score("host (f32)".into(), tested.host_accuracy, tested.host_loss, host_loss),
-            score(device.clone(), tested.device_accuracy, tested.device_loss, device_loss),
-        ],
+        scores: [
+            Some(score("host (f32)".into(), tested.host_accuracy, tested.host_loss, host_loss)),
+            tested.device_loss.map(|loss| score(device.clone(), tested.device_accuracy, loss, device_loss)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         history: trained.history.clone(),
         best_epoch: trained.best_epoch,
         stopped_early: trained.stopped_early,
         seconds: Some(facts.seconds),
         trained_on: facts.trained_on.clone(),
         confusion: Confusion {
-            of: format!("{} set, {device}", tested.part),
+            of: format!("{} set, {}", tested.part, if costs.host_only.is_some() { "host (f32)" } else { &device }),
             counts: tested.confusion.clone(),
             classes: tested.classes.clone(),
         },

@@ -56,6 +56,9 @@ enum Part {
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let spec = Spec::read(&arguments.model)?;
+    if let Some(reason) = spec.host_only() {
+        return Err(reason.into());
+    }
     check_outputs(arguments, &spec)?;
     let weights = Bytes::read(&arguments.weights)?;
     let image =

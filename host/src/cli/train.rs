@@ -22,6 +22,7 @@ use crate::Parameters;
 use crate::data::text::Tokenizer;
 use crate::data::{Set, Source, Standardise};
 use crate::export::{self, Bytes, Export, Trained, Weights};
+use crate::metrics::ConfusionMatrix;
 use crate::report::Judged;
 use crate::simulate::{self, Options};
 use crate::spec::{Sets, Spec, class_names};
@@ -48,7 +49,7 @@ pub(super) struct Arguments {
     /// Go on from the run's checkpoint, if there is one
     #[arg(long)]
     resume: bool,
-    /// Start from the parameters of a sealed f32 file instead of new ones
+    /// Start from the parameters of a file instead of new ones: a sealed f32 file, or a state dict (.safetensors, .pth)
     #[arg(long)]
     from: Option<PathBuf>,
     /// Where to compute, instead of what the description says: auto, cpu, wgpu, vulkan or cuda, GPUs also by number as
@@ -82,7 +83,8 @@ pub(super) struct Tested<'a> {
     /// What `host_loss` is: `[training]` and `[device.training]` may name different ones.
     pub(super) host_loss_name: String,
     pub(super) host_accuracy: Option<f64>,
-    pub(super) device_loss: f64,
+    /// Of the device nothing is known where the host alone can train the model.
+    pub(super) device_loss: Option<f64>,
     pub(super) device_loss_name: String,
     pub(super) device_accuracy: Option<f64>,
     file: &'a Path,
@@ -178,7 +180,10 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
         classes: &classes,
         encoder: Some(&raw.prepare.encoder),
     };
-    let sealed = export::seal(&spec, &parts, Profile::Safetensors)?;
+    let sealed = match &costs.host_only {
+        None => export::seal(&spec, &parts, Profile::Safetensors)?,
+        Some(_) => Bytes::new(&export::state_file(&spec, &parts)?),
+    };
     export::write(&file, sealed.as_slice())?;
     let mut files = vec![(file.as_path(), sealed.as_slice())];
     let real = if spec.model.format == Format::Fixed16 { Some(real_file(&spec, &parts)?) } else { None };
@@ -191,7 +196,8 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
         (None, Some(set)) => ("validation", set),
         (None, None) => ("training", &raw.train),
     };
-    let tested = test(&spec, part, set, &trained.parameters, standardise.as_ref(), &sealed, &file)?;
+    let device_file = costs.host_only.is_none().then_some(&sealed);
+    let tested = test(&spec, part, set, &trained.parameters, standardise.as_ref(), device_file, &file)?;
     append(&metrics, &tested)?;
     let facts = Facts {
         spec: &spec,
@@ -220,7 +226,12 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     });
     writeln!(out, "  host, f32       {}loss {:.4}{host}", share(tested.host_accuracy), tested.host_loss)?;
     let format = spec.model.format.name();
-    writeln!(out, "  device, {format:<7} {}loss {:.4}{device}", share(tested.device_accuracy), tested.device_loss)?;
+    match (&costs.host_only, tested.device_loss) {
+        (None, Some(loss)) => {
+            writeln!(out, "  device, {format:<7} {}loss {loss:.4}{device}", share(tested.device_accuracy))?;
+        }
+        (reason, _) => writeln!(out, "  no device runs it: {}", reason.as_deref().unwrap_or_default())?,
+    }
     Ok(())
 }
 
@@ -287,7 +298,7 @@ impl Run<'_> {
         let validation = raw.validation.as_ref().map(|set| set.standardised(standardise)).transpose()?;
         let nodes = spec.host_nodes();
         let graph = Graph::new(Format::F32, spec.model.input, &nodes);
-        let initial = arguments.from.as_deref().map(|path| parameters_of(path, spec)).transpose()?;
+        let initial = arguments.from.as_deref().map(|path| parameters_from(path, spec)).transpose()?;
         let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(name)];
         if ranks.is_first() {
             observers.push(Box::new(Metrics::new(metrics, arguments.resume)));
@@ -336,6 +347,16 @@ fn early_stopping(spec: &Spec, validation: bool) -> Option<EarlyStopping> {
     Some(EarlyStopping { monitor: stopping.monitor.unwrap_or(default), patience, min_delta })
 }
 
+/// The parameters of a sealed file, or of a state dict.
+fn parameters_from(path: &Path, spec: &Spec) -> Result<Parameters, CliError> {
+    let sealed = Image::open(Bytes::read(path)?.as_slice()).is_ok();
+    if sealed {
+        return parameters_of(path, spec);
+    }
+    let imported = export::import_file(path, spec);
+    Ok(imported.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?.parameters)
+}
+
 /// The real parameters of a sealed file of the model as it is written.
 pub(super) fn parameters_of(path: &Path, spec: &Spec) -> Result<Parameters, CliError> {
     let bytes = Bytes::read(path)?;
@@ -374,7 +395,7 @@ fn test<'a>(
     set: &Set,
     parameters: &Parameters,
     standardise: Option<&Standardise>,
-    sealed: &Bytes,
+    sealed: Option<&Bytes>,
     file: &'a Path,
 ) -> Result<Tested<'a>, CliError> {
     let normalised = set.standardised(standardise)?;
@@ -384,12 +405,18 @@ fn test<'a>(
     let host = train::judge(graph, loss, parameters, normalised.source(), DeviceChoice::Cpu, &[])?;
     let judged = Judged::new(&format!("{part} set, host (f32)"), &host, set.source(), &words::columns(spec))?;
     let few = set.spread(MOST_SIMULATED)?;
-    let simulation = simulate::run(spec, sealed, &few, &Options::default())?;
-    // The first and others evenly spread, as `spread` takes them.
-    let same = |(i, device): &(usize, &u32)| host.predicted.get(i * set.len() / few.len().max(1)) == Some(*device);
-    let same = simulation.predicted.iter().enumerate().filter(same).count();
-    let agreement = host.accuracy.map(|_| same as f64 / few.len().max(1) as f64);
-    let device = simulation.report;
+    let simulation = sealed.map(|sealed| simulate::run(spec, sealed, &few, &Options::default())).transpose()?;
+    let agreement = simulation.as_ref().zip(host.accuracy).map(|(simulation, _)| {
+        // The first and others evenly spread, as `spread` takes them.
+        let same = |(i, device): &(usize, &u32)| host.predicted.get(i * set.len() / few.len().max(1)) == Some(*device);
+        let same = simulation.predicted.iter().enumerate().filter(same).count();
+        same as f64 / few.len().max(1) as f64
+    });
+    let device = simulation.map(|simulation| simulation.report);
+    let (classes, confusion) = match &device {
+        Some(device) => (device.classes.clone(), device.confusion.clone()),
+        None => (class_names(&few), host.tally.as_ref().map_or(Vec::new(), |tally| counts(tally.confusion()))),
+    };
     Ok(Tested {
         event: "tested",
         part,
@@ -397,16 +424,22 @@ fn test<'a>(
         host_loss: host.loss,
         host_loss_name: words::loss(loss),
         host_accuracy: host.accuracy,
-        device_loss: device.loss,
+        device_loss: device.as_ref().map(|device| device.loss),
         device_loss_name: words::loss(&spec.device.training.loss),
-        device_accuracy: device.accuracy,
+        device_accuracy: device.and_then(|device| device.accuracy),
         agreement,
         file,
         host_metrics: judged.metrics.iter().cloned().collect(),
         judged,
-        classes: device.classes,
-        confusion: device.confusion,
+        classes,
+        confusion,
     })
+}
+
+/// Counts as the device's report has them.
+fn counts(confusion: &ConfusionMatrix) -> Vec<Vec<u32>> {
+    let count = |&count: &u64| u32::try_from(count).unwrap_or(u32::MAX);
+    confusion.rows().map(|row| row.iter().map(count).collect()).collect()
 }
 
 /// Adds a line of JSON to a file.

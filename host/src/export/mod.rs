@@ -7,15 +7,17 @@ mod file;
 mod import;
 mod inspect;
 mod seal;
+mod state;
 mod tensors;
 
 pub use convert::{ConvertError, convert, plain};
 pub use device::Device;
 pub use encode::{Export, ExportError, Weights, encode};
 pub use file::{Bytes, FileError, write};
-pub use import::{ImportError, Imported, import};
+pub use import::{ImportError, Imported, import, import_file};
 pub use inspect::{inspect, metadata};
 pub use seal::{Trained, seal};
+pub use state::{StateTensor, state_dict, state_file};
 #[cfg(test)]
 pub(crate) use tensors::normalisation;
 pub use tensors::{ShapeError, parameters, standardise};

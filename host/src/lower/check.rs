@@ -60,7 +60,8 @@ pub(super) fn agrees(case: &Case<'_>) {
     let core = core_outcome(graph, &parameters, &x, &t, case.batch);
 
     let limits = limits(case);
-    let elements: u32 = lowered.shapes.iter().flatten().map(|s| s.elements()).sum();
+    let both = |layer: &crate::layout::Layer| layer.input.elements() + layer.facts.output.elements();
+    let elements: u32 = lowered.layers().iter().map(both).sum();
     let u = f32::EPSILON / 2.0;
     let k = (elements * case.batch) as f32 * u;
     let tolerance = |magnitude: f32| 2.0 * k / (1.0 - k) * case.magnitude.unwrap_or(magnitude) * case.amplification;

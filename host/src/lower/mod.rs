@@ -12,30 +12,44 @@
 
 mod activation;
 mod add;
+mod attention;
 #[cfg(test)]
 mod check;
+mod concat;
 mod conv;
+mod conv_transpose;
 mod dropout;
+mod embedding;
 mod fast;
+mod group_norm;
 mod linear;
 mod norm;
 mod pass;
 mod pool;
+mod position;
+mod recurrent;
+mod sequence;
+mod smooth;
+mod softmax;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod upsample;
 mod value;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use norm::Statistics;
 pub use tensors::ParameterError;
 pub(crate) use tensors::{NodeTensors, Tensors, download, upload};
 
+use crate::layout::{Layer, infer};
 use burn_tensor::Tensor;
-use emberlite::graph::{Graph, MAX_NODES, Node, Shape, Update};
+use emberlite::graph::{Graph, Node, Shape, Update};
 use emberlite::image::Kind;
 use emberlite::number::Format;
-use emberlite::op::Op;
-use emberlite::plan::{PlanError, plan};
+use emberlite::op::{HostOp, Op};
+use emberlite::plan::PlanError;
 use value::Value;
 
 /// One parameter tensor of the model.
@@ -69,8 +83,8 @@ pub(crate) enum Mode {
 #[derive(Clone, Debug)]
 pub(crate) struct Lowered<'a> {
     graph: Graph<'a>,
-    /// Shape of each node's first input and output, per sample.
-    shapes: Vec<[Shape; 2]>,
+    /// One a node, in order.
+    layers: Vec<Layer>,
     /// The last node that reads each value: value 0 is the graph's input, `k + 1` the output of node `k`.
     last_reader: Vec<usize>,
     slots: Vec<Slot>,
@@ -83,16 +97,14 @@ impl<'a> Lowered<'a> {
     pub fn new(graph: Graph<'a>) -> Result<Self, PlanError> {
         // In f32 every operation exists; a fixed-point graph is trained in f32 first.
         let graph = Graph { format: Format::F32, ..graph };
-        let plan = plan::<MAX_NODES>(&graph, None)?;
-        let steps = plan.view().steps;
+        let layers = infer(&graph)?;
         let mut last_reader = vec![0; graph.nodes.len() + 1];
         let mut slots = Vec::new();
-        for (i, (node, step)) in graph.nodes.iter().zip(steps).enumerate() {
+        for (i, (node, layer)) in graph.nodes.iter().zip(&layers).enumerate() {
             for source in &node.inputs[..node.op.inputs()] {
                 last_reader[source.value(i)] = i;
             }
-            let [weight, bias] = step.parameters.map(|p| p.len as usize);
-            let [mean, variance] = step.running.map(|p| p.len as usize);
+            let [weight, bias, mean, variance] = layer.facts.parameters.map(|len| len as usize);
             let (full, not_frozen) = (node.update == Update::Full, node.update != Update::Frozen);
             for (kind, len, trained) in [
                 (Kind::Weight, weight, full),
@@ -105,9 +117,9 @@ impl<'a> Lowered<'a> {
                 }
             }
         }
-        let shapes: Vec<[Shape; 2]> = steps.iter().map(|step| [step.input, step.output]).collect();
+        let shapes: Vec<[Shape; 2]> = layers.iter().map(|layer| [layer.input, layer.facts.output]).collect();
         let fast = fast::Fast::new(&graph, &shapes, &slots);
-        Ok(Lowered { graph, shapes, last_reader, slots, fast })
+        Ok(Lowered { graph, layers, last_reader, slots, fast })
     }
 
     /// The graph, in f32.
@@ -120,17 +132,31 @@ impl<'a> Lowered<'a> {
         &self.slots
     }
 
+    /// Shapes and costs of every node, in order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
     /// The shape of one sample's output.
     pub fn output(&self) -> Shape {
-        self.shapes.last().map_or(self.graph.input, |[_, output]| *output)
+        self.layers.last().map_or(self.graph.input, |layer| layer.facts.output)
+    }
+
+    /// The rows of the smallest embedding that reads the model's input: what samples must be below, in whole numbers.
+    pub fn vocabulary(&self) -> Option<u16> {
+        let rows = self.graph.nodes.iter().enumerate().filter_map(|(i, node)| match node.op {
+            Op::Host(HostOp::Embedding(a)) if node.inputs[0].value(i) == 0 => Some(a.vocabulary),
+            _ => None,
+        });
+        rows.min()
     }
 
     /// The first batch norm whose training statistics come from `samples` values a channel times its positions, where
     /// that is a single value.
     pub fn single_value_norm(&self, samples: usize) -> Option<u8> {
-        let nodes = self.graph.nodes.iter().zip(&self.shapes).enumerate();
+        let nodes = self.graph.nodes.iter().zip(&self.layers).enumerate();
         let mut norms = nodes.filter(|(_, (node, _))| matches!(node.op, Op::BatchNorm(_)) && trained(node));
-        let single = norms.find(|(_, (_, [input, _]))| samples as u64 * u64::from(input.positions()) < 2);
+        let single = norms.find(|(_, (_, layer))| samples as u64 * u64::from(layer.input.positions()) < 2);
         single.map(|(node, _)| node as u8)
     }
 
@@ -141,7 +167,7 @@ impl<'a> Lowered<'a> {
         let mut values = vec![None; self.graph.nodes.len() + 1];
         values[0] = Some(Value::shaped(input, self.graph.input));
         let mut statistics = Vec::new();
-        for (i, (node, [input, output])) in self.graph.nodes.iter().zip(&self.shapes).enumerate() {
+        for (i, (node, Layer { input, facts })) in self.graph.nodes.iter().zip(&self.layers).enumerate() {
             let parameters = &tensors.nodes[i];
             let x = self.read(&mut values, i, 0);
             let y = match &node.op {
@@ -153,13 +179,27 @@ impl<'a> Lowered<'a> {
                 Op::Flatten => Value::Vector(x.flat()),
                 Op::Add => add::forward(x, self.read(&mut values, i, 1)),
                 Op::Dropout(a) => dropout::forward(a, x, mode, i as u32),
-                Op::LayerNorm(a) => norm::layer(a, x, *output, parameters),
+                Op::LayerNorm(a) => norm::layer(a, x, facts.output, parameters),
                 Op::BatchNorm(a) if mode == Mode::Predict || !trained(node) => norm::predict(a, x, parameters),
                 Op::BatchNorm(a) => {
                     let (y, new) = norm::train(a, x, i as u8, parameters);
                     statistics.push(new);
                     y
                 }
+                Op::Host(HostOp::Attention(a)) => attention::forward(a, x, mode, parameters),
+                Op::Host(HostOp::Concat(a)) => concat::forward(a, x, self.read(&mut values, i, 1)),
+                Op::Host(HostOp::ConvTranspose(a)) => conv_transpose::forward(a, x, *input, parameters),
+                Op::Host(HostOp::Embedding(a)) => embedding::forward(a, x, parameters),
+                Op::Host(HostOp::GroupNorm(a)) => group_norm::forward(a, x, parameters),
+                Op::Host(HostOp::LastPosition) => sequence::last_position(x),
+                Op::Host(HostOp::PositionalEncoding(a)) => position::forward(a, x, parameters),
+                Op::Host(HostOp::Recurrent(a)) => recurrent::forward(a, x, parameters),
+                Op::Host(HostOp::SequenceLayerNorm(a)) => sequence::layer_norm(a, x, parameters),
+                Op::Host(HostOp::SequenceLinear(a)) => sequence::linear(a, x, parameters),
+                Op::Host(HostOp::Smooth(a)) => smooth::forward(a, x),
+                Op::Host(HostOp::Softmax) => softmax::forward(x),
+                Op::Host(HostOp::Transpose) => sequence::transpose(x),
+                Op::Host(HostOp::Upsample(a)) => upsample::forward(a, x),
             };
             values[i + 1] = Some(y);
         }

@@ -41,8 +41,14 @@ pub struct Costs {
     pub macs_step: u64,
     /// Bytes read and written by a prediction.
     pub bytes_moved: u64,
+    /// Why no device can run the model, in words; then all figures of the device are 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_only: Option<String>,
+    /// Numbers of the output.
     #[serde(skip)]
-    plan: HostPlan,
+    outputs: u32,
+    #[serde(skip)]
+    plan: Option<HostPlan>,
 }
 
 /// The costs of a layer.
@@ -69,11 +75,14 @@ pub struct LayerCosts {
 }
 
 impl Spec {
-    /// Plans the model and adds up what it costs.
+    /// Plans the model and adds up what it costs; of a model that the host alone can train, what that takes.
     ///
     /// # Errors
     /// [`SpecError`] at the line of the layer or setting at fault.
     pub fn costs(&self, training: Option<&Training>) -> Result<Costs, SpecError> {
+        if let Some(reason) = self.host_only() {
+            return self.host_costs(training.is_some(), reason);
+        }
         let plan = self.plan_with(training)?;
         let s = plan.summary;
         let format = self.model.format;
@@ -113,7 +122,52 @@ impl Spec {
             macs_predict: s.macs_forward,
             macs_step: s.macs_training,
             bytes_moved: s.bytes_moved,
-            plan,
+            host_only: None,
+            outputs: s.outputs,
+            plan: Some(plan),
+        })
+    }
+
+    /// What the host needs: parameters and MACs, and the output of each layer as it lies in memory, a sample.
+    fn host_costs(&self, training: bool, reason: SpecError) -> Result<Costs, SpecError> {
+        let layers = self.layers()?;
+        let rows = layers.iter().zip(&self.model.nodes).enumerate().map(|(index, (layer, node))| {
+            let [weight, bias, ..] = layer.facts.parameters.map(u64::from);
+            LayerCosts {
+                name: self.model.names.get(index).cloned().unwrap_or_default(),
+                operation: node.op.name(),
+                output: layer.facts.output.to_string(),
+                parameters: weight + bias,
+                macs: layer.facts.macs.into(),
+                activation_bytes: u64::from(layer.facts.output.elements()) * 4,
+                in_place: false,
+                saved_bytes: 0,
+                update: if weight + bias == 0 { "-" } else { node.update.name() },
+            }
+        });
+        let rows: Vec<LayerCosts> = rows.collect();
+        let total = |of: fn(&LayerCosts) -> u64| rows.iter().map(of).sum::<u64>();
+        let (parameters, macs) = (total(|row| row.parameters), total(|row| row.macs));
+        Ok(Costs {
+            format: self.model.format.name(),
+            training,
+            parameters,
+            // The host trains every layer.
+            trainable: parameters,
+            parameter_bytes: 0,
+            state_bytes: 0,
+            gradient_bytes: 0,
+            working_bytes: 0,
+            arena_bytes: 0,
+            flash_bytes: 0,
+            file_bytes: 0,
+            macs_predict: macs,
+            macs_step: 3 * macs,
+            bytes_moved: 0,
+            host_only: Some(reason.to_string()),
+            outputs: layers.last().map_or(0, |layer| layer.facts.output.elements()),
+            layers: rows,
+            plan: None,
         })
     }
 
@@ -190,7 +244,7 @@ impl Spec {
     /// [`SpecError`] at the last layer.
     pub fn check_classes(&self, costs: &Costs, samples: &dyn Source) -> Result<(), SpecError> {
         let Labels::Class { names, .. } = samples.labels() else { return Ok(()) };
-        let (classes, outputs) = (names.len() as u32, costs.plan.summary.outputs);
+        let (classes, outputs) = (names.len() as u32, costs.outputs);
         // One output says one of two classes by its sign.
         let by_sign = classes == 2 && outputs == 1 && !self.training.settings.loss.takes_class();
         if classes == outputs || by_sign {
@@ -206,8 +260,18 @@ impl Spec {
     /// [`SpecError`] at the line that gives the budget, with the numbers.
     pub fn check_budget(&self, costs: &Costs, budget: &Budget) -> Result<(), SpecError> {
         let lines = &self.device.lines;
+        let Some(plan) = &costs.plan else {
+            return match self.host_only() {
+                Some(mut reason) if budget.ram.is_some() || budget.flash.is_some() => {
+                    reason.message +=
+                        "; take the part out of [device] to train on the host alone, or the layer out of the model";
+                    Err(reason)
+                }
+                _ => Ok(()),
+            };
+        };
         if let Some(ram) = budget.ram {
-            check_budget(&costs.plan, ram).map_err(|error| {
+            check_budget(plan, ram).map_err(|error| {
                 let mut placed = self.place(&error);
                 placed.message += "; shrink the model, freeze layers, take plain sgd or batch 1, or a larger part";
                 placed

@@ -1,13 +1,15 @@
 //! The model: `[model]` and its layers, from TOML to core's nodes.
 
-use emberlite::graph::{MAX_NODES, Node, Shape, Source as Input, Update};
+use emberlite::graph::{Node, Shape, Source as Input, Update};
 use emberlite::number::Format;
 use emberlite::op::{
     Activation, ActivationKind, BatchNorm, Conv, Dropout, GlobalAveragePool, LayerNorm, Linear, Op, Pool, PoolKind,
 };
 
 use super::error::SpecError;
+use super::host_layers;
 use super::section::{Section, Value};
+use crate::layout::MAX_LAYERS;
 
 /// The model of a `model.toml`.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,7 @@ pub struct ModelSpec {
     pub(super) input_line: u32,
 }
 
+/// The device's operations; [`host_layers::OPS`] are the host's.
 const OPS: [&str; 18] = [
     "linear",
     "conv1d",
@@ -62,10 +65,10 @@ pub(super) fn model(mut section: Section<'_>) -> Result<ModelSpec, SpecError> {
     };
     let expected = "the layers, one `[[model.layers]]` table each";
     let layers = section.need("layers", expected)?;
-    let too_many = layers.error(format!("at most {MAX_NODES} layers are possible"));
+    let too_many = layers.error(format!("at most {MAX_LAYERS} layers are possible"));
     let layers = layers.array(expected)?;
     section.finish()?;
-    if layers.len() > MAX_NODES {
+    if layers.len() > MAX_LAYERS {
         return Err(too_many);
     }
     let mut model = ModelSpec { input, format, nodes: Vec::new(), names: Vec::new(), lines: Vec::new(), input_line };
@@ -90,7 +93,13 @@ fn layer(mut section: Section<'_>, model: &mut ModelSpec) -> Result<(), SpecErro
     let value = section.need("op", "the operation, for example op = \"linear\"")?;
     let line = value.line();
     let name = value.string("the name of an operation")?;
-    let Some(op) = op(name, &mut section)? else { return Err(value.unknown("operation", name, &OPS)) };
+    let op = match op(name, &mut section)? {
+        Some(op) => op,
+        None => match host_layers::op(name, &mut section)? {
+            Some(op) => Op::Host(op),
+            None => return Err(value.unknown("operation", name, &[&OPS[..], &host_layers::OPS[..]].concat())),
+        },
+    };
     let mut node = Node::new(op);
     if let Some(value) = section.take("update") {
         let name = value.string("\"full\", \"bias\" or \"frozen\"")?;
@@ -99,8 +108,10 @@ fn layer(mut section: Section<'_>, model: &mut ModelSpec) -> Result<(), SpecErro
     }
     if let Some(value) = section.take("from") {
         sources(value, model, &mut node)?;
-    } else if matches!(op, Op::Add) {
-        return Err(section.error("an `add` needs `from`: the name or index of the layer whose output it adds".into()));
+    } else if op.inputs() == 2 {
+        let (name, verb) = (op.name(), if matches!(op, Op::Add) { "adds" } else { "takes besides" });
+        let message = format!("`{name}` needs `from`: the name or index of the layer whose output it {verb}");
+        return Err(section.error(message));
     }
     let name = match section.take("name") {
         None => String::new(),
@@ -179,7 +190,7 @@ fn pool(kind: PoolKind, rank: u8, section: &mut Section<'_>) -> Result<Op, SpecE
 }
 
 /// A size in one number or, for images, in two: height and width.
-fn window(value: Value<'_>, rank: u8, least: u64) -> Result<[u8; 2], SpecError> {
+pub(super) fn window(value: Value<'_>, rank: u8, least: u64) -> Result<[u8; 2], SpecError> {
     if rank == 2 && value.is_array() {
         let wrong = value.expected("one number, or height and width as in [3, 5]");
         let items = value.array("")?;
@@ -193,28 +204,28 @@ fn window(value: Value<'_>, rank: u8, least: u64) -> Result<[u8; 2], SpecError> 
     Ok([if rank == 1 { 1 } else { size }, size])
 }
 
-fn padding(value: Value<'_>, rank: u8) -> Result<[u8; 2], SpecError> {
+pub(super) fn padding(value: Value<'_>, rank: u8) -> Result<[u8; 2], SpecError> {
     let [height, width] = window(value, rank, 0)?;
     Ok([if rank == 1 { 0 } else { height }, width])
 }
 
-fn count(section: &mut Section<'_>, key: &'static str) -> Result<u16, SpecError> {
+pub(super) fn count(section: &mut Section<'_>, key: &'static str) -> Result<u16, SpecError> {
     let value = section.need(key, "a whole number from 1 to 65535")?;
     Ok(value.whole(1, 65535)? as u16)
 }
 
-fn bias(section: &mut Section<'_>) -> Result<bool, SpecError> {
+pub(super) fn bias(section: &mut Section<'_>) -> Result<bool, SpecError> {
     section.take("bias").map_or(Ok(true), |value| value.flag())
 }
 
-fn single(section: &mut Section<'_>, key: &'static str, default: f32) -> Result<f32, SpecError> {
+pub(super) fn single(section: &mut Section<'_>, key: &'static str, default: f32) -> Result<f32, SpecError> {
     section.take(key).map_or(Ok(default), |value| value.single())
 }
 
-/// `from`: one source, or for an `add` one or two.
+/// `from`: one source, or for two inputs one (the second) or two.
 fn sources(value: Value<'_>, model: &ModelSpec, node: &mut Node) -> Result<(), SpecError> {
     if !value.is_array() {
-        let place = usize::from(matches!(node.op, Op::Add));
+        let place = node.op.inputs() - 1;
         node.inputs[place] = source(&value, model)?;
         return Ok(());
     }
@@ -232,7 +243,7 @@ fn sources(value: Value<'_>, model: &ModelSpec, node: &mut Node) -> Result<(), S
 
 fn source(value: &Value<'_>, model: &ModelSpec) -> Result<Input, SpecError> {
     if value.is_integer() {
-        let index = value.whole(0, 249)?;
+        let index = value.whole(0, MAX_LAYERS as u64 - 1)?;
         return Ok(Input::Node(index as u8));
     }
     match value.string("the name or index of an earlier layer, \"input\" or \"previous\"")? {

@@ -57,7 +57,9 @@ mod data;
 mod device;
 mod error;
 mod fixed;
+mod host_layers;
 mod host_training;
+mod import;
 mod layers;
 mod load;
 mod load_media;
@@ -82,11 +84,14 @@ pub use training::{EarlyStopping, HostTraining};
 
 use emberlite::graph::{Graph, MAX_NODES, Node, Update};
 use emberlite::loss::Loss;
+use emberlite::number::Format;
+use emberlite::op::{Op, OpError};
 use emberlite::plan::{Plan, PlanError, PlanErrorKind, Training, plan};
 use error::Source;
 use std::path::{Path, PathBuf};
 
 use crate::data::Label;
+use crate::layout::{Layer, infer};
 
 /// A whole `model.toml`, read and checked line by line; whether the layers fit together is [`Spec::plan`]'s to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +114,8 @@ pub struct Spec {
     /// The device's nodes, and the written layer that each comes from.
     nodes: Vec<Node>,
     layers: Vec<usize>,
+    /// What `[import]` says.
+    modules: Vec<(usize, String)>,
 }
 
 /// A plan of a model from a file, on the heap: it is some 20 KB.
@@ -183,8 +190,24 @@ impl Spec {
         let section = root.take("device").map(|value| value.section(table)).transpose()?;
         let device = device::device(section, &training.settings, line)?;
         let search = root.take("search").map(|value| search::search(value.section(table)?)).transpose()?;
+        let modules = match root.take("import") {
+            Some(value) => import::import(value.section(table)?, &model)?,
+            None => Vec::new(),
+        };
         root.finish()?;
-        Ok(Spec { name, data, augmentation, model, training, device, search, file: file.into(), nodes, layers })
+        Ok(Spec {
+            name,
+            data,
+            augmentation,
+            model,
+            training,
+            device,
+            search,
+            file: file.into(),
+            nodes,
+            layers,
+            modules,
+        })
     }
 
     /// The model as the device has it: in fixed16 without batch norm and dropout, see [`for_device`].
@@ -200,10 +223,61 @@ impl Spec {
         self.model.nodes.iter().enumerate().map(|(layer, node)| Node { update: update(layer), ..*node }).collect()
     }
 
+    /// Shapes and costs of the written layers as the host trains them, whatever a device has.
+    ///
+    /// # Errors
+    /// [`SpecError`] at the line of the layer at fault.
+    pub fn layers(&self) -> Result<Vec<Layer>, SpecError> {
+        let graph = Graph::new(Format::F32, self.model.input, &self.model.nodes);
+        infer(&graph).map_err(|error| {
+            let line = error.node.and_then(|node| self.model.lines.get(usize::from(node))).copied();
+            self.error(line.unwrap_or(self.model.input_line), self.explained(&error))
+        })
+    }
+
+    /// Why no device can run this model and the host can train it, if that is so: a layer that the device doesn't have, or
+    /// more layers than it plans. At the line of that layer.
+    pub fn host_only(&self) -> Option<SpecError> {
+        if self.model.format != Format::F32 {
+            return None;
+        }
+        let got = self.model.nodes.len();
+        let lacking = self.model.nodes.iter().enumerate().find_map(|(index, node)| match node.op {
+            Op::Host(op) => Some((index, node.op.name(), PlanErrorKind::HostOnly { op })),
+            _ => None,
+        });
+        let error = match lacking {
+            Some((index, operation, kind)) => PlanError { node: Some(index as u8), operation, kind },
+            None if got > MAX_NODES => {
+                let kind = PlanErrorKind::TooManyNodes { limit: MAX_NODES as u32, got: got as u32 };
+                PlanError { node: None, operation: "", kind }
+            }
+            None => return None,
+        };
+        Some(self.place(&error))
+    }
+
+    /// A plan's error with what to write instead, where sequences meet an operation of vectors.
+    fn explained(&self, error: &PlanError) -> String {
+        let sequence =
+            matches!(error.kind, PlanErrorKind::Operation(OpError::Rank { needed: 1, got }) if got.rank() == 2);
+        let help = if sequence && error.operation == "linear" {
+            "; `flatten` it, or take `sequence_linear` for the features of every position of [length, features]"
+        } else {
+            ""
+        };
+        format!("{error}{help}")
+    }
+
     /// The name of a node of the device's graph; empty where its layer has none.
     pub fn layer_name(&self, node: usize) -> &str {
         let layer = self.layers.get(node).and_then(|&layer| self.model.names.get(layer));
         layer.map_or("", String::as_str)
+    }
+
+    /// The module that a written layer's parameters are in a foreign file, where `[import]` says one.
+    pub fn import_module(&self, layer: usize) -> Option<&str> {
+        self.modules.iter().find(|(index, _)| *index == layer).map(|(_, module)| module.as_str())
     }
 
     /// The line of a node of the device's graph.
@@ -248,7 +322,7 @@ impl Spec {
             }
             _ => lines.training,
         };
-        self.error(line, error.to_string())
+        self.error(line, self.explained(error))
     }
 
     /// An error at a line of this file.

@@ -15,6 +15,8 @@ pub(crate) struct Samples<'a> {
     set: &'a dyn Source,
     kind: Kind,
     outputs: usize,
+    /// What inputs must be below where they are token ids.
+    vocabulary: Option<u16>,
 }
 
 /// What the loss compares with.
@@ -131,7 +133,7 @@ impl<'a> Samples<'a> {
                 return Err(error(format!("{expected} for {}", loss.name()), found.into(), help));
             }
         };
-        Ok(Samples { set, kind, outputs })
+        Ok(Samples { set, kind, outputs, vocabulary: lowered.vocabulary() })
     }
 
     /// The number of samples.
@@ -168,6 +170,16 @@ impl<'a> Samples<'a> {
         let count = indices.len();
         let mut x = vec![0.0; count * self.set.sample_len()];
         self.set.read(draw, &mut x)?;
+        if let Some(vocabulary) = self.vocabulary
+            && let Some(id) = x.iter().find(|id| !(**id >= 0.0 && **id < f32::from(vocabulary) && id.fract() == 0.0))
+        {
+            return Err(DataError::Mismatch {
+                what: "token ids".into(),
+                expected: format!("whole numbers below the embedding's vocabulary of {vocabulary}"),
+                found: id.to_string(),
+                help: "give the embedding the tokenizer's vocabulary, and set standardise = false in [preprocessing]",
+            });
+        }
         let blends = self.set.blends(draw);
         let labels = self.set.labels();
         let mut ids = Vec::new();

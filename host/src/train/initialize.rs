@@ -1,39 +1,43 @@
 //! Initial parameters.
 
 use crate::Parameters;
+use crate::layout::{Start, pieces};
 use crate::lower::Lowered;
 use emberlite::image::Kind;
-use emberlite::math;
 use emberlite::number::random::Key;
-use emberlite::op::Op;
 
 /// PyTorch's defaults: weights and biases of linear layers and convolutions uniform in `±1/sqrt(fan_in)`, normalisations
-/// 1 and 0, running statistics 0 and 1.
+/// 1 and 0, running statistics 0 and 1; see [`Start`] for those of other operations.
 ///
 /// The numbers are those of [`Engine::initialize`](emberlite::learner::Engine::initialize): the same seed gives the same
 /// weights on the host and on the device.
 pub(crate) fn initialize(lowered: &Lowered<'_>, seed: u32) -> Parameters {
     let mut parameters = Parameters::new();
-    let slots = lowered.slots();
-    for slot in slots {
-        let op = &lowered.graph().nodes[usize::from(slot.node)].op;
-        let rows = match op {
-            Op::Linear(a) => a.outputs,
-            Op::Conv(a) => a.channels,
-            _ => 1,
-        };
-        let norm = matches!(op, Op::LayerNorm(_) | Op::BatchNorm(_));
-        let weights = slots.iter().find(|s| s.node == slot.node && s.kind == Kind::Weight).map_or(1, |s| s.len);
-        let bound = 1.0 / math::sqrt((weights / usize::from(rows).max(1)).max(1) as f32);
+    for slot in lowered.slots() {
+        let node = usize::from(slot.node);
         let key = Key::new(seed, 0, slot.node.into()).tensor((slot.kind == Kind::Bias).into());
-        let value = |i: u32| match (slot.kind, norm) {
-            (Kind::RunningVariance, _) | (Kind::Weight, true) => 1.0,
-            (Kind::RunningMean, _) | (_, true) => 0.0,
-            _ => (key.uniform(i) * 2.0 - 1.0) * bound,
-        };
-        parameters.set(slot.node, slot.kind, (0..slot.len as u32).map(value).collect());
+        let mut values = Vec::with_capacity(slot.len);
+        let layer = &lowered.layers()[node];
+        let pieces = pieces(&lowered.graph().nodes[node].op, layer.input, &layer.facts);
+        for piece in pieces.iter().filter(|piece| piece.kind == slot.kind) {
+            let first = values.len() as u32;
+            let range = first..first + piece.len() as u32;
+            match piece.start {
+                Start::Uniform { bound } => values.extend(range.map(|i| (key.uniform(i) * 2.0 - 1.0) * bound)),
+                Start::Normal { deviation } => values.extend(range.map(|i| normal(key, i) * deviation)),
+                Start::Constant(value) => values.extend(range.map(|_| value)),
+            }
+        }
+        parameters.set(slot.node, slot.kind, values);
     }
     parameters
+}
+
+/// About normal, mean 0 and variance 1: the sum of twelve uniform numbers less 6 (Irwin and Hall's distribution). Without a
+/// logarithm, whose last bits differ between machines.
+fn normal(key: Key, index: u32) -> f32 {
+    let number = |k| key.uniform(index.wrapping_mul(12).wrapping_add(k));
+    (0..12).map(number).sum::<f32>() - 6.0
 }
 
 #[cfg(test)]
@@ -77,5 +81,32 @@ mod tests {
         }
         // conv 6x2x3 + 6, batch norm 6 + 6, layer norm 42 + 42, linear 42x5 + 5, linear 15.
         assert_eq!(compared, 36 + 6 + 12 + 84 + 215 + 15);
+    }
+
+    #[test]
+    fn other_starts_have_their_spread() {
+        use emberlite::graph::{attention, embedding, positional_embedding};
+        let nodes = [embedding(50, 40), positional_embedding(), attention(4)];
+        let graph = Graph::new(Format::F32, Shape::d1(30), &nodes);
+        let parameters = initialize(&Lowered::new(graph).unwrap(), 7);
+        let spread = |values: &[f32]| {
+            let n = values.len() as f64;
+            let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+            (mean, (values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n).sqrt())
+        };
+        // Of n numbers the mean is off by deviation / sqrt(n), the deviation by deviation / sqrt(2 n); five of those.
+        for (node, deviation) in [(0, 1.0), (1, 0.02)] {
+            let values = parameters.get(node, Kind::Weight).unwrap();
+            let (mean, found) = spread(values);
+            let off = 5.0 * deviation / (values.len() as f64).sqrt();
+            assert!(mean.abs() < off && (found - deviation).abs() < off, "node {node}: {mean} {found}");
+        }
+        // Xavier's bound is sqrt(6 / (3·40 + 40)), that of the projection behind it 1 / sqrt(40).
+        let weight = parameters.get(2, Kind::Weight).unwrap();
+        let largest = |values: &[f32]| values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let (inside, out) = weight.split_at(3 * 40 * 40);
+        assert!((0.99..=1.0).contains(&(largest(inside) / (6.0f32 / 160.0).sqrt())));
+        assert!((0.99..=1.0).contains(&(largest(out) * 40.0f32.sqrt())));
+        assert!(parameters.get(2, Kind::Bias).unwrap().iter().all(|&b| b == 0.0));
     }
 }

@@ -54,6 +54,7 @@ mod mpi;
 mod objective;
 mod observer;
 mod optimizer;
+mod predict;
 mod progress;
 mod run;
 mod save;
@@ -73,6 +74,7 @@ pub use judge::{Judgement, judge};
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub use observer::{Event, JsonLines, Observer, Silent};
+pub use predict::predict;
 pub use progress::Progress;
 pub use run::train;
 pub use settings::{Course, Ema, HostOptimizer, HostSchedule, HostSettings, Plateau, Sampling};

@@ -148,6 +148,7 @@ impl<'a, T: Real> Network<'a, T> {
                 let channels = self.channels(i, a, x, training);
                 channels.iter().enumerate().flat_map(|(c, group)| group.forward(|_| w[c], |_| b[c])).collect()
             }
+            Op::Host(op) => unreachable!("the planner refuses {}", op.name()),
         }
     }
 
@@ -260,6 +261,7 @@ impl<'a, T: Real> Network<'a, T> {
                 };
                 channels.iter().enumerate().flat_map(of_channel).collect()
             }
+            Op::Host(op) => unreachable!("the planner refuses {}", op.name()),
         };
         match there {
             Some(there) => there.iter().zip(new).map(|(&old, new)| old + new).collect(),

@@ -54,14 +54,15 @@ pub(super) const fn fields(op: &mut Op) -> Fields<'_> {
             [Some(("epsilon", Field::Real(epsilon))), Some(("momentum", Field::Real(momentum))), None, None, None, None]
         }
         Op::GlobalAveragePool(_) | Op::Activation(_) | Op::Flatten | Op::Add => [None, None, None, None, None, None],
+        Op::Host(op) => super::host::fields(op),
     }
 }
 
-const fn one<'a>(key: &'static str, field: Field<'a>) -> Fields<'a> {
+pub(super) const fn one<'a>(key: &'static str, field: Field<'a>) -> Fields<'a> {
     [Some((key, field)), None, None, None, None, None]
 }
 
-const fn window(rank: u8, pair: &mut [u8; 2], height: u8) -> Field<'_> {
+pub(super) const fn window(rank: u8, pair: &mut [u8; 2], height: u8) -> Field<'_> {
     if rank == 1 { Field::Line(pair, height) } else { Field::Plane(pair) }
 }
 
@@ -112,7 +113,7 @@ const fn activation(kind: ActivationKind) -> Op {
     Op::Activation(Activation { kind, slope: 0.0 })
 }
 
-/// Every operation once, for its name; reading fills the attributes in.
+/// Every operation of the device once, for its name; reading fills the attributes in.
 pub(super) const PROTOTYPES: [Op; 18] = [
     Op::Linear(Linear { outputs: 0, bias: true }),
     conv(1),

@@ -6,7 +6,7 @@
 use heapless::Vec;
 
 use super::fields::{PROTOTYPES, fields};
-use super::{FIRST_LINE, TextError};
+use super::{FIRST_LINE, TextError, host};
 use crate::graph::{Graph, Node, Shape, Source, Update};
 use crate::number::Format;
 
@@ -48,6 +48,21 @@ impl GraphBuffer {
 ///     "not a graph: the first line must be `emberlite-graph <version>`");
 /// ```
 pub fn parse_graph(text: &str) -> Result<GraphBuffer, TextError> {
+    let mut nodes = Vec::new();
+    let (input, format) = read_graph(text, |line, node| {
+        nodes.push(node).map_err(|_| TextError::TooManyNodes { line, limit: MAX_NODES as u32 })
+    })?;
+    Ok(GraphBuffer { input, format, nodes })
+}
+
+/// Reads a graph of any size from text: `take` is handed each node in order, with its line. Gives input and format.
+///
+/// # Errors
+/// As [`parse_graph`], and what `take` refuses.
+pub fn read_graph(
+    text: &str,
+    mut take: impl FnMut(u32, Node) -> Result<(), TextError>,
+) -> Result<(Shape, Format), TextError> {
     let mut lines = (1u32..=u32::MAX).zip(text.split(['\n'])).filter(|(_, line)| !line.trim_ascii().is_empty());
     match lines.next() {
         Some((_, line)) if line.trim_ascii_end() == FIRST_LINE => {}
@@ -58,12 +73,10 @@ pub fn parse_graph(text: &str) -> Result<GraphBuffer, TextError> {
     }
     let (line, words) = lines.next().ok_or(TextError::Input { line: 0 })?;
     let (input, format) = input(words).ok_or(TextError::Input { line })?;
-    let mut nodes = Vec::new();
-    for (line, words) in lines {
-        let node = node(line, words, nodes.len())?;
-        nodes.push(node).map_err(|_| TextError::TooManyNodes { line, limit: MAX_NODES as u32 })?;
+    for (index, (line, words)) in lines.enumerate() {
+        take(line, node(line, words, index)?)?;
     }
-    Ok(GraphBuffer { input, format, nodes })
+    Ok((input, format))
 }
 
 fn input(line: &str) -> Option<(Shape, Format)> {
@@ -89,7 +102,7 @@ fn node(line: u32, text: &str, index: usize) -> Result<Node, TextError> {
         return Err(TextError::Index { line, needed: index as u32 });
     }
     let name = words.next().map(|(_, name)| name);
-    let op = PROTOTYPES.into_iter().find(|op| Some(op.name()) == name);
+    let op = PROTOTYPES.into_iter().chain(host::PROTOTYPES).find(|op| Some(op.name()) == name);
     let mut node = Node::new(op.ok_or(TextError::Operation { line })?);
     // Bits of `seen`: the attributes in their order, then these two.
     const UPDATE: u32 = 30;

@@ -18,6 +18,11 @@ input 6x50 f32
 3 linear outputs=4 bias=1 update=bias from=previous
 ";
 
+/// Every operation that this build has, the host's too.
+fn prototypes() -> Vec<Op> {
+    PROTOTYPES.into_iter().chain(host::PROTOTYPES).collect()
+}
+
 fn text(graph: &Graph) -> String {
     let mut out = String::new();
     write_graph(graph, &mut out).unwrap();
@@ -38,7 +43,8 @@ impl Random {
     }
     /// A node with any operation and any attributes whatever, finite or not, sound or not.
     fn node(&mut self) -> Node {
-        let mut op = PROTOTYPES[self.below(PROTOTYPES.len() as u32) as usize];
+        let all = prototypes();
+        let mut op = all[self.below(all.len() as u32) as usize];
         for (_, field) in fields(&mut op).into_iter().flatten() {
             match field {
                 Field::Count(n) => *n = self.bits() as u16,
@@ -93,7 +99,7 @@ fn the_hash_is_the_documented_one() {
 #[test]
 fn the_hash_sees_every_attribute_and_source_but_no_update_rule() {
     let mut random = Random(Key::new(1, 2, 3), 0);
-    for prototype in PROTOTYPES {
+    for prototype in prototypes() {
         let nodes = [relu(), Node::new(prototype)];
         let hash = |nodes: &[Node]| layout_hash(&Graph::new(Format::F32, Shape::d1(8), nodes));
         let plain = hash(&nodes);
@@ -125,14 +131,16 @@ fn the_hash_sees_every_attribute_and_source_but_no_update_rule() {
 
 #[test]
 fn every_operation_has_a_prototype_of_its_own_name() {
-    for (place, op) in PROTOTYPES.iter().enumerate() {
-        assert!(PROTOTYPES[..place].iter().all(|other| other.name() != op.name()), "{} twice", op.name());
+    let all = prototypes();
+    for (place, op) in all.iter().enumerate() {
+        assert!(all[..place].iter().all(|other| other.name() != op.name()), "{} twice", op.name());
     }
     // Every kind that `OpKind` lists, read from its source: no list here that could be forgotten.
     let source = include_str!("../../op/kind.rs");
     let listed = source.split_once("pub enum OpKind {").and_then(|(_, rest)| rest.split_once('}')).unwrap().0;
     for kind in listed.split(',').map(str::trim).filter(|kind| !kind.is_empty()) {
-        let has = PROTOTYPES.iter().any(|op| std::format!("{:?}", op.kind()) == kind);
+        let has = (kind == "Host" && all.len() == PROTOTYPES.len())
+            || all.iter().any(|op| std::format!("{:?}", op.kind()) == kind);
         assert!(has, "no prototype of {kind}: graphs with it can be written and not read");
     }
 }
@@ -169,7 +177,7 @@ fn mistakes_are_named_with_their_line() {
         assert_eq!(parse_graph(&text).unwrap_err(), TextError::Input { line: 3 }, "{input}");
     }
     assert_eq!(node("1 relu update=full from=previous"), TextError::Index { line: 3, needed: 0 });
-    assert_eq!(node("0 gelu update=full from=previous"), TextError::Operation { line: 3 });
+    assert_eq!(node("0 gleu update=full from=previous"), TextError::Operation { line: 3 });
     assert_eq!(node("0"), TextError::Operation { line: 3 });
     assert_eq!(node("0 relu slope=1 update=full from=previous"), TextError::Key { line: 3, word: 3 });
     assert_eq!(node("0 relu update=full update=full from=previous"), TextError::Key { line: 3, word: 4 });

@@ -41,7 +41,7 @@ fn agrees(input: Shape, nodes: &[Node]) {
             // Sums of products in another order; the bound is derived in `check.rs`, here with every sum of at most the
             // graph's elements, 2 γ of the largest magnitude there, doubled for the second pass through the network.
             let largest = theirs.iter().fold(0.0f32, |m, v| m.max(v.abs())).max(1e-2);
-            let elements: u32 = lowered.shapes.iter().flatten().map(|s| s.elements()).sum();
+            let elements: u32 = lowered.layers.iter().map(|l| l.input.elements() + l.facts.output.elements()).sum();
             let tolerance = 4.0 * (elements as f32) * f32::EPSILON * largest;
             for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
                 assert!((a - b).abs() <= tolerance, "{nodes:?} batch {batch}, {what}[{i}]: {a}, not {b} ({tolerance})");
