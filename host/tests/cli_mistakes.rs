@@ -12,7 +12,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 33] = [
     (
         "batch = 4",
         "turbo = true",
-        "model.toml:16: unknown key `training.turbo`; possible here: batch, clip, device, early_stopping, epochs, loss, optimizer, penalty, schedule, seed",
+        "model.toml:16: unknown key `training.turbo`; possible here: accumulate, batch, checkpoint, class_weights, clip, device, early_stopping, ema, epochs, label_smoothing, layers, log_every, loss, max_steps, metrics, optimizer, penalty, sampling, schedule, seed, steps_per_epoch",
     ),
     (
         "[model]",
@@ -37,7 +37,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 33] = [
     (
         "file = \"rows.csv\"",
         "",
-        "model.toml:2: `data`: `file` is missing; give a CSV or NPZ file, or `images` and `labels` (IDX)",
+        "model.toml:2: `data`: `file` is missing; give a CSV, Parquet or NPZ file, `images` and `labels` (IDX), or one of image_folder, cifar10, cifar100, audio_folder, text_folder and corpus",
     ),
     // Wrong types and ranges.
     (

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{CliError, outputs};
-use crate::data::{Description, Range, Rows};
-use crate::spec::Spec;
+use crate::data::{Description, Prepare, Range, Rows};
+use crate::spec::{DataSpec, Spec};
 
 /// Shows what is in a model's data: parts, classes, ranges, missing values, a few rows.
 ///
@@ -39,7 +39,7 @@ struct Shown {
     description: Description,
     /// The model's inputs by name, once categories are encoded; empty for samples that aren't rows.
     inputs: Vec<String>,
-    /// What training would refuse.
+    /// What training would refuse, and what else must be known.
     problems: Vec<String>,
 }
 
@@ -59,28 +59,41 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     if data.is_lazy() {
         return super::data_media::run(&spec, arguments.json, if arguments.all { usize::MAX } else { MOST }, out);
     }
-    let divided = spec.tolerant().load_rows()?;
-    let mut parts: Vec<(&str, &Rows)> = vec![("training", &divided.train)];
-    parts.extend(divided.validation.as_ref().map(|rows| ("validation", rows)));
-    parts.extend(divided.test.as_ref().map(|rows| ("test", rows)));
-    let description = Description::of_rows(&parts, arguments.rows)?;
-    let files = outputs::data_files(&spec).into_iter().map(|path| path.display().to_string()).collect();
-    let (mut inputs, mut problems) = (Vec::new(), Vec::new());
-    match crate::data::Prepare::fit(&data.prepare, &divided.train) {
-        Ok(prepare) => inputs = prepare.encoder.inputs(),
-        Err(error) => problems.push(error.to_string()),
-    }
-    if let Err(error) = spec.load_parts() {
-        problems.push(error.to_string());
-    }
-    problems.dedup();
-    let shown = Shown { files, description, inputs, problems };
+    let shown = tables(&spec, data, arguments)?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&shown);
         let json = json.map_err(|error| CliError::Message(format!("can't write the figures as JSON: {error}")))?;
         return Ok(writeln!(out, "{json}")?);
     }
     Ok(out.write_all(text(&shown, if arguments.all { usize::MAX } else { MOST }).as_bytes())?)
+}
+
+/// What is in rows and arrays that are read whole.
+fn tables(spec: &Spec, data: &DataSpec, arguments: &Arguments) -> Result<Shown, CliError> {
+    let divided = spec.tolerant().load_rows()?;
+    let mut parts: Vec<(&str, &Rows)> = vec![("training", &divided.train)];
+    parts.extend(divided.validation.as_ref().map(|rows| ("validation", rows)));
+    parts.extend(divided.test.as_ref().map(|rows| ("test", rows)));
+    let description = Description::of_rows(&parts, arguments.rows)?;
+    let (mut inputs, mut problems) = (Vec::new(), Vec::new());
+    match Prepare::fit(&data.prepare, &divided.train) {
+        Ok(prepare) => inputs = prepare.encoder.inputs(),
+        Err(error) => problems.push(error.to_string()),
+    }
+    if let Err(error) = spec.load_parts() {
+        problems.push(error.to_string());
+    }
+    // The same mistake, once with the line of the description before it.
+    if let [first, second] = &problems[..]
+        && second.contains(first)
+    {
+        problems.remove(0);
+    }
+    Ok(Shown { files: files(spec), description, inputs, problems })
+}
+
+fn files(spec: &Spec) -> Vec<String> {
+    outputs::data_files(spec).into_iter().map(|path| path.display().to_string()).collect()
 }
 
 /// The page.
@@ -160,7 +173,7 @@ fn text(shown: &Shown, most: usize) -> String {
         out += &wrapped(&format!("\nthe model takes {} inputs: {}", shown.inputs.len(), shown.inputs.join(", ")));
     }
     for problem in &shown.problems {
-        out += &wrapped(&format!("\ntraining refuses this: {problem}"));
+        out += &wrapped(&format!("\nnote: {problem}"));
     }
     out
 }

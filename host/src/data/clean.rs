@@ -8,6 +8,34 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// `[data.clean]` and `[preprocessing]` of a table: rules for all columns, and rules of single columns that win over them.
+///
+/// ```toml
+/// [data]
+/// file = "penguins.csv"                                # or .parquet
+/// label = { class = "species" }
+/// categorical = ["island", "sex"]                      # features that are categories
+///
+/// [data.clean]
+/// duplicates = "drop"                                  # or "keep", the default
+/// type_errors = "missing"                              # or "refuse", the default: a cell that is no number
+/// missing = "median"                                   # refuse, drop_row, mean, median, mode, { constant = 0 }
+/// outliers = { by = "iqr", factor = 1.5 }              # z_score with limit, range with low and high; "keep"
+/// columns.sex = { missing = { constant = "male" } }    # single columns win
+/// columns.body_mass_g = { outliers = { by = "z_score", limit = 3, action = "drop_row" } }    # usual: "clip"
+///
+/// [preprocessing]
+/// scaling = "standardise"                              # min_max, robust, none, { by = "min_max", low = -1, high = 1 }
+/// encode = "one_hot"                                   # or "ordinal"
+/// unknown = "zero"                                     # or "refuse", the default; a number for ordinal columns
+/// scale = 0.003921569                                  # every raw number times this, before all else
+/// mean = [0.485, 0.456, 0.406]                         # with `std`: constants of each channel that are known already
+/// std = [0.229, 0.224, 0.225]
+/// columns.sex = { encode = "ordinal", categories = ["female", "male"], unknown = -1, scaling = "none" }
+/// ```
+///
+/// On a device that takes raw readings, fill values, limits and scaling are applied by the library with the host's bits (f32;
+/// fixed16 clips and scales, and refuses to fill: an integer reading can't be missing). Encoding is the firmware's: it gives
+/// one number an input, in the order of `inputs` in the file's metadata, 1 or 0 for a one-hot input.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PrepareSpec {
     /// What happens to missing values.

@@ -46,7 +46,7 @@ pub struct ColumnSummary {
     /// Of numbers; none if all are missing.
     pub range: Option<Range>,
     /// Of categories: each with how often it is there, by name.
-    pub categories: Option<Vec<(String, usize)>>,
+    pub categories: Option<Counts>,
 }
 
 /// A range of numbers.
@@ -76,6 +76,9 @@ pub struct Sample {
 /// Numbers of a sample that are shown.
 pub const SHOWN: usize = 64;
 
+/// Samples that ranges are taken from, of a part that must be read and decoded.
+pub const READ: usize = 2048;
+
 /// Numbers read at once, 4 bytes each.
 const CHUNK: usize = 1 << 20;
 
@@ -92,7 +95,7 @@ impl Description {
         describe(&sources, columns, &place, first)
     }
 
-    /// Describes any samples, read a part at a time.
+    /// Describes any samples, read a few at a time; of a part that isn't in memory up to [`READ`], evenly spread.
     ///
     /// # Errors
     /// As [`Source::read`].
@@ -172,8 +175,10 @@ fn each(source: &dyn Source, mut visit: impl FnMut(usize, f32)) -> Result<(), Da
     let inner = (size / source.shape().first().copied().unwrap_or(1).max(1)).max(1);
     let step = (CHUNK / size).max(1);
     let mut values = Vec::new();
-    for start in (0..source.len()).step_by(step) {
-        let indices: Vec<usize> = (start..source.len().min(start + step)).collect();
+    let len = source.len();
+    let count = if source.in_memory() { len } else { len.min(READ) };
+    for start in (0..count).step_by(step) {
+        let indices: Vec<usize> = (start..count.min(start + step)).map(|place| place * len / count.max(1)).collect();
         values.resize(indices.len() * size, 0.0);
         source.read(Draw { indices: &indices, epoch: None }, &mut values)?;
         for sample in values.chunks(size) {
@@ -183,12 +188,15 @@ fn each(source: &dyn Source, mut visit: impl FnMut(usize, f32)) -> Result<(), Da
     Ok(())
 }
 
+/// Categories by name, each with how often it is there.
+pub type Counts = Vec<(String, usize)>;
+
 /// How often each category is in a part, by column.
-fn category_counts(train: &dyn Source, columns: &[Feature]) -> Result<Vec<Option<Vec<(String, usize)>>>, DataError> {
+fn category_counts(train: &dyn Source, columns: &[Feature]) -> Result<Vec<Option<Counts>>, DataError> {
     let named = |feature: &Feature| {
         feature.values.as_ref().map(|values| values.iter().map(|name| (name.clone(), 0)).collect::<Vec<_>>())
     };
-    let mut counts: Vec<Option<Vec<(String, usize)>>> = columns.iter().map(named).collect();
+    let mut counts: Vec<Option<Counts>> = columns.iter().map(named).collect();
     if counts.iter().any(Option::is_some) {
         each(train, |column, x| {
             let count = counts.get_mut(column).and_then(Option::as_mut).filter(|_| !x.is_nan());

@@ -50,7 +50,7 @@ pub mod cifar;
 mod clean;
 pub mod csv;
 mod dataset;
-mod describe;
+pub mod describe;
 pub mod disk;
 mod element;
 mod encoder;

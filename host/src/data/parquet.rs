@@ -155,7 +155,8 @@ fn each<T: DataType>(
     let (mut values, mut levels, mut text) = (Vec::new(), Vec::new(), String::new());
     let mut left = rows;
     while left > 0 {
-        (values.clear(), levels.clear());
+        values.clear();
+        levels.clear();
         let (read, ..) = reader.read_records(left.min(BATCH), optional.then_some(&mut levels), None, &mut values)?;
         if read == 0 {
             break;

@@ -142,9 +142,21 @@ impl Prepare {
             let help = "change the split, or give more data";
             return Err(mismatch("training part", "at least one sample", "none".into(), help));
         }
+        let repair = self.repairs(train, whole)?;
+        let scaling = self.by_channel(&self.scaling, self.default, train, "scaling")?;
+        if repair.is_empty() && scaling.iter().all(|scaling| *scaling == Scaling::None) {
+            return Ok(None);
+        }
+        Standardise::fit_channels(train, &scaling, repair).map(Some)
+    }
+
+    /// What is filled and clipped in each channel of samples of the model's input shape; empty for nothing.
+    ///
+    /// # Errors
+    /// As [`Prepare::constants`].
+    pub fn repairs(&self, train: &Dataset, whole: bool) -> Result<Vec<Repair>, DataError> {
         let mut repair =
             self.by_channel(&self.repair, Repair::default(), train, "rules for missing values or outliers")?;
-        let scaling = self.by_channel(&self.scaling, self.default, train, "scaling")?;
         if whole {
             if let Some(channel) = repair.iter().position(|repair| repair.fill.is_some()) {
                 let help = "a missing reading can't be told from others there: drop such rows (missing = \"drop_row\"), or \
@@ -159,11 +171,8 @@ impl Prepare {
         }
         if repair.iter().all(Repair::is_nothing) {
             repair.clear();
-            if scaling.iter().all(|scaling| *scaling == Scaling::None) {
-                return Ok(None);
-            }
         }
-        Standardise::fit_channels(train, &scaling, repair).map(Some)
+        Ok(repair)
     }
 
     /// What is said of inputs, for the channels of a shape that may divide or pool them.

@@ -21,10 +21,11 @@ impl Spec {
     /// # Errors
     /// As [`Prepare::constants`].
     pub fn fit_standardise(&self, train: &Dataset, prepare: &Prepare) -> Result<Option<Standardise>, DataError> {
-        if let Some(given) = self.given_standardise(&train.shape)? {
-            return Ok(Some(given));
+        let whole = self.model.format == Format::Fixed16;
+        match self.given_standardise(&train.shape)? {
+            Some(given) => Ok(Some(Standardise { repair: prepare.repairs(train, whole)?, ..given })),
+            None => prepare.constants(train, whole),
         }
-        prepare.constants(train, self.model.format == Format::Fixed16)
     }
 }
 

@@ -1,28 +1,5 @@
 //! `[data.clean]` and `[preprocessing]`: what happens to numbers and categories before the model sees them.
-//!
-//! ```toml
-//! [data]
-//! file = "penguins.csv"
-//! label = { class = "species" }
-//! categorical = ["island", "sex"]
-//!
-//! [data.clean]
-//! duplicates = "drop"                                  # or "keep", the default
-//! type_errors = "missing"                              # or "refuse", the default: a cell that is no number
-//! missing = "median"                                   # refuse, drop_row, mean, median, mode, { constant = 0 }
-//! outliers = { by = "iqr", factor = 1.5, action = "clip" }
-//! columns.sex = { missing = { constant = "male" } }    # single columns win
-//! columns.body_mass_g = { outliers = { by = "range", low = 2000, high = 7000 } }
-//!
-//! [preprocessing]
-//! scaling = "standardise"                              # min_max, robust, none, { by = "min_max", low = -1, high = 1 }
-//! encode = "one_hot"                                   # or "ordinal"
-//! unknown = "zero"                                     # or "refuse", the default
-//! scale = 0.003921569                                  # every raw number times this, before all else
-//! mean = [0.485, 0.456, 0.406]                         # with `std`: constants of each channel that are known already
-//! std = [0.229, 0.224, 0.225]
-//! columns.sex = { encode = "ordinal", categories = ["female", "male"], unknown = -1 }
-//! ```
+//! The keys stand in [`PrepareSpec`].
 
 use super::data::Files;
 use super::error::SpecError;
@@ -107,7 +84,7 @@ pub(super) fn preprocessing(section: &mut Section<'_>, spec: &mut PrepareSpec) -
 fn columns<'s>(section: &mut Section<'s>, example: &str) -> Result<Vec<(String, Section<'s>)>, SpecError> {
     let Some(value) = section.take("columns") else { return Ok(Vec::new()) };
     let expected = format!("a table of columns, for example {example}");
-    let entries = value.section(&expected)?.into_entries();
+    let entries = value.section(&expected)?.rest();
     entries.into_iter().map(|(name, value)| Ok((name, value.section(&expected)?))).collect()
 }
 

@@ -210,7 +210,7 @@ fn files(section: &mut Section<'_>, base: &Path, whole: Option<&Files>) -> Resul
         (None, None) => {
             return Err(
                 section.error(
-                    "`file` is missing; give a CSV or NPZ file, `images` and `labels` (IDX), or one of image_folder, cifar10, \
+                    "`file` is missing; give a CSV, Parquet or NPZ file, `images` and `labels` (IDX), or one of image_folder, cifar10, \
                      cifar100, audio_folder, text_folder and corpus"
                         .into(),
                 )

@@ -176,7 +176,7 @@ fn space(value: Value<'_>) -> Result<(Space, Vec<u32>), SpecError> {
 
 /// A key may be a whole path in quotes, or a bare dotted one, which TOML reads as tables in tables.
 fn entries(section: Section<'_>, path: &str, space: &mut Space, lines: &mut Vec<u32>) -> Result<(), SpecError> {
-    for (key, value) in section.into_entries() {
+    for (key, value) in section.rest() {
         let path = if path.is_empty() { key } else { format!("{path}.{key}") };
         let (line, twice) = (value.line(), value.error(format!("`{path}` is there twice; keep one")));
         let mut section = value.section(KIND)?;
@@ -301,7 +301,7 @@ fn whole_range(value: Value<'_>, step: i64, log: bool) -> Result<Distribution, S
 /// `when = { "path" = value }` or a list of values: of parameters above.
 fn when(value: Value<'_>, space: &Space) -> Result<Vec<Condition>, SpecError> {
     let mut conditions = Vec::new();
-    for (path, value) in value.section("a table such as { \"training.optimizer.name\" = \"sgd\" }")?.into_entries() {
+    for (path, value) in value.section("a table such as { \"training.optimizer.name\" = \"sgd\" }")?.rest() {
         let place = space.parameters.iter().position(|parameter| parameter.path == path);
         let Some(parameter) = place else {
             let known: Vec<&str> = space.parameters.iter().map(|parameter| parameter.path.as_str()).collect();

@@ -91,11 +91,6 @@ impl<'s> Section<'s> {
         self.source.error(&self.span, format!("{place}{message}"))
     }
 
-    /// Every entry that is left, for tables whose keys are the user's.
-    pub(super) fn into_entries(self) -> Vec<(String, Value<'s>)> {
-        self.entries.into_iter().map(|(key, _, value)| (key, value)).collect()
-    }
-
     /// Whether each of the entries that are left is a table, and there is one.
     pub(super) fn holds_tables(&self) -> bool {
         !self.entries.is_empty() && self.entries.iter().all(|(.., value)| value.is_table())
