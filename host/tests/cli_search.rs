@@ -292,7 +292,10 @@ fn mistakes_say_line_and_what_to_do() {
     let (folder, path, run) = self::folder(SEARCH);
     folder.write("model.toml", model(SEARCH).replace("validation = {", "# validation = {"));
     let error = folder.plain(&search(&path, &run, &[]).error);
-    assert!(error.contains("a search needs samples to judge by; give `[data] validation`"), "{error}");
+    assert!(
+        error.contains("a search needs samples to judge by; give `[data] validation`, or `folds` in `[search]`"),
+        "{error}"
+    );
     let error = search(&path, &run, &["--out", "/elsewhere/best.toml"]).error;
     assert!(error.contains("must lie beside the one that is searched"), "{error}");
 }

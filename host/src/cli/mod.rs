@@ -4,6 +4,7 @@
 
 mod compare;
 mod contact_sheet;
+mod cross_validate;
 mod data;
 mod data_media;
 mod devices;
@@ -53,6 +54,7 @@ enum Command {
     Export(export::Arguments),
     Import(import::Arguments),
     Inspect(inspect::Arguments),
+    CrossValidate(cross_validate::Arguments),
     Search(search::Arguments),
     Simulate(simulate::Arguments),
     Recipes(recipes::Arguments),
@@ -99,6 +101,7 @@ pub fn run<T: Into<OsString>>(
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Plan(arguments) => plan::run(&arguments, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
+        Command::CrossValidate(arguments) => cross_validate::run(&arguments, out),
         Command::Search(arguments) => search::run(&arguments, &command, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),

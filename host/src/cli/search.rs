@@ -234,7 +234,7 @@ fn table(description: &Description, searched: &Searched) -> String {
 }
 
 /// Columns to the right of each other, numbers and words alike to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
@@ -302,6 +302,10 @@ fn report_of(description: &Description, searched: &Searched, command: &str, seco
         };
         settings.push(pair("giving up", rule));
     }
+    if let Some(folds) = &search.folds {
+        let repeats = if folds.repeats > 1 { format!(", {} times", folds.repeats) } else { String::new() };
+        settings.push(pair("folds", format!("{}{repeats}", folds.k)));
+    }
     let limits = search.budget;
     for (name, limit) in
         [("RAM", limits.ram.map(u64::from)), ("flash", limits.flash.map(u64::from)), ("MACs", limits.macs)]
@@ -315,7 +319,11 @@ fn report_of(description: &Description, searched: &Searched, command: &str, seco
             "{} of {count} setting{} by {}, judged by {judge} ({} is better).",
             "A search",
             if count == 1 { "" } else { "s" },
-            search.method.name(),
+            match search.method {
+                Method::Grid => "grid",
+                Method::Random => "random draws",
+                Method::Tpe(_) => "TPE (tree-structured Parzen estimator)",
+            },
             if judge.direction() == Direction::Maximize { "higher" } else { "lower" },
         ),
         metric: judge.to_string(),

@@ -1,21 +1,31 @@
 //! The objective: a candidate of a description, trained and judged.
 
+use super::cross_validation::one_fold;
 use super::description::Description;
 use super::error::SearchError;
 use super::fit::{Prepared, fit};
 use super::judge::Judge;
-use crate::spec::{Sets, Spec};
-use crate::study::{Candidate, Method, Objective, Price, Progress, Score};
+use crate::metrics::Metric;
+use crate::spec::{Folded, LoadError, Sets, Spec};
+use crate::study::{Candidate, Method, Objective, Price, Progress, Score, mean};
 use crate::train::{DeviceChoice, EpochRecord};
 
-/// Candidates of a description, judged by its validation part.
+/// Candidates of a description, judged by its validation part or by folds.
 #[derive(Debug)]
 pub struct Training<'a> {
     description: &'a Description,
     judge: Judge,
     device: DeviceChoice,
-    /// The samples of all candidates, where they are the same.
-    sets: Option<Sets>,
+    samples: Samples,
+}
+
+/// The samples of all candidates, where they are the same.
+#[derive(Debug)]
+enum Samples {
+    Parts(Box<Sets>),
+    Folds(Box<Folded>),
+    /// Each candidate has its own.
+    Each,
 }
 
 impl<'a> Training<'a> {
@@ -30,13 +40,16 @@ impl<'a> Training<'a> {
         if study.method == Method::Grid {
             description.check_grid(&study)?;
         }
-        let sets = spec.load_sets()?;
-        if sets.validation.is_none() {
-            let message = "a search needs samples to judge by; give `[data] validation`";
+        let samples = match &search.folds {
+            Some(rule) => Samples::Folds(Box::new(spec.load_folds(rule)?)),
+            None => Samples::Parts(Box::new(spec.load_sets()?)),
+        };
+        if matches!(&samples, Samples::Parts(sets) if sets.validation.is_none()) {
+            let message = "a search needs samples to judge by; give `[data] validation`, or `folds` in `[search]`";
             return Err(spec.error(search.lines.section, message.into()).into());
         }
-        let sets = description.same_data().then_some(sets);
-        Ok(Training { description, judge, device, sets })
+        let samples = if description.same_data() { samples } else { Samples::Each };
+        Ok(Training { description, judge, device, samples })
     }
 
     /// The figure that candidates are judged by.
@@ -70,6 +83,33 @@ impl<'a> Training<'a> {
         let score = score.ok_or_else(|| format!("its training gives no {}", self.judge))?;
         Ok(Score { score, scores: Vec::new() })
     }
+
+    /// A step is a fold here: epochs of one fold say little of the mean over all.
+    fn by_folds(&self, spec: &Spec, folded: &Folded, progress: &mut Progress<'_>) -> Result<Score, String> {
+        let metrics: Vec<Metric> = self.judge.metric().into_iter().collect();
+        let stop = progress.stop();
+        let mut scores = Vec::new();
+        for fold in 0..folded.folds.len() {
+            let result = one_fold((spec, folded, fold), self.device, &metrics, stop, &mut |_| {
+                progress.epoch();
+                !progress.is_stopped()
+            });
+            let Some(result) = result.map_err(|error| format!("fold {}: {error}", fold + 1))? else {
+                progress.is_stopped();
+                return Err("given up".into());
+            };
+            let score = self.judge.of(&result.evaluation);
+            scores.push(score.ok_or_else(|| format!("its training gives no {}", self.judge))?);
+            let so_far = mean(&scores).unwrap_or(f64::NAN);
+            if fold + 1 == folded.folds.len() {
+                return Ok(Score { score: so_far, scores });
+            }
+            if !progress.step(so_far) {
+                return Err("given up".into());
+            }
+        }
+        Err("there are no folds".into())
+    }
 }
 
 impl Objective for Training<'_> {
@@ -80,12 +120,12 @@ impl Objective for Training<'_> {
 
     fn run(&self, candidate: &Candidate<'_>, progress: &mut Progress<'_>) -> Result<Score, String> {
         let spec = self.description.spec_of(&candidate.values)?;
-        match &self.sets {
-            Some(sets) => self.by_validation(&spec, sets, progress),
-            None => {
-                let sets = spec.load_sets().map_err(|error| error.to_string())?;
-                self.by_validation(&spec, &sets, progress)
-            }
+        let failed = |error: LoadError| error.to_string();
+        match (&self.samples, &self.description.search.folds) {
+            (Samples::Parts(sets), _) => self.by_validation(&spec, sets, progress),
+            (Samples::Folds(folded), _) => self.by_folds(&spec, folded, progress),
+            (Samples::Each, None) => self.by_validation(&spec, &spec.load_sets().map_err(failed)?, progress),
+            (Samples::Each, Some(rule)) => self.by_folds(&spec, &spec.load_folds(rule).map_err(failed)?, progress),
         }
     }
 }

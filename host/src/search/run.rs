@@ -106,6 +106,7 @@ impl Description {
         set("direction", format!("{:?}", study.direction).to_lowercase());
         set("method", format!("{:?}", study.method).to_lowercase());
         set("pruning", study.pruning.map_or("none".into(), |pruning| format!("{pruning:?}")));
+        set("folds", search.folds.as_ref().map_or("none".into(), |folds| format!("{folds:?}")));
         set("budget", format!("{:?}", search.budget));
         set("space", described(&search.space));
         set("description", described(&self.content()));

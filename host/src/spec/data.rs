@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::clean;
 use super::error::SpecError;
+use super::folds;
 use super::media::{Media, media};
 use super::section::{Section, Value};
-use crate::data::{CsvSpec, Label, Missing, PrepareSpec, Rule, Standardise, Window, WindowLabel};
+use crate::data::{CsvSpec, Folds, Label, Missing, PrepareSpec, Rule, Standardise, Window, WindowLabel};
 
 /// Where the samples come from and how they are divided.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct DataSpec {
     /// Constants of each channel that the description gives (`mean` and `std` in `[preprocessing]`) instead of having them
     /// fitted.
     pub given: Option<Standardise>,
+    /// How samples are divided for cross-validation.
+    pub folds: Option<Folds>,
     pub(super) lines: DataLines,
 }
 
@@ -141,8 +144,9 @@ pub(super) fn data(
         let message = "rows of a recording may repeat: with `window`, `clean.duplicates` can't be dropped";
         return Err(section.error(message.into()));
     }
+    let folds = section.take("folds").map(|value| folds::folds(value, files.label())).transpose()?;
     section.finish()?;
-    let mut spec = DataSpec { files, window, validation, test, scale: 1.0, prepare, stream, given: None, lines };
+    let mut spec = DataSpec { folds, files, window, validation, test, scale: 1.0, prepare, stream, given: None, lines };
     if let Some(mut section) = preprocessing {
         clean::preprocessing(&mut section, &mut spec.prepare)?;
         if spec.prepare.is_for_tables() && !matches!(spec.files, Files::Csv { .. }) {

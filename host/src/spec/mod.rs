@@ -57,6 +57,7 @@ mod data;
 mod device;
 mod error;
 mod fixed;
+mod folds;
 mod host_layers;
 mod host_training;
 mod import;
@@ -189,7 +190,13 @@ impl Spec {
         };
         let section = root.take("device").map(|value| value.section(table)).transpose()?;
         let device = device::device(section, &training.settings, line)?;
-        let search = root.take("search").map(|value| search::search(value.section(table)?)).transpose()?;
+        let search = match root.take("search") {
+            Some(value) => {
+                let label = data.as_ref().map_or(&Label::None, |data| data.files.label());
+                Some(search::search(value.section(table)?, label)?)
+            }
+            None => None,
+        };
         let modules = match root.take("import") {
             Some(value) => import::import(value.section(table)?, &model)?,
             None => Vec::new(),

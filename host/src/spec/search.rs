@@ -1,29 +1,11 @@
 //! `[search]`: what may vary, how candidates are chosen, and what they are judged by.
 //!
-//! ```toml
-//! [search]
-//! method = "tpe"                      # grid, random, tpe; or { name = "tpe", startup_trials = 10, candidates = 24, multivariate = true }
-//! trials = 50                         # beyond those that are refused
-//! seed = 0
-//! metric = "validation_accuracy"      # default: validation_loss
-//! parallel = 2                        # trials at the same time
-//! pruning = "median"                  # none, median, successive_halving; or { name = "median", startup_trials = 5, warmup_steps = 0 },
-//!                                     # { name = "successive_halving", minimum_steps = 1, reduction_factor = 4 }
-//!
-//! [search.budget]                     # beside that of [device]
-//! ram = "16 KiB"
-//! flash = "32 KiB"
-//! macs = 100000                       # of a prediction
-//!
-//! [search.space]                      # paths in this file; layers by index or name
-//! "training.optimizer.learning_rate" = { log_uniform = [1e-4, 1e-1], points = 4 }    # points: for a grid
-//! "training.optimizer.momentum" = { uniform = [0.0, 0.9], step = 0.1, when = { "training.optimizer.name" = "sgd" } }
-//! "model.layers.0.outputs" = { int = [8, 64], step = 8 }                            # or log_int
-//! "training.batch" = { choice = [8, 16, 32] }
-//! ```
+//! What its keys mean stands in [`crate::search`].
 
 use super::error::SpecError;
+use super::folds;
 use super::section::{Section, Value};
+use crate::data::{Folds, Label};
 use crate::study::{Condition, Distribution, Method, Parameter, Pruning, Space, Tpe};
 
 /// A search over values of the description that it stands in.
@@ -41,6 +23,8 @@ pub struct SearchSpec {
     pub parallel: u32,
     /// When a trial is given up.
     pub pruning: Option<Pruning>,
+    /// Folds over which the score is the mean; none: the validation part judges.
+    pub folds: Option<Folds>,
     /// What a candidate may need on the device.
     pub budget: SearchBudget,
     /// What may vary.
@@ -64,12 +48,13 @@ pub struct SearchBudget {
 pub(crate) struct SearchLines {
     pub(crate) section: u32,
     pub(crate) metric: u32,
+    pub(crate) folds: u32,
     /// Of each parameter.
     pub(crate) parameters: Vec<u32>,
 }
 
 /// Reads `[search]`.
-pub(super) fn search(mut section: Section<'_>) -> Result<SearchSpec, SpecError> {
+pub(super) fn search(mut section: Section<'_>, label: &Label) -> Result<SearchSpec, SpecError> {
     let line = section.line();
     let method = section.take("method").map_or(Ok(Method::Tpe(Tpe::default())), method)?;
     let grid = method == Method::Grid;
@@ -80,6 +65,9 @@ pub(super) fn search(mut section: Section<'_>) -> Result<SearchSpec, SpecError> 
         metric_value.as_ref().map(|value| value.string("the name of a figure").map(str::to_string)).transpose()?;
     let parallel = section.take("parallel").map_or(Ok(1), |value| value.whole(1, 1024))? as u32;
     let pruning = section.take("pruning").map_or(Ok(None), pruning)?;
+    let folds_value = section.take("folds");
+    let folds_line = line_or(&folds_value, line);
+    let folds = folds_value.map(|value| folds::folds(value, label)).transpose()?;
     let budget = section.take("budget").map_or(Ok(SearchBudget::default()), budget)?;
     let expected =
         "the values to search, for example \"training.optimizer.learning_rate\" = { log_uniform = [1e-4, 1e-1] }";
@@ -90,11 +78,15 @@ pub(super) fn search(mut section: Section<'_>) -> Result<SearchSpec, SpecError> 
     if space.parameters.is_empty() {
         return Err(empty);
     }
-    let line_of = |value: &Option<Value<'_>>| value.as_ref().map_or(line, Value::line);
-    let lines = SearchLines { section: line, metric: line_of(&metric_value), parameters };
+    let lines = SearchLines { section: line, metric: line_or(&metric_value, line), folds: folds_line, parameters };
     // A grid has an end of its own.
     let trials = trials.unwrap_or(if grid { 1_000_000 } else { 50 }) as u32;
-    Ok(SearchSpec { method, trials, seed, metric, parallel, pruning, budget, space, lines })
+    Ok(SearchSpec { method, trials, seed, metric, parallel, pruning, folds, budget, space, lines })
+}
+
+/// The line of a value, or that of its section.
+fn line_or(value: &Option<Value<'_>>, section: u32) -> u32 {
+    value.as_ref().map_or(section, Value::line)
 }
 
 /// A table with a `name`, or the name alone.

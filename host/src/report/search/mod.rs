@@ -67,7 +67,10 @@ fn figures(report: &SearchReport) -> Vec<Tile> {
             None => format!("trial {}", best.number),
         };
         let score = report.value(best.score.unwrap_or(f64::NAN));
-        out.push(Tile { mood: Mood::Good, ..Tile::new(format!("best {}", report.metric), score, remark) });
+        out.push(Tile {
+            mood: Mood::Good,
+            ..Tile::new(format!("best {}", report.metric.replace('_', " ")), score, remark)
+        });
     }
     let direction = if report.direction == Direction::Maximize { "higher is better" } else { "lower is better" };
     if let Some(middle) = ranked.get(ranked.len() / 2).and_then(|trial| trial.score) {
@@ -145,7 +148,7 @@ fn without(report: &SearchReport) -> String {
             None => reasons.push((trial.state, trial.reason.clone(), 1, trial.number)),
         }
     }
-    reasons.sort_by(|a, b| b.2.cmp(&a.2));
+    reasons.sort_by_key(|(_, _, count, _)| std::cmp::Reverse(*count));
     let row = |(state, reason, count, first): &(State, String, u64, u32)| {
         let mood = if *state == State::Failed { Mood::Bad } else { Mood::Plain };
         vec![

@@ -30,8 +30,12 @@ pub(super) fn html(report: &SearchReport) -> String {
     let count = report.parameters.len();
     let width = WIDTH.max(2.0 * SIDE + GAP * count as f64);
     let x = |axis: usize| SIDE + axis as f64 * (width - 2.0 * SIDE) / count.max(1) as f64;
-    let scores: Vec<f64> = ranked.iter().filter_map(|trial| trial.score).collect();
-    let range = scores.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &s| (lo.min(s), hi.max(s)));
+    let mut scores: Vec<f64> = ranked.iter().filter_map(|trial| trial.score).collect();
+    scores.sort_by(f64::total_cmp);
+    let at = |share: f64| scores[((scores.len() - 1) as f64 * share) as usize];
+    // A few bad ones would press all others together; they lie at the end of the axis.
+    let room = at(0.9) - at(0.1);
+    let range = (at(0.0).max(at(0.1) - room), at(1.0).min(at(0.9) + room));
     let score_axis = Axis::exact(range);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {width:.0} {HEIGHT}\" role=\"img\" aria-label=\"trials by their parameters and scores\" \
@@ -46,7 +50,9 @@ pub(super) fn html(report: &SearchReport) -> String {
             .enumerate()
             .map(|(i, p)| (x(i), place(p, trial.parameters.get(&p.path))))
             .collect();
-        points.extend(trial.score.map(|score| (x(count), FLOOR - score_axis.place(score) * (FLOOR - TOP))));
+        points.extend(
+            trial.score.map(|score| (x(count), FLOOR - score_axis.place(score).clamp(0.0, 1.0) * (FLOOR - TOP))),
+        );
         points
     };
     // The best last, so that they lie on top.
