@@ -114,6 +114,9 @@ fn pages_of_real_runs_are_well_formed_and_say_what_counts() {
     assert!(page.contains("<p class=\"figure\">95.3 %</p>"));
     for said in [
         "95.3 %",
+        "Metrics of the validation set",
+        "Validation log loss",
+        "validation F1, mean of classes",
         "95.4 %",
         "99.9 %",
         "best: 24",
@@ -219,7 +222,7 @@ fn odd_numbers_are_dashes_not_accidents() {
             train_accuracy: Some(x),
             validation_loss: Some(y),
             validation_accuracy: Some(y),
-            validation_metrics: Default::default(),
+            validation_metrics: [("f1_macro".to_string(), x), ("mse".to_string(), y), ("none".to_string(), x)].into(),
             learning_rate: x as f32,
             seconds: x,
             samples_per_second: x,
@@ -297,6 +300,7 @@ fn ragged_confusions_and_missing_parts_are_shown_as_they_are() {
     }
     for epoch in &mut run.history {
         (epoch.train_accuracy, epoch.validation_accuracy, epoch.validation_loss) = (None, None, None);
+        epoch.validation_metrics.clear();
     }
     let page = report::training(&run);
     check(&page);

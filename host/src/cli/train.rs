@@ -197,7 +197,8 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
         (None, None) => ("training", &raw.train),
     };
     let device_file = costs.host_only.is_none().then_some(&sealed);
-    let tested = test(&spec, part, set, &trained.parameters, standardise.as_ref(), device_file, &file)?;
+    let names = raw.prepare.encoder.inputs();
+    let tested = test(&spec, (part, set, &names), &trained.parameters, standardise.as_ref(), device_file, &file)?;
     append(&metrics, &tested)?;
     let facts = Facts {
         spec: &spec,
@@ -391,8 +392,8 @@ const MOST_SIMULATED: usize = 1000;
 /// The host's figures in f32 and the device's from the file, on raw samples of a part; each by its own loss.
 fn test<'a>(
     spec: &Spec,
-    part: &'a str,
-    set: &Set,
+    // The part's name, its samples and what their numbers are called.
+    (part, set, names): (&'a str, &Set, &[String]),
     parameters: &Parameters,
     standardise: Option<&Standardise>,
     sealed: Option<&Bytes>,
@@ -403,7 +404,7 @@ fn test<'a>(
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
     let host = train::judge(graph, loss, parameters, normalised.source(), DeviceChoice::Cpu, &[])?;
-    let judged = Judged::new(&format!("{part} set, host (f32)"), &host, set.source(), &words::columns(spec))?;
+    let judged = Judged::new(&format!("{part} set, host (f32)"), &host, set.source(), names)?;
     let few = set.spread(MOST_SIMULATED)?;
     let simulation = sealed.map(|sealed| simulate::run(spec, sealed, &few, &Options::default())).transpose()?;
     let agreement = simulation.as_ref().zip(host.accuracy).map(|(simulation, _)| {

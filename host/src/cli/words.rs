@@ -6,7 +6,7 @@ use emberlite::plan::Training;
 
 use crate::data::Rule;
 use crate::report::Pairs;
-use crate::spec::{DataSpec, EarlyStopping, Files, Part, Spec};
+use crate::spec::{DataSpec, EarlyStopping, Files, Part};
 use crate::train::{HostSchedule, HostSettings};
 
 /// The settings of a run; what is switched off is left out.
@@ -55,14 +55,6 @@ pub(super) fn host(training: &Training, host: &HostSettings, epochs: u32, stoppi
     more.extend(host.max_steps.map(|steps| ("updates", format!("at most {steps}"))));
     pairs.extend(more.into_iter().map(|(name, value)| (name.to_string(), value)));
     pairs
-}
-
-/// The columns that a sample is made of, where the description names them; else none.
-pub(super) fn columns(spec: &Spec) -> Vec<String> {
-    match spec.data.as_ref().map(|data| &data.files) {
-        Some(Files::Csv { spec, .. }) => spec.features.clone(),
-        _ => Vec::new(),
-    }
 }
 
 /// Where samples come from and how they are divided.

@@ -1,6 +1,7 @@
 //! Epochs as numbers: the first, the best and the last in view, all of them folded away.
 
 use super::facts::TrainingReport;
+use crate::metrics::Metric;
 use crate::report::number::{NONE, percent_of, short};
 use crate::report::table::{Cell, Row, table};
 use crate::train::EpochRecord;
@@ -24,17 +25,27 @@ pub(super) fn few(report: &TrainingReport) -> String {
         let cells = values.into_iter().map(|value| Cell::Number(value.unwrap_or(NONE.into())));
         known.then(|| std::iter::once(Cell::Text(name.into())).chain(cells).collect())
     };
+    let metrics = super::watched(report).into_iter().map(|(name, share)| {
+        let text = move |value: f64| if share { percent_of(Some(value)) } else { short(value) };
+        line(&format!("validation {}", label(&name)), &|e| e.validation_metrics.get(&name).copied().map(text))
+    });
     let rows = [
         line("epoch", &|e| Some(e.epoch.to_string())),
         line("training loss", &|e| Some(short(e.train_loss))),
         line("validation loss", &|e| e.validation_loss.map(short)),
         line("training accuracy", &|e| e.train_accuracy.map(|a| percent_of(Some(a)))),
         line("validation accuracy", &|e| e.validation_accuracy.map(|a| percent_of(Some(a)))),
-        line("learning rate", &|e| Some(short(e.learning_rate.into()))),
-        line("seconds", &|e| Some(short(e.seconds))),
     ];
+    let rest =
+        [line("learning rate", &|e| Some(short(e.learning_rate.into()))), line("seconds", &|e| Some(short(e.seconds)))];
     let head: Vec<&str> = std::iter::once("").chain(shown.iter().map(|(name, _)| *name)).collect();
-    table(&head, &rows.into_iter().flatten().collect::<Vec<Row>>(), 0)
+    let rows = rows.into_iter().chain(metrics).chain(rest);
+    table(&head, &rows.flatten().collect::<Vec<Row>>(), 0)
+}
+
+/// A metric as people say it; one that isn't known any more by its name.
+pub(super) fn label(name: &str) -> String {
+    name.parse().map_or_else(|_| name.replace('_', " "), Metric::label)
 }
 
 /// Every epoch, folded; nothing for few or very many.

@@ -17,7 +17,9 @@ use super::confusion::Matrix;
 use super::html::{Tile, beside, columns, command, files, page, pairs, paragraph, part, section, sentence, tiles};
 use super::number::{bytes, duration, grouped, mean, percent, short, times};
 use super::verdict::{Line, Verdict};
+use crate::metrics::Metric;
 use crate::train::EpochRecord;
+use std::collections::BTreeSet;
 
 /// A training run as one HTML page; `O(size of the report)`, never fails.
 pub fn training(report: &TrainingReport) -> String {
@@ -157,6 +159,18 @@ fn course(report: &TrainingReport) -> String {
     format!("{} and {}{speed}{best}{stopped}.", times(last.epoch.into(), "epoch"), times(last.step.into(), "update"))
 }
 
+/// Colours of metrics that share a chart.
+const SHARES: [&str; 8] = ["c1", "c2", "c3", "c4", "c6", "c7", "c8", "c5"];
+/// Charts of metrics that have one each.
+const MOST_OTHERS: usize = 8;
+
+/// Metrics of the epochs by name, but the accuracy, and whether each is a share.
+fn watched(report: &TrainingReport) -> Vec<(String, bool)> {
+    let names = report.history.iter().flat_map(|epoch| epoch.validation_metrics.keys());
+    let names: BTreeSet<&String> = names.filter(|name| *name != "accuracy").collect();
+    names.into_iter().map(|name| (name.clone(), name.parse().is_ok_and(Metric::is_share))).collect()
+}
+
 fn charts(report: &TrainingReport) -> String {
     let line = |name: &str, class, dashed, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
         let points = report.history.iter().filter_map(|e| Some((e.epoch.into(), value(e)?)));
@@ -175,6 +189,15 @@ fn charts(report: &TrainingReport) -> String {
     ];
     let rates = line("learning rate", "c3", false, &|e| Some(e.learning_rate.into()));
     let mut boxes = vec![chart("Loss", Unit::Number, loss), chart("Accuracy", Unit::Percent, accuracy)];
+    // Shares can be compared with one another; each other metric has its own scale.
+    let of = |name: &str, class| line(name, class, false, &|e| e.validation_metrics.get(name).copied());
+    let (shares, others): (Vec<_>, Vec<_>) = watched(report).into_iter().partition(|(_, share)| *share);
+    let shares = shares.iter().zip(SHARES).map(|((name, _), class)| of(name, class)).collect();
+    boxes.push(chart("Metrics of the validation set", Unit::Percent, shares));
+    for (name, _) in others.iter().take(MOST_OTHERS) {
+        let title = format!("Validation {}", epochs::label(name));
+        boxes.push(chart(&title, Unit::Number, vec![of(name, "c1")]));
+    }
     if rates.points.windows(2).any(|pair| pair[0].1 != pair[1].1) {
         boxes.push(chart("Learning rate", Unit::Number, vec![rates]));
     }
