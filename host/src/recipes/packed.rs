@@ -74,7 +74,8 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
         let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let mut folders: Vec<String> = entries
-            .filter(|path| path.join("model.toml").exists())
+            // A description alone is a model to start from, without a figure to reach.
+            .filter(|path| path.join("recipe.toml").exists())
             .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         folders.sort();
