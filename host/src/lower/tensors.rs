@@ -143,6 +143,12 @@ impl Tensors {
         present(self.nodes[usize::from(slot.node)].get(slot.kind))
     }
 
+    /// Takes a slot's tensor out, so that an optimizer may work in its memory; put another in its place.
+    pub fn take(&mut self, slot: &Slot) -> Tensor<1> {
+        let place = self.nodes[usize::from(slot.node)].get_mut(slot.kind).take();
+        place.expect("every tensor of the plan was uploaded")
+    }
+
     /// Replaces the tensor of a trained slot; it records gradients again.
     pub fn replace(&mut self, slot: &Slot, tensor: Tensor<1>) {
         *self.nodes[usize::from(slot.node)].get_mut(slot.kind) = Some(track(tensor));

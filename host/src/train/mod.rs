@@ -39,6 +39,7 @@ mod device;
 mod error;
 mod evaluate;
 mod feed;
+mod fused;
 mod gpu;
 mod group;
 mod history;

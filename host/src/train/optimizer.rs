@@ -4,8 +4,8 @@
 //! rules only and has no penalties. These are the core's formulas in the core's order (`core/src/optimizer/float.rs`),
 //! so that a model trained here goes on training on the device under the same rule, and its state can go with it.
 
-use super::host_rules;
 use super::settings::{HostOptimizer, HostSettings, PlateauState};
+use super::{fused, host_rules};
 use crate::lower::{Lowered, Slot, Tensors};
 use burn_tensor::{Device, Gradients, Tensor};
 use emberlite::number::F32;
@@ -109,10 +109,13 @@ impl Stepper {
         };
         for (((slot, scale), g), state) in self.slots.iter().zip(&self.scales).zip(gs).zip(&mut self.state) {
             let moment = Moment { rate: moment.rate * scale, ..moment };
-            let w = tensors.tensor(slot).without_autodiff();
+            let w = tensors.take(slot).without_autodiff();
             let g = penalised(&self.training, decay, g, &w);
             let w = match &self.host.optimizer {
                 Some(optimizer) => host_rules::rule(optimizer, &moment, w, state, g),
+                None if fused::has(&self.training.optimizer, &w) => {
+                    fused::step(&self.training.optimizer, &moment, w, state, g)
+                }
                 None => rule(&self.training.optimizer, &moment, w, state, g),
             };
             tensors.replace(slot, w);

@@ -149,6 +149,7 @@ impl Convolution {
                 start: bias.map_or(Start::Zero, Start::Bias),
                 relu: self.relu,
                 c,
+                c_row: n,
             }
             .run();
             if let Some(pool) = &self.pool {
@@ -249,6 +250,7 @@ impl Convolution {
             start: Start::Sum,
             relu: false,
             c: weight,
+            c_row: n,
         }
         .run();
     }
@@ -272,6 +274,7 @@ impl Convolution {
             start: Start::Zero,
             relu: false,
             c: dx,
+            c_row: g.channels,
         }
         .run();
     }

@@ -28,6 +28,7 @@ impl Dense {
             start: bias.map_or(Start::Zero, Start::Bias),
             relu: self.relu,
             c: y,
+            c_row: n,
         }
         .run_parallel();
     }
@@ -61,6 +62,7 @@ impl Dense {
                 start: Start::Zero,
                 relu: false,
                 c: weight,
+                c_row: k,
             }
             .run_parallel();
         }
@@ -76,6 +78,7 @@ impl Dense {
                 start: Start::Zero,
                 relu: false,
                 c: dx,
+                c_row: k,
             }
             .run_parallel();
         }

@@ -1,0 +1,106 @@
+//! The commonest optimizers on the CPU: an update in one pass over memory.
+//!
+//! The framework makes a pass for each sum and product, thirteen for AdamW, each as fast as memory is. Here are the
+//! same operations in the same order for one weight after the other, so the same bits; the tensors' memory is taken
+//! over and handed back where nobody else holds it.
+
+use super::optimizer::Moment;
+use burn_tensor::{DType, Device, Tensor, TensorData};
+use emberlite::optimizer::Optimizer;
+use rayon::prelude::*;
+
+/// Weights of a thread's part.
+const PART: usize = 1 << 14;
+
+/// A tensor's numbers, copied only if others hold them too.
+fn taken(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.into_data().try_into_vec::<f32>().expect("f32 in this machine's memory, as `has` has seen")
+}
+
+/// Whether [`step`] has this rule for tensors like `w`.
+pub(super) fn has(optimizer: &Optimizer, w: &Tensor<1>) -> bool {
+    let known = matches!(optimizer, Optimizer::Sgd { .. } | Optimizer::Adam { .. } | Optimizer::AdamW { .. });
+    known && w.device() == Device::flex() && w.dtype() == DType::F32
+}
+
+/// The new weights where [`has`] says so, and else the old ones; `state` is replaced.
+pub(super) fn step(
+    optimizer: &Optimizer,
+    moment: &Moment,
+    w: Tensor<1>,
+    state: &mut [Tensor<1>],
+    g: Tensor<1>,
+) -> Tensor<1> {
+    let device = w.device();
+    let (mut w, g) = (taken(w), taken(g));
+    let mut own = [Vec::new(), Vec::new()];
+    for (own, state) in own.iter_mut().zip(state.iter_mut()) {
+        *own = taken(std::mem::replace(state, Tensor::zeros([0], &device)));
+    }
+    let [first, second] = &mut own;
+    let rate = moment.rate;
+    match *optimizer {
+        Optimizer::Sgd { .. } if state.is_empty() => parts(&mut w, &g, |w, g| w - g * rate),
+        Optimizer::Sgd { momentum, nesterov, .. } => with_one(&mut w, &g, first, |w, g, v| {
+            *v = *v * momentum + g;
+            if nesterov { w - (g + *v * momentum) * rate } else { w - *v * rate }
+        }),
+        Optimizer::Adam { beta1, beta2, epsilon, .. } => {
+            let rule = adam(moment, [beta1, beta2, epsilon], 1.0);
+            with_two(&mut w, &g, first, second, rule);
+        }
+        Optimizer::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
+            let rule = adam(moment, [beta1, beta2, epsilon], 1.0 - rate * weight_decay);
+            with_two(&mut w, &g, first, second, rule);
+        }
+        _ => {}
+    }
+    let tensor = |values: Vec<f32>| {
+        let len = values.len();
+        Tensor::from_data(TensorData::new(values, [len]), &device)
+    };
+    for (own, state) in own.into_iter().zip(state) {
+        *state = tensor(own);
+    }
+    tensor(w)
+}
+
+/// `keep` is what decay leaves of a weight.
+fn adam(
+    moment: &Moment,
+    [beta1, beta2, epsilon]: [f32; 3],
+    keep: f32,
+) -> impl Fn(f32, f32, &mut f32, &mut f32) -> f32 + Sync {
+    let (to_m, to_v) = (1.0 - beta1, 1.0 - beta2);
+    let (rate, root_factor) = (moment.rate / moment.divisor, moment.root_factor);
+    move |w, g, m, v| {
+        *m += (g - *m) * to_m;
+        *v = *v * beta2 + g * to_v * g;
+        w * keep - *m * rate / (v.sqrt() * root_factor + epsilon)
+    }
+}
+
+fn parts(w: &mut [f32], g: &[f32], rule: impl Fn(f32, f32) -> f32 + Sync) {
+    w.par_chunks_mut(PART).zip(g.par_chunks(PART)).for_each(|(w, g)| {
+        w.iter_mut().zip(g).for_each(|(w, &g)| *w = rule(*w, g));
+    });
+}
+
+fn with_one(w: &mut [f32], g: &[f32], s: &mut [f32], rule: impl Fn(f32, f32, &mut f32) -> f32 + Sync) {
+    w.par_chunks_mut(PART).zip(g.par_chunks(PART)).zip(s.par_chunks_mut(PART)).for_each(|((w, g), s)| {
+        w.iter_mut().zip(g).zip(s).for_each(|((w, &g), s)| *w = rule(*w, g, s));
+    });
+}
+
+fn with_two(
+    w: &mut [f32],
+    g: &[f32],
+    s: &mut [f32],
+    t: &mut [f32],
+    rule: impl Fn(f32, f32, &mut f32, &mut f32) -> f32 + Sync,
+) {
+    let states = s.par_chunks_mut(PART).zip(t.par_chunks_mut(PART));
+    w.par_chunks_mut(PART).zip(g.par_chunks(PART)).zip(states).for_each(|((w, g), (s, t))| {
+        w.iter_mut().zip(g).zip(s.iter_mut().zip(t)).for_each(|((w, &g), (s, t))| *w = rule(*w, g, s, t));
+    });
+}
