@@ -104,3 +104,49 @@ fn with_two(
         w.iter_mut().zip(g).zip(s.iter_mut().zip(t)).for_each(|((w, &g), (s, t))| *w = rule(*w, g, s, t));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::optimizer::rule;
+    use super::*;
+    use emberlite::number::random::Key;
+
+    /// Numbers in ±1; an optimizer's squares are positive.
+    fn numbers(tensor: u32, positive: bool) -> Tensor<1> {
+        let key = Key::new(3, 1, tensor);
+        let value = |i| key.uniform(i) * 2.0 - f32::from(u8::from(!positive));
+        // More than a part, and not a whole number of them.
+        let values: Vec<f32> = (0..PART as u32 + 77).map(value).collect();
+        let len = values.len();
+        Tensor::from_data(TensorData::new(values, [len]), &Device::flex())
+    }
+
+    fn bits(tensor: &Tensor<1>) -> Vec<u32> {
+        tensor.clone().into_data().iter::<f32>().map(f32::to_bits).collect()
+    }
+
+    #[test]
+    fn an_update_has_the_bits_of_the_frameworks_passes() {
+        let moment = Moment { rate: 0.03, divisor: 0.19, root_factor: 1.7, look_ahead: [0.0; 2] };
+        let optimizers = [
+            Optimizer::sgd(0.1),
+            Optimizer::momentum(0.1, 0.9),
+            Optimizer::nesterov(0.1, 0.9),
+            Optimizer::adam(0.1),
+            Optimizer::adam_w(0.1),
+        ];
+        for optimizer in optimizers {
+            let slots = optimizer.state_slots();
+            let state = || (0..slots).map(|i| numbers(10 + i as u32, i == 1)).collect::<Vec<_>>();
+            let (mut theirs, mut ours) = (state(), state());
+            let (w, g) = (numbers(0, false), numbers(1, false));
+            assert!(has(&optimizer, &w));
+            let expected = rule(&optimizer, &moment, w.clone(), &mut theirs, g.clone());
+            let found = step(&optimizer, &moment, w, &mut ours, g);
+            assert_eq!(bits(&found), bits(&expected), "{optimizer:?}");
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                assert_eq!(bits(ours), bits(theirs), "state of {optimizer:?}");
+            }
+        }
+    }
+}

@@ -161,7 +161,13 @@ fn penalised(training: &Training, decay: f32, g: Tensor<1>, w: &Tensor<1>) -> Te
 }
 
 /// The new weight; `state` is replaced.
-fn rule(optimizer: &Optimizer, moment: &Moment, w: Tensor<1>, state: &mut [Tensor<1>], g: Tensor<1>) -> Tensor<1> {
+pub(super) fn rule(
+    optimizer: &Optimizer,
+    moment: &Moment,
+    w: Tensor<1>,
+    state: &mut [Tensor<1>],
+    g: Tensor<1>,
+) -> Tensor<1> {
     let rate = moment.rate;
     let old = |state: &[Tensor<1>], slot: usize| state[slot].clone();
     match *optimizer {
