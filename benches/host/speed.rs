@@ -69,7 +69,8 @@ fn run(name: &str, path: &str, steps: u32) -> Result<String, Box<dyn Error>> {
     let graph = Graph::new(Format::F32, input, &nodes);
     let training = Training::new(Loss::SoftmaxCrossEntropy, optimizer).batch(batch);
     let (initial, device) = (Some(&initial), DeviceChoice::Cpu);
-    let job = Job { epochs: steps, device, initial, ..Job::new(graph, &training, &set, &mut Silent) };
+    let mut silent = Silent;
+    let job = Job { epochs: steps, device, initial, ..Job::new(graph, &training, &set, &mut silent) };
     let history = train(job)?.history;
     let losses: Vec<f64> = history.iter().map(|epoch| epoch.train_loss).collect();
     let ms: Vec<f64> = history.iter().map(|epoch| epoch.seconds * 1e3).collect();
