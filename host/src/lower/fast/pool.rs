@@ -50,16 +50,18 @@ pub(super) fn maximum(g: &Window, x: &[f32], y: &mut [f32], from: &mut [u32]) {
     }
 }
 
-/// The largest of the places in `window`, `N` channels.
+/// The largest of the places in `window`, `N` channels. Counted loops, as in `product.rs`.
+#[allow(clippy::needless_range_loop, reason = "see above")]
 #[inline(always)]
 fn largest<const N: usize>(x: &[f32], window: &[(u32, usize)], y: &mut [f32], from: &mut [u32]) {
     let (mut best, mut place) = ([f32::NEG_INFINITY; N], [window.first().map_or(0, |&(k, _)| k); N]);
     for &(k, at) in window {
-        for ((best, place), &x) in best.iter_mut().zip(&mut place).zip(&x[at..at + N]) {
+        let x = &x[at..at + N];
+        for c in 0..N {
             // Without a branch, for vectors.
-            let larger = (x > *best) | x.is_nan();
-            *best = if larger { x } else { *best };
-            *place = if larger { k } else { *place };
+            let larger = (x[c] > best[c]) | x[c].is_nan();
+            best[c] = if larger { x[c] } else { best[c] };
+            place[c] = if larger { k } else { place[c] };
         }
     }
     y[..N].copy_from_slice(&best);

@@ -216,7 +216,8 @@ impl WithSimd for Block<'_> {
 }
 
 impl Block<'_> {
-    /// All rows of some columns, and how many columns that are.
+    /// All rows of some columns, and how many columns that are. Counted loops, see `tile`.
+    #[allow(clippy::needless_range_loop, reason = "see above")]
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, j: usize) -> usize {
         let width = V * lanes::<S>();
@@ -231,7 +232,7 @@ impl Block<'_> {
             let starts = std::array::from_fn(|r| p.a_rows.at(self.first + i + r.min(rows - 1)));
             let mut sums = [[0.0f32.splat::<S>(); V]; ROWS];
             if !matches!(p.start, Start::Zero) {
-                for (r, sums) in sums.iter_mut().enumerate() {
+                for r in 0..ROWS {
                     let from = match p.start {
                         Start::Bias(bias) => &bias[j..j + valid],
                         _ => {
@@ -240,18 +241,18 @@ impl Block<'_> {
                         }
                     };
                     row[..valid].copy_from_slice(from);
-                    for (v, sum) in sums.iter_mut().enumerate() {
-                        *sum = load::<S>(&row[v * lanes::<S>()..(v + 1) * lanes::<S>()]);
+                    for v in 0..V {
+                        sums[r][v] = load::<S>(&row[v * lanes::<S>()..(v + 1) * lanes::<S>()]);
                     }
                 }
             }
             tile::<S, V>(p, starts, j, &mut sums);
-            for (r, sums) in sums.iter().enumerate().take(rows) {
+            for r in 0..rows {
                 let at = (i + r) * p.c_row + j;
                 let c = &mut p.c[at..at + valid];
-                for (v, &sum) in sums.iter().enumerate() {
+                for v in 0..V {
                     // In this order a sum that isn't a number stays one.
-                    let sum = if p.relu { 0.0f32.splat::<S>().max(sum) } else { sum };
+                    let sum = if p.relu { 0.0f32.splat::<S>().max(sums[r][v]) } else { sums[r][v] };
                     let lanes = v * lanes::<S>()..(v + 1) * lanes::<S>();
                     if valid == width {
                         store::<S>(&mut c[lanes], sum);
@@ -269,7 +270,9 @@ impl Block<'_> {
     }
 }
 
-/// Adds every term to a tile.
+/// Adds every term to a tile. It counts its loops: iterators aren't inlined in a build for development, which then takes
+/// a hundred times as long.
+#[allow(clippy::needless_range_loop, reason = "see above")]
 #[inline(always)]
 fn tile<S: Simd, const V: usize>(p: &Product<'_>, starts: [usize; ROWS], j: usize, sums: &mut [[Lanes<S>; V]; ROWS]) {
     let k = p.size[2];
@@ -286,10 +289,10 @@ fn tile<S: Simd, const V: usize>(p: &Product<'_>, starts: [usize; ROWS], j: usiz
             let b = s * p.b_terms[0] + t * p.b_terms[1] + j;
             let b = &p.b[b..b + V * lanes::<S>()];
             let b: [Lanes<S>; V] = std::array::from_fn(|v| load::<S>(&b[v * lanes::<S>()..(v + 1) * lanes::<S>()]));
-            for (row, sums) in rows.iter().zip(&mut all) {
-                let a = row[at].splat::<S>();
-                for (sum, b) in sums.iter_mut().zip(b) {
-                    *sum = a.fma(b, *sum);
+            for r in 0..ROWS {
+                let a = rows[r][at].splat::<S>();
+                for v in 0..V {
+                    all[r][v] = a.fma(b[v], all[r][v]);
                 }
             }
         }
