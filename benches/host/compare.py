@@ -7,51 +7,33 @@
 Needs torch, numpy and safetensors. Rounds alternate between the two, so that whatever else the machine does hits both; a
 round's first steps are left out. Before anything is timed the losses of both must agree (see BOUND): a fast wrong answer
 is no answer. PyTorch runs eagerly, in f32, with glibc's allocator told to keep memory as ours does; without that it
-is slower.
+is slower. The models are `models/*.toml`, read by both (`../models.py` is PyTorch's half).
 """
 
-import argparse, json, os, platform, statistics, subprocess, sys, tempfile, time
+import argparse, os, statistics, subprocess, sys, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from compare_common import commit, executable, figures, largest_difference, ours, processor, three  # noqa: E402
 
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
 WARM = 3
-# Steps whose losses are compared. Both sum the same products in f32 in different orders; a loss near 2.3 carries a few roundings
-# of 2^-24, the weights' differences grow with each step. 1e-4 of the loss is far above what was seen and far below what
-# a wrong formula gives.
+# Steps whose losses are compared. Both sum the same products in f32 in different orders; a loss of a few units carries a few
+# roundings of 2^-24, the weights' differences grow with each step. 1e-4 of the loss is far above what was seen and far
+# below what a wrong formula gives.
 AGREE, BOUND = 10, 1e-4
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+STEPS = {"convnet": 20, "mlp": 300, "transformer": 6}
 
 
-def models(torch):
-    nn = torch.nn
-    convnet = nn.Sequential(
-        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(64 * 7 * 7, 10),
-    )
-    mlp = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-    return {"convnet": (convnet, (100, 1, 28, 28), 20), "mlp": (mlp, (100, 784), 300)}
-
-
-def ours(process, model, path, steps):
-    process.stdin.write(f"{model} {path} {steps}\n")
-    process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        sys.exit("our half ended; see its message above")
-    return json.loads(answer)
-
-
-def theirs(torch, state, network, x, labels, steps):
+def theirs(state, network, x, labels, steps):
     network.load_state_dict(state)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
-    loss_of = torch.nn.CrossEntropyLoss()
+    optimizer = network.optimizer()
     losses, ms = [], []
     for _ in range(steps):
         start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(network(x), labels)
+        loss = network.loss(x, labels)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -59,57 +41,41 @@ def theirs(torch, state, network, x, labels, steps):
     return {"losses": losses, "ms": ms}
 
 
-def executable():
-    build = ["cargo", "bench", "-p", "emberlite-host", "--bench", "speed", "--no-run", "--message-format=json"]
-    lines = subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    found = [m["executable"] for m in map(json.loads, lines) if m.get("target", {}).get("name") == "speed" and m.get("executable")]
-    return found[-1]
-
-
-def processor():
-    with open("/proc/cpuinfo") as info:
-        return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.processor())
-
-
-def figures(all_ms):
-    return min(all_ms), statistics.median(all_ms), max(all_ms)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--models", default="convnet,mlp")
+    parser.add_argument("--models", default="convnet,mlp,transformer")
     parser.add_argument("--executable", help="our half, already built")
     parser.add_argument("--record", help="a file for the table")
     options = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in KEEP.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEP})
 
-    import numpy, torch
+    import torch
+    from models import Network
     from safetensors.torch import save_file
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    binary = options.executable or executable()
     environment = {**os.environ, "RAYON_NUM_THREADS": str(options.threads)}
+    binary = options.executable or executable()
     process = subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     rows, loads = [], [os.getloadavg()[0]]
     for name in options.models.split(","):
-        network, shape, steps = models(torch)[name]
-        x = torch.from_numpy(numpy.random.RandomState(3).uniform(-1, 1, shape).astype("float32"))
-        labels = torch.from_numpy(numpy.random.RandomState(4).randint(0, 10, shape[0]))
+        model, steps = os.path.join(HERE, "models", f"{name}.toml"), STEPS[name]
+        network = Network(model)
+        x, labels = network.batch(network.description["training"]["batch"])
         state = {key: value.clone() for key, value in network.state_dict().items()}
         with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
-            save_file({**state, "x": x, "labels": labels.float()}, file.name)
-            a, b = ours(process, name, file.name, AGREE), theirs(torch, state, network, x, labels, AGREE)
-            off = max(abs(p - q) / max(abs(q), 1.0) for p, q in zip(a["losses"], b["losses"]))
-            if off > BOUND:
-                sys.exit(f"{name}: the losses differ by {off:.1e}: ours {a['losses']}, PyTorch's {b['losses']}")
+            save_file({**network.packed(), "x": x.float(), "labels": labels.float()}, file.name)
+            off = largest_difference(ours(process, model, file.name, AGREE), theirs(state, network, x, labels, AGREE))
+            if not off <= BOUND:
+                sys.exit(f"{name}: the losses of {AGREE} steps differ by {off:.1e}, more than {BOUND}")
             both, ratios = ([], []), []
             for _ in range(options.rounds):
-                a = ours(process, name, file.name, steps + WARM)["ms"][WARM:]
-                b = theirs(torch, state, network, x, labels, steps + WARM)["ms"][WARM:]
+                a = ours(process, model, file.name, steps + WARM)["ms"][WARM:]
+                b = theirs(state, network, x, labels, steps + WARM)["ms"][WARM:]
                 both[0].extend(a)
                 both[1].extend(b)
                 ratios.append(statistics.median(b) / statistics.median(a))
@@ -118,18 +84,16 @@ def main():
     process.stdin.close()
     process.wait()
 
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
     text = [
-        f"- {time.strftime('%Y-%m-%d')}, commit {commit}, {processor()}, {options.threads} threads of {os.cpu_count()}, "
+        f"- {time.strftime('%Y-%m-%d')}, commit {commit()}, {processor()}, {options.threads} threads of {os.cpu_count()}, "
         f"load {min(loads):.1f} to {max(loads):.1f}, torch {torch.__version__}, f32, {options.rounds} rounds",
-        "- `python benches/host/compare.py" + (f" --models {options.models}" if options.models else "") + "`",
+        f"- `python benches/host/compare.py --models {options.models} --rounds {options.rounds} --threads {options.threads}`",
+        "- ratio: PyTorch's time by ours, of the medians of each round; above 1 ours is faster",
         "",
-        "| model | ours, ms a step: least / median / most | PyTorch | ratio of a round: least / median / most | losses differ by |",
+        "| model | ours, ms a step: least / median / most | PyTorch | ratio: least / median / most | losses differ by |",
         "|---|---|---|---|---|",
     ]
-    three = lambda v, digits=2: " / ".join(f"{number:.{digits}f}" for number in v)
-    for name, a, b, ratio, off in rows:
-        text.append(f"| {name} | {three(a)} | {three(b)} | {three(ratio)} | {off:.0e} |")
+    text += [f"| {name} | {three(a)} | {three(b)} | {three(ratio)} | {off:.0e} |" for name, a, b, ratio, off in rows]
     text = "\n".join(text) + "\n"
     print(text)
     if options.record:
