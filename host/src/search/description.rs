@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document;
 use super::error::SearchError;
 use super::judge::Judge;
-use crate::spec::{Board, Budget, SearchBudget, SearchSpec, Spec, SpecError};
+use crate::spec::{Board, Budget, SearchSpec, Spec, SpecError};
 use crate::study::{Parameter, Price};
 
 /// A `model.toml` with a `[search]` section, and what candidates of it cost.
@@ -160,9 +160,12 @@ impl Description {
         };
         let device: Budget = spec.budget(&self.boards).map_err(|error| error.message)?;
         let limits = self.search.budget;
+        // All figures of the device are 0 then, but its MACs are known.
         if let Some(reason) = &costs.host_only {
-            let limited = limits != SearchBudget::default() || device != Budget::default();
-            return if limited { Err(format!("no device runs it: {reason}")) } else { Ok(price) };
+            let limits = [device.ram, device.flash, limits.ram, limits.flash];
+            if limits.iter().any(Option::is_some) {
+                return Err(format!("no device runs it: {reason}"));
+            }
         }
         let least = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min().map(u64::from);
         for (what, unit, needed, limit) in [
