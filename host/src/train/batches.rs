@@ -154,6 +154,14 @@ impl<'a> Samples<'a> {
         }
     }
 
+    /// How many samples are predicted at once: `most`, or fewer large ones, so that the batches that wait to be looked at
+    /// take some 100 MiB at most.
+    pub fn at_once(&self, most: usize) -> usize {
+        /// Numbers of a batch.
+        const NUMBERS: usize = 1 << 22;
+        (NUMBERS / self.set.sample_len().max(1)).clamp(1, most)
+    }
+
     /// Whether reading is no more than copying.
     pub fn in_memory(&self) -> bool {
         self.set.in_memory()

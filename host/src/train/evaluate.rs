@@ -161,7 +161,7 @@ pub(crate) fn measure(
     let counts = !wanted.metrics.is_empty() && !samples.has_tokens();
     let mut tally = counts.then(|| Tally::new(kind, count, &wanted.metrics));
     let mut row = Vec::new();
-    feed(samples, all.chunks(BATCH), None, |indices, read| {
+    feed(samples, all.chunks(samples.at_once(BATCH)), None, |indices, read| {
         let batch = read.upload(device);
         let output = lowered.predict(tensors, batch.x).map_err(failed)?;
         let correct = loss::correct(loss, &output, &batch.target);
@@ -194,7 +194,8 @@ pub(crate) fn measure(
     })?;
     // Read only now, so that the device never waits.
     let losses = Tensor::cat(losses, 0).try_into_data().map_err(failed)?;
-    let sum: f64 = losses.iter::<f32>().zip(all.chunks(BATCH)).map(|(l, c)| f64::from(l) * c.len() as f64).sum();
+    let sum: f64 =
+        losses.iter::<f32>().zip(all.chunks(samples.at_once(BATCH))).map(|(l, c)| f64::from(l) * c.len() as f64).sum();
     let loss = sum / samples.len() as f64;
     let mut evaluation =
         Evaluation { loss, accuracy: None, confusion: Vec::new(), predicted: Vec::new(), metrics: BTreeMap::new() };

@@ -89,7 +89,7 @@ pub fn judge(
         Judgement { loss: 0.0, accuracy: None, predicted: vec![], confidence: vec![], numbers: vec![], tally: None };
     let all: Vec<usize> = (0..samples.len()).collect();
     let mut row = Vec::new();
-    feed(samples, all.chunks(BATCH), None, |indices, read| {
+    feed(samples, all.chunks(samples.at_once(BATCH)), None, |indices, read| {
         let batch = read.upload(&device);
         let (output, _) = lowered.forward(&tensors, batch.x, Mode::Predict);
         if tokens && let Some(correct) = loss::correct(loss, &output, &batch.target) {
