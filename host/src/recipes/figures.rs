@@ -2,7 +2,7 @@
 
 use super::expected::{Bound, Expectation};
 use super::{RecipeError, record::Got};
-use crate::data::{Dataset, Labels};
+use crate::data::{Dataset, Labels, Set, Source};
 use crate::export::{self, Bytes};
 use crate::metrics::{Metric, Needs, Tally, UnknownMetric};
 use crate::spec::Spec;
@@ -124,10 +124,10 @@ impl Judged<'_> {
     /// Every sample of the judged part, as it is predicted in f32.
     fn evaluate(&self) -> Result<Tally, String> {
         let text = |error: &dyn Display| error.to_string();
-        let parts = self.spec.load_parts().map_err(|error| text(&error))?;
-        let mut set = parts.test.unwrap_or(parts.train);
-        if let Labels::Value(right) = &set.labels {
-            let outputs = outputs(self.spec, self.file, &set)?;
+        let sets = self.spec.load_sets().map_err(|error| text(&error))?;
+        let set = sets.test.unwrap_or(sets.train);
+        if let (Set::Memory(set), Labels::Value(right)) = (&set, set.labels()) {
+            let outputs = outputs(self.spec, self.file, set)?;
             let mut tally = Tally::new(Needs::Values, 0, &[]);
             for (&right, &found) in right.iter().zip(&outputs.values) {
                 tally.add_value(right.into(), found.into()).map_err(|error| text(&error))?;
@@ -135,14 +135,12 @@ impl Judged<'_> {
             return Ok(tally);
         }
         let image = self.image()?;
-        if let Some(standardise) = export::standardise(&image) {
-            standardise.apply(&mut set).map_err(|error| text(&error))?;
-        }
+        let set = set.standardised(export::standardise(&image).as_ref()).map_err(|error| text(&error))?;
         let nodes = self.spec.host_nodes();
         let graph = Graph::new(Format::F32, self.spec.model.input, &nodes);
         let (loss, parameters) = (&self.spec.training.settings.loss, export::parameters(&image));
         let evaluation = train::evaluate(graph, loss, &parameters, &set, DeviceChoice::Cpu).map_err(|e| text(&e))?;
-        let Labels::Class { ids, names } = &set.labels else {
+        let Labels::Class { ids, names } = set.labels() else {
             return Err("needs samples with classes or values".into());
         };
         let mut tally = Tally::new(Needs::Classes, names.len(), &[]);

@@ -25,7 +25,7 @@ macro_rules! packed {
     };
 }
 
-packed!["linear", "digits-conv", "mnist-conv", "mnist-cnn", "fashion-cnn",];
+packed!["linear", "digits-conv", "mnist-conv", "mnist-cnn", "fashion-cnn", "cifar-cnn", "cifar-resnet18", "emoji",];
 
 /// Tables that recipes read as `../data/NAME`; in the repository links to `data/`, whose content is packed with this package.
 pub(super) const TABLES: [(&str, &[u8]); 2] = [
