@@ -44,6 +44,22 @@ fn small_recipes_reach_their_figures() {
 }
 
 #[test]
+fn the_rows_that_are_judged_are_those_of_the_reference() {
+    let folder = Folder::new();
+    let mut compared = 0;
+    for recipe in small() {
+        let Some(rows) = recipe.expected.reference.get("test_rows").filter(|rows| !rows.is_empty()) else { continue };
+        let place = recipe.place(Path::new(&folder.path("recipes"))).unwrap();
+        let test = Spec::read(&place.model).unwrap().load_parts().unwrap().test.unwrap();
+        let found: Vec<f64> = test.origins.iter().map(|origin| f64::from(origin.row)).collect();
+        assert_eq!(&found, rows, "{}", recipe.name);
+        assert_eq!(test.len(), rows.len());
+        compared += 1;
+    }
+    assert!(compared >= 4);
+}
+
+#[test]
 fn a_figure_that_is_not_reached_says_so() {
     let folder = Folder::new();
     let recipe = recipes::find("linear").unwrap();

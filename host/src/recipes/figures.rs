@@ -2,11 +2,11 @@
 
 use super::expected::{Bound, Expectation};
 use super::{RecipeError, record::Got};
-use crate::data::{Dataset, Labels, Set, Source};
+use crate::data::{Dataset, Labels};
 use crate::export::{self, Bytes};
-use crate::metrics::{Metric, Needs, Tally, UnknownMetric};
+use crate::metrics::{Metric, UnknownMetric};
 use crate::spec::Spec;
-use crate::train::{self, DeviceChoice};
+use crate::train::{self, DeviceChoice, Judgement};
 use emberlite::executor::Everything;
 use emberlite::graph::{Graph, MAX_NODES};
 use emberlite::image::{Image, Kind};
@@ -61,7 +61,7 @@ pub fn judge(
     expect: &[Expectation],
     reference: &BTreeMap<String, Vec<f64>>,
 ) -> Result<Vec<Verdict>, RecipeError> {
-    let mut judged = Judged { spec, file, tally: None };
+    let mut judged = Judged { spec, file, judgement: None };
     let mut verdicts = Vec::new();
     for expectation in expect {
         let failed = |message: String| RecipeError::Figure { figure: expectation.figure.clone(), message };
@@ -81,7 +81,7 @@ pub fn judge(
 struct Judged<'a> {
     spec: &'a Spec,
     file: &'a Bytes,
-    tally: Option<Tally>,
+    judgement: Option<Judgement>,
 }
 
 impl Judged<'_> {
@@ -114,40 +114,23 @@ impl Judged<'_> {
 
     fn metric(&mut self, name: &str) -> Result<f64, String> {
         let metric: Metric = name.parse().map_err(|error: UnknownMetric| error.to_string())?;
-        if self.tally.is_none() {
-            self.tally = Some(self.evaluate()?);
+        if self.judgement.is_none() {
+            self.judgement = Some(self.evaluate()?);
         }
-        let tally = self.tally.as_ref().ok_or("nothing was evaluated")?;
-        tally.metric(metric).map_err(|error| error.to_string())
+        let judgement = self.judgement.as_ref().ok_or("nothing was evaluated")?;
+        judgement.metric(metric).map_err(|error| error.to_string())
     }
 
     /// Every sample of the judged part, as it is predicted in f32.
-    fn evaluate(&self) -> Result<Tally, String> {
-        let text = |error: &dyn Display| error.to_string();
-        let sets = self.spec.load_sets().map_err(|error| text(&error))?;
-        let set = sets.test.unwrap_or(sets.train);
-        if let (Set::Memory(set), Labels::Value(right)) = (&set, set.labels()) {
-            let outputs = outputs(self.spec, self.file, set)?;
-            let mut tally = Tally::new(Needs::Values, 0, &[]);
-            for (&right, &found) in right.iter().zip(&outputs.values) {
-                tally.add_value(right.into(), found.into()).map_err(|error| text(&error))?;
-            }
-            return Ok(tally);
-        }
+    fn evaluate(&self) -> Result<Judgement, String> {
+        let sets = self.spec.load_sets().map_err(|error| error.to_string())?;
         let image = self.image()?;
-        let set = set.standardised(export::standardise(&image).as_ref()).map_err(|error| text(&error))?;
+        let set = sets.test.unwrap_or(sets.train).standardised(export::standardise(&image).as_ref());
+        let set = set.map_err(|error| error.to_string())?;
         let nodes = self.spec.host_nodes();
         let graph = Graph::new(Format::F32, self.spec.model.input, &nodes);
         let (loss, parameters) = (&self.spec.training.settings.loss, export::parameters(&image));
-        let evaluation = train::evaluate(graph, loss, &parameters, &set, DeviceChoice::Cpu).map_err(|e| text(&e))?;
-        let Labels::Class { ids, names } = set.labels() else {
-            return Err("needs samples with classes or values".into());
-        };
-        let mut tally = Tally::new(Needs::Classes, names.len(), &[]);
-        for (&right, &found) in ids.iter().zip(&evaluation.predicted) {
-            tally.add_class(right, found).map_err(|error| text(&error))?;
-        }
-        Ok(tally)
+        train::judge(graph, loss, &parameters, set.source(), DeviceChoice::Cpu, &[]).map_err(|error| error.to_string())
     }
 }
 

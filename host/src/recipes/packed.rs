@@ -25,11 +25,32 @@ macro_rules! packed {
     };
 }
 
-packed!["linear", "digits-conv", "mnist-conv", "mnist-cnn", "fashion-cnn", "cifar-cnn", "cifar-resnet18", "emoji",];
+packed! {
+    "linear",
+    "logistic-toy",
+    "logistic-cancer",
+    "softmax-iris",
+    "softmax-wine",
+    "softmax-digits",
+    "digits-conv",
+    "mnist-conv",
+    "mnist-cnn",
+    "fashion-cnn",
+    "cifar-cnn",
+    "cifar-resnet18",
+    "emoji",
+    "penguins",
+    "credit",
+}
 
 /// Tables that recipes read as `../data/NAME`; in the repository links to `data/`, whose content is packed with this package.
-pub(super) const TABLES: [(&str, &[u8]); 2] = [
+pub(super) const TABLES: [(&str, &[u8]); 7] = [
     ("linear.csv", include_bytes!("../../recipes/data/linear.csv")),
+    ("toy.csv", include_bytes!("../../recipes/data/toy.csv")),
+    ("breast_cancer.csv", include_bytes!("../../recipes/data/breast_cancer.csv")),
+    ("iris.csv", include_bytes!("../../recipes/data/iris.csv")),
+    ("wine.csv", include_bytes!("../../recipes/data/wine.csv")),
+    ("penguins.csv", include_bytes!("../../recipes/data/penguins.csv")),
     ("digits.csv", include_bytes!("../../recipes/data/digits.csv")),
 ];
 

@@ -342,6 +342,7 @@ mod tests {
         let spec = spec(
             r#"optimizer = { name = "lion", learning_rate = 0.001, weight_decay = 0.1 }
             schedule = { name = "one_cycle", rise = 0.25 }
+            penalty = { l2 = 0.1, bias = false }
             accumulate = 4
             label_smoothing = 0.1
             class_weights = { a = 1.0, b = 4 }
@@ -363,6 +364,7 @@ mod tests {
         let course = Course::OneCycle { steps: None, rise: 0.25, division: 25.0, final_division: 1e4 };
         assert_eq!(host.schedule, Some(HostSchedule::new(course)));
         assert_eq!((host.accumulate, host.label_smoothing, host.log_every), (4, 0.1, 5));
+        assert_eq!((training.settings.penalty.l2, host.penalise_biases), (0.1, false));
         let weights = [("a".to_string(), 1.0), ("b".to_string(), 4.0)];
         assert_eq!(training.class_weights, Some(ClassWeights::Given(weights.into())));
         assert_eq!((host.sampling, host.ema.map(|ema| ema.decay)), (Sampling::Balanced, Some(0.99)));
@@ -413,6 +415,8 @@ mod tests {
             ("class_weights = { a = 0 }", "`training.class_weights.a`: expected a positive number, found 0"),
             ("sampling = \"random\"", "unknown order of samples `random`; possible here: shuffled, balanced, in_order"),
             ("metrics = [\"f1_makro\"]", "`training.metrics[0]`: "),
+            ("penalty = { l2 = 0.1, bias = 0 }", "`training.penalty.bias`: expected true or false, found 0"),
+            ("penalty = { l2 = 0.1, biases = false }", "unknown key `training.penalty.biases`; did you mean `bias`?"),
             ("checkpoint = { keep = 0 }", "`training.checkpoint.keep`: expected a whole number from 1 to"),
             ("loss = \"mse\"", "`training.loss`: unknown loss `mse`; it is `mean_squared_error` here"),
             ("loss = \"bce\"", "`training.loss`: unknown loss `bce`; it is `binary_cross_entropy` here"),

@@ -122,7 +122,7 @@ fn settings(
         optimizer(value, training, host.as_deref_mut())?;
     }
     if let Some(value) = section.take("schedule") {
-        match host {
+        match host.as_deref_mut() {
             None => training.schedule = schedule(value, false)?,
             Some(host) => match host_training::schedule(value)? {
                 Scheduled::Host(schedule) => host.schedule = Some(schedule),
@@ -134,6 +134,9 @@ fn settings(
         let mut section = value.section("a table such as { l1 = 0.0, l2 = 1e-4 }")?;
         let l1 = section.take("l1").map_or(Ok(0.0), |value| not_negative(&value))?;
         let l2 = section.take("l2").map_or(Ok(0.0), |value| not_negative(&value))?;
+        if let Some(host) = host {
+            host.penalise_biases = section.take("bias").map_or(Ok(true), |value| value.flag())?;
+        }
         section.finish()?;
         training.penalty = Penalty { l1, l2 };
     }

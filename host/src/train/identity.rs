@@ -209,6 +209,9 @@ fn host(list: &mut Vec<(String, String)>, host: &HostSettings) {
         push(list, "schedule", course.words());
         warmup(list, *steps, *start);
     }
+    if host.penalise_biases != usual.penalise_biases {
+        push(list, "penalty.bias", host.penalise_biases);
+    }
     if host.accumulate != usual.accumulate {
         push(list, "accumulate", host.accumulate);
     }

@@ -8,8 +8,9 @@ use super::settings::{HostOptimizer, HostSettings, PlateauState};
 use super::{fused, host_rules};
 use crate::lower::{Lowered, Slot, Tensors};
 use burn_tensor::{Device, Gradients, Tensor};
+use emberlite::image::Kind;
 use emberlite::number::F32;
-use emberlite::optimizer::{Clip, Optimizer};
+use emberlite::optimizer::{Clip, Optimizer, Penalty};
 use emberlite::plan::Training;
 
 /// An optimizer at work: its state, one tensor for each slot of the rule and each trained parameter.
@@ -110,7 +111,9 @@ impl Stepper {
         for (((slot, scale), g), state) in self.slots.iter().zip(&self.scales).zip(gs).zip(&mut self.state) {
             let moment = Moment { rate: moment.rate * scale, ..moment };
             let w = tensors.take(slot).without_autodiff();
-            let g = penalised(&self.training, decay, g, &w);
+            let spared = slot.kind == Kind::Bias && !self.host.penalise_biases;
+            let penalty = if spared { Penalty::NONE } else { self.training.penalty };
+            let g = penalised(penalty, decay, g, &w);
             let w = match &self.host.optimizer {
                 Some(optimizer) => host_rules::rule(optimizer, &moment, w, state, g),
                 None if fused::has(&self.training.optimizer, &w) => {
@@ -154,8 +157,8 @@ fn clip_global_norm(gradients: Vec<Tensor<1>>, limit: f32) -> Vec<Tensor<1>> {
 }
 
 /// Adds L1, L2 and weight decay that isn't decoupled.
-fn penalised(training: &Training, decay: f32, g: Tensor<1>, w: &Tensor<1>) -> Tensor<1> {
-    let (l1, l2) = (training.penalty.l1, training.penalty.l2 + decay);
+fn penalised(penalty: Penalty, decay: f32, g: Tensor<1>, w: &Tensor<1>) -> Tensor<1> {
+    let (l1, l2) = (penalty.l1, penalty.l2 + decay);
     let g = if l1 == 0.0 { g } else { g + w.clone().sign().mul_scalar(l1) };
     if l2 == 0.0 { g } else { g + w.clone().mul_scalar(l2) }
 }
@@ -226,11 +229,10 @@ mod tests {
     use crate::Parameters;
     use crate::lower::upload;
     use emberlite::graph::{Graph, Shape, linear};
-    use emberlite::image::Kind;
     use emberlite::loss::Loss;
     use emberlite::number::Format;
     use emberlite::number::random::Key;
-    use emberlite::optimizer::{Corrections, Decay, OptimizerSet, Penalty, Schedule, StepSettings, norm_factor};
+    use emberlite::optimizer::{Corrections, Decay, OptimizerSet, Schedule, StepSettings, norm_factor};
 
     const STEPS: u32 = 6;
     const WEIGHTS: usize = 12;
@@ -302,6 +304,35 @@ mod tests {
             for (ours, core) in ours.iter().zip(core) {
                 close(&format!("state of {what}"), &crate::lower::download(ours.clone()).unwrap(), core);
             }
+        }
+    }
+
+    #[test]
+    fn biases_can_be_spared_the_penalty_but_not_the_decay() {
+        let nodes = [linear(BIASES as u16)];
+        let lowered = Lowered::new(Graph::new(Format::F32, Shape::d1(4), &nodes)).unwrap();
+        let device = Device::flex();
+        let decay = Optimizer::Sgd { learning_rate: 0.5, momentum: 0.0, nesterov: false, weight_decay: 0.25 };
+        // Without a gradient a step multiplies by 1 - 0.5 * (l2 + weight_decay): all exact in f32.
+        for (optimizer, spare, weight, bias) in [
+            (Optimizer::sgd(0.5), false, 0.75, 0.75),
+            (Optimizer::sgd(0.5), true, 0.75, 1.0),
+            (decay, true, 0.625, 0.875),
+        ] {
+            let training = Training::new(Loss::MeanSquaredError, optimizer).penalty(0.0, 0.5);
+            let host = HostSettings { penalise_biases: !spare, ..HostSettings::default() };
+            let mut parameters = Parameters::new();
+            parameters.set(0, Kind::Weight, vec![1.0; WEIGHTS]);
+            parameters.set(0, Kind::Bias, vec![1.0; BIASES]);
+            let mut tensors = Tensors::upload(&lowered, &parameters, &device).unwrap();
+            let mut stepper = Stepper::new(&training, &host, &lowered, &device, 1);
+            let nothing = lowered.slots().iter().map(|slot| tensors.tensor(slot).sum().mul_scalar(0.0));
+            let gradients = nothing.reduce(|a, b| a + b).unwrap();
+            let gradients = stepper.gradients(&tensors, &mut gradients.backward());
+            stepper.step(&mut tensors, gradients);
+            let after = tensors.download(&lowered).unwrap();
+            assert_eq!(after.get(0, Kind::Weight).unwrap(), [weight; WEIGHTS]);
+            assert_eq!(after.get(0, Kind::Bias).unwrap(), [bias; BIASES]);
         }
     }
 

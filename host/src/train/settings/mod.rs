@@ -32,6 +32,9 @@ pub struct HostSettings {
     pub class_weights: Option<Vec<f32>>,
     /// Averages the weights; see [`Ema`].
     pub ema: Option<Ema>,
+    /// Whether [`Training::penalty`] is on biases too, as on the device. Without it the penalty is Keras's
+    /// `kernel_regularizer`, and a linear model's minimum that of scikit-learn, which doesn't penalise intercepts.
+    pub penalise_biases: bool,
     /// The learning rate's course, instead of that of [`Training::schedule`].
     pub schedule: Option<HostSchedule>,
     /// The optimizer, instead of that of [`Training::optimizer`].
@@ -96,6 +99,7 @@ impl Default for HostSettings {
             label_smoothing: 0.0,
             class_weights: None,
             ema: None,
+            penalise_biases: true,
             schedule: None,
             optimizer: None,
             learning_rate_scales: Vec::new(),
