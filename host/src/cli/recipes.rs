@@ -228,6 +228,9 @@ fn board(recipe: &Recipe, boards: &[Board]) -> String {
     let Ok(spec) = Spec::parse(recipe.name, recipe.model, Path::new("")) else { return "–".into() };
     for (training, what) in [(Some(&spec.device.training), "learns"), (None, "predicts")] {
         let Ok(costs) = spec.costs(training) else { continue };
+        if costs.host_only.is_some() {
+            continue;
+        }
         let mut fits: Vec<&Board> = boards
             .iter()
             .filter(|board| costs.arena_bytes + u64::from(board.stack) <= u64::from(board.ram))
