@@ -416,7 +416,10 @@ mod tests {
             ("sampling = \"random\"", "unknown order of samples `random`; possible here: shuffled, balanced, in_order"),
             ("metrics = [\"f1_makro\"]", "`training.metrics[0]`: "),
             ("penalty = { l2 = 0.1, bias = 0 }", "`training.penalty.bias`: expected true or false, found 0"),
-            ("penalty = { l2 = 0.1, biases = false }", "unknown key `training.penalty.biases`; did you mean `bias`?"),
+            (
+                "penalty = { l2 = 0.1, biases = false }",
+                "unknown key `training.penalty.biases`; possible here: bias, l1, l2",
+            ),
             ("checkpoint = { keep = 0 }", "`training.checkpoint.keep`: expected a whole number from 1 to"),
             ("loss = \"mse\"", "`training.loss`: unknown loss `mse`; it is `mean_squared_error` here"),
             ("loss = \"bce\"", "`training.loss`: unknown loss `bce`; it is `binary_cross_entropy` here"),
