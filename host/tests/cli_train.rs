@@ -231,7 +231,11 @@ fn a_refused_training_leaves_the_run_before_as_it_was() {
     for (model, more, message) in [
         (&stopped, "--quiet", "early stopping on validation_loss needs a validation set"),
         (&model, "--from=no-such-file", "no-such-file: can't read"),
-        (&folder.write("other.toml", small("f32").replace("outputs = 4", "outputs = 5")), "--resume", "another model"),
+        (
+            &folder.write("other.toml", small("f32").replace("outputs = 4", "outputs = 5")),
+            "--resume",
+            "a change of the model (line ",
+        ),
     ] {
         let answer = emberlite(&["train", "--model", model, "--run", &run, more]);
         assert!(answer.status == 1 && answer.error.contains(message), "{}", answer.error);
@@ -259,4 +263,20 @@ fn a_line_that_was_cut_off_is_dropped_on_resuming() {
     let text = String::from_utf8(folder.read("run/metrics.jsonl")).unwrap();
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.iter().filter(|event| event["event"] == "epoch").count(), 4);
+}
+
+#[test]
+fn devices_are_listed_and_a_wrong_one_is_answered() {
+    let said = done(&["devices"]);
+    assert!(said.starts_with("cpu") && said.contains("CPU, "), "{said}");
+    if !cfg!(feature = "cuda") {
+        assert!(said.contains("- this build has no cuda; build with `--features cuda`"), "{said}");
+    }
+    for (device, expected) in [
+        ("gpu", "`gpu` is no device; there are: auto, cpu, wgpu, vulkan, cuda"),
+        ("cpu:1", "`cpu:1`: only GPUs have numbers; give `cpu`"),
+    ] {
+        let answer = emberlite(&["train", "--device", device]);
+        assert!(answer.status == 2 && answer.error.contains(expected), "{}", answer.error);
+    }
 }

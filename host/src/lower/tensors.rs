@@ -3,6 +3,7 @@
 use super::{Lowered, Slot, Statistics};
 use crate::Parameters;
 use burn_tensor::{Device, ExecutionError, Tensor, TensorData};
+use emberlite::graph::Update;
 use emberlite::image::{Kind, Name};
 
 /// The parameters of one node, flat, in PyTorch's row-major order; those that it hasn't are `None`.
@@ -178,7 +179,9 @@ impl Tensors {
 }
 
 fn running<'s>(lowered: &'s Lowered<'_>) -> impl Iterator<Item = &'s Slot> {
-    lowered.slots().iter().filter(|slot| matches!(slot.kind, Kind::RunningMean | Kind::RunningVariance))
+    let moves = |slot: &Slot| lowered.graph().nodes[usize::from(slot.node)].update != Update::Frozen;
+    let kinds = [Kind::RunningMean, Kind::RunningVariance];
+    lowered.slots().iter().filter(move |slot| kinds.contains(&slot.kind) && moves(slot))
 }
 
 fn track(tensor: Tensor<1>) -> Tensor<1> {

@@ -28,6 +28,30 @@
 //! `stream = true` in `[data]` reads IDX, NPZ (not compressed) and CSV as samples are needed, for sets larger than memory; a
 //! table is packed once into a file beside it. `[augmentation]` is described with [`AugmentationSpec`].
 //!
+//! `[training]` has, besides what `[device.training]` has too (`loss`, `optimizer`, `schedule`, `penalty`, `clip`, `batch`,
+//! `seed`), what only the host can; [`HostSettings`](crate::train::HostSettings) says what each means:
+//!
+//! ```toml
+//! [training]
+//! epochs = 40
+//! optimizer = { name = "adamw", learning_rate = 0.001 }        # also nadam, lion, lamb, adadelta, adamax
+//! schedule = { name = "one_cycle" }                            # linear, polynomial, cosine, cosine_restarts, plateau; over the
+//!                                                              # whole run where no `steps` are given; `warmup`, `start`
+//! accumulate = 4                                               # batches an update
+//! label_smoothing = 0.1
+//! class_weights = "balanced"                                   # or { rare = 4.0 }
+//! sampling = "shuffled"                                        # balanced, in_order
+//! ema = 0.999                                                  # averaged weights are what is evaluated and handed out
+//! metrics = ["f1_macro", "roc_auc"]                            # of the validation part, after each epoch
+//! early_stopping = { patience = 5, monitor = "validation_f1_macro" }
+//! layers = [{ layer = "stem*", frozen = true }, { layer = "head", learning_rate_scale = 10 }]
+//! steps_per_epoch = 500
+//! max_steps = 20000
+//! log_every = 32                                               # updates between two readings of the loss
+//! checkpoint = { every_epochs = 1, every_steps = 500, keep = 3 }
+//! device = "auto"                                              # cpu, wgpu, vulkan, cuda, cuda:1
+//! ```
+//!
 //! Operations and attributes have the names of [`emberlite::graph`]; the same numbers give the same [`Graph`]. Every error
 //! says file, line, what was expected, what was found and what to do; an unknown key is an error, since a misspelt setting
 //! that is silently ignored costs a training run.

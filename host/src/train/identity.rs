@@ -46,9 +46,6 @@ impl Identity {
             push(&mut settings, "early_stopping.patience", stopping.patience);
             push(&mut settings, "early_stopping.min_delta", stopping.min_delta);
         }
-        if let Some(group) = job.group {
-            push(&mut settings, "processes", group.size());
-        }
         Ok(Identity {
             graph,
             settings,
