@@ -23,8 +23,8 @@ fn folder(name: &str) -> PathBuf {
 /// Two noisy waves that differ in frequency, a third of them fast.
 fn waves(samples: usize, seed: u64) -> Dataset {
     let noise = |i: usize| (random::hash(seed, i as u64) % 1000) as f32 / 1000.0 - 0.5;
-    let ids: Vec<u32> = (0..samples).map(|i| u32::from(i % 3 == 0)).collect();
-    let at = |i: usize| ((i % 12) as f32 * (0.5 + f32::from(u8::from(i / 24 % 3 == 0)))).sin() + noise(i);
+    let ids: Vec<u32> = (0..samples).map(|i| u32::from(i.is_multiple_of(3))).collect();
+    let at = |i: usize| ((i % 12) as f32 * (0.5 + f32::from(u8::from((i / 24).is_multiple_of(3))))).sin() + noise(i);
     let names = vec!["slow".into(), "fast".into()];
     Dataset::new((0..samples * 24).map(at).collect(), vec![2, 12], Labels::Class { ids, names }).unwrap()
 }

@@ -86,7 +86,7 @@ fn patience_is_counted_across_an_interruption() {
     let early_stopping = Some(EarlyStopping { monitor: Monitor::ValidationLoss, patience: 3, min_delta: 0.0 });
     let run = |epochs, dir: Option<PathBuf>| {
         let resume = dir.is_some();
-        let checkpoint = dir.map(|dir| Checkpoint::new(dir));
+        let checkpoint = dir.map(Checkpoint::new);
         let mut silent = Silent;
         let job = Job::new(graph(), &training, &train_set, &mut silent);
         train(Job { epochs, validation: Some(&validation), early_stopping, checkpoint, resume, ..job }).unwrap()

@@ -68,6 +68,11 @@ const HELP: &str =
     "give the training part a row of this category, name all in `categories`, or say what `unknown` ones are";
 
 impl Encoder {
+    /// Whether any column is encoded; where none is, a row's numbers are the inputs, and a file needn't say how.
+    pub fn has_categories(&self) -> bool {
+        self.columns.iter().any(|column| column.categories.is_some())
+    }
+
     /// The names of the inputs: a column of numbers and an ordinal one has its own, a one-hot input is `column=category`.
     pub fn inputs(&self) -> Vec<String> {
         let named = |column: &EncodedColumn| match &column.categories {

@@ -28,7 +28,8 @@ pub struct Export<'a> {
     pub name: &'a str,
     /// The classes in the order of the outputs, for the metadata; empty for none.
     pub classes: &'a [String],
-    /// How a row of a table becomes the model's inputs, for the metadata (`inputs`); none for other samples.
+    /// How a row of a table becomes the model's inputs, for the metadata (`inputs`) where categories are encoded; none
+    /// for other samples.
     pub encoder: Option<&'a Encoder>,
     /// Who is to read the file. The raw profile has no metadata.
     pub profile: Profile,
@@ -162,7 +163,7 @@ fn write(export: &Export<'_>, graph: Graph<'_>, tensors: &[Owned]) -> Result<Byt
         if !export.classes.is_empty() {
             metadata.push(("classes", classes.as_str()));
         }
-        if export.encoder.is_some_and(|encoder| !encoder.columns.is_empty()) {
+        if export.encoder.is_some_and(|encoder| encoder.has_categories()) {
             metadata.push(("inputs", inputs.as_str()));
         }
         if !export.name.is_empty() {

@@ -84,7 +84,7 @@ pub fn state_file(spec: &Spec, trained: &Trained<'_>) -> Result<Vec<u8>, ExportE
     if !trained.classes.is_empty() {
         metadata.push(("classes", &classes));
     }
-    if trained.encoder.is_some_and(|encoder| !encoder.columns.is_empty()) {
+    if trained.encoder.is_some_and(|encoder| encoder.has_categories()) {
         metadata.push(("inputs", &inputs));
     }
     Ok(safetensors(&tensors, &metadata))
