@@ -154,7 +154,7 @@ method = "grid"
 training.optimizer.learning_rate = { choice = [1e-2, 1e30, 1e-3] }
 training.batch = { int = [8, 16], points = 2 }
 "#;
-    let (folder, path, run) = folder(&grid);
+    let (folder, path, run) = folder(grid);
     let answer = search(&path, &run, &[]);
     assert_eq!((answer.status, answer.error.as_str()), (0, ""));
     let trials = trials(&folder);

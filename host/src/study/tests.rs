@@ -45,7 +45,10 @@ fn mixed(candidate: &Candidate<'_>) -> Result<f64, String> {
     Ok(rate * rate + 4.0 * width * width + 0.3 * (kind as f64 - 2.0).abs())
 }
 
-fn spaces() -> [(&'static str, Space, fn(&Candidate<'_>) -> Result<f64, String>, f64); 3] {
+/// What is to be made small.
+type Function = fn(&Candidate<'_>) -> Result<f64, String>;
+
+fn spaces() -> [(&'static str, Space, Function, f64); 3] {
     let axes = ["a", "b", "c", "d"].map(|path| real(path, -5.0, 5.0, false)).to_vec();
     let kinds = Distribution::Choice(["a", "b", "c", "d", "e"].map(|kind| json!(kind)).to_vec());
     let width = Distribution::Whole { low: 8, high: 64, step: 8, log: false };
