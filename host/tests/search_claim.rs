@@ -1,4 +1,4 @@
-//! The claim of recipe 9: TPE finds in 25 trials at least the best of 50 random ones, as the mean of five seeds.
+//! The claim: TPE finds in 25 trials at least the best of 50 random ones, as the mean of five seeds.
 //!
 //! ```text
 //! cargo test -p emberlite-host --test search_claim -- --ignored --nocapture
@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use emberlite_host::search::{Description, Method, Options, State, Tpe, Training, Trial};
 use emberlite_host::train::DeviceChoice;
 
-/// Recipe 8: female or male, from a penguin's measurements, species and island; rows that lack a value are dropped.
+/// Female or male, from a penguin's measurements, species and island; rows that lack a value are dropped.
 const MODEL: &str = r#"name = "penguins"
 
 [data]

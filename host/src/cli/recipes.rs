@@ -153,17 +153,20 @@ impl How<'_> {
         for verdict in &verdicts {
             writeln!(out, "{}", line(recipe.name, verdict))?;
         }
+        let resume = if self.resume { " --resume" } else { "" };
+        let device = self.device.map_or(String::new(), |device| format!(" --device {device}"));
+        let command = format!("emberlite recipes run {}{device}{resume}", recipe.name);
         let record = Record {
             recipe: recipe.name.into(),
             figures: verdicts.iter().map(Verdict::got).collect(),
             date: recipes::today(),
             machine: self.device.map_or_else(recipes::machine, |device| format!("{}, {device}", recipes::machine())),
             seconds,
-            command: format!("emberlite recipes run {}", recipe.name),
+            command,
             version: env!("CARGO_PKG_VERSION").into(),
         };
         let reached = record.reached();
-        if quick.is_none() {
+        if !self.quick {
             record.write(&place.folder)?;
         }
         Ok(reached)

@@ -42,10 +42,10 @@ pub(super) fn write(folder: &Path, facts: &Facts<'_>) -> Result<(), CliError> {
 fn report_of(facts: &Facts<'_>) -> TrainingReport {
     let Facts { spec, costs, budget, parts, trained, tested, settings, .. } = facts;
     let [host_loss, device_loss] = tested.loss_names();
-    let score = |runner: String, accuracy, loss, loss_name: &str| Score {
+    let score = |runner: String, samples: usize, accuracy, loss, loss_name: &str| Score {
         runner,
         set: tested.part.into(),
-        samples: tested.samples as u64,
+        samples: samples as u64,
         accuracy,
         loss: Some(loss),
         loss_name: loss_name.into(),
@@ -59,8 +59,10 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
         description: description(spec, &tested.classes),
         agreement: tested.agreement,
         scores: [
-            Some(score("host (f32)".into(), tested.host_accuracy, tested.host_loss, host_loss)),
-            tested.device_loss.map(|loss| score(device.clone(), tested.device_accuracy, loss, device_loss)),
+            Some(score("host (f32)".into(), tested.samples, tested.host_accuracy, tested.host_loss, host_loss)),
+            tested
+                .device_loss
+                .map(|loss| score(device.clone(), tested.device_samples, tested.device_accuracy, loss, device_loss)),
         ]
         .into_iter()
         .flatten()

@@ -79,6 +79,8 @@ pub(super) struct Tested<'a> {
     event: &'a str,
     pub(super) part: &'a str,
     pub(super) samples: usize,
+    /// Those that the device was simulated on: fewer where the set isn't in memory.
+    pub(super) device_samples: usize,
     pub(super) host_loss: f64,
     /// What `host_loss` is: `[training]` and `[device.training]` may name different ones.
     pub(super) host_loss_name: String,
@@ -229,7 +231,11 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     let format = spec.model.format.name();
     match (&costs.host_only, tested.device_loss) {
         (None, Some(loss)) => {
-            writeln!(out, "  device, {format:<7} {}loss {loss:.4}{device}", share(tested.device_accuracy))?;
+            let few = match tested.device_samples {
+                few if few < tested.samples => format!(", on {few} of the samples"),
+                _ => String::new(),
+            };
+            writeln!(out, "  device, {format:<7} {}loss {loss:.4}{device}{few}", share(tested.device_accuracy))?;
         }
         (reason, _) => writeln!(out, "  no device runs it: {}", reason.as_deref().unwrap_or_default())?,
     }
@@ -422,6 +428,7 @@ fn test<'a>(
         event: "tested",
         part,
         samples: set.len(),
+        device_samples: sealed.map_or(0, |_| few.len()),
         host_loss: host.loss,
         host_loss_name: words::loss(loss),
         host_accuracy: host.accuracy,

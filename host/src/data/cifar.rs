@@ -32,18 +32,20 @@ impl Cifar {
     /// The files of a folder: those to train with, and that to test with, if it is there.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] if no file to train with is there.
+    /// [`DataError::Mismatch`] if a file to train with is missing.
     pub fn files(self, folder: &Path) -> Result<(Vec<PathBuf>, Option<PathBuf>), DataError> {
         let (train, test): (Vec<String>, _) = match self {
             Cifar::Ten => ((1..=5).map(|batch| format!("data_batch_{batch}.bin")).collect(), "test_batch.bin"),
             Cifar::Hundred => (vec!["train.bin".into()], "test.bin"),
         };
         let found: Vec<PathBuf> = train.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect();
-        if found.is_empty() {
+        if found.len() < train.len() {
+            let missing: Vec<&str> =
+                train.iter().map(String::as_str).filter(|name| !folder.join(name).is_file()).collect();
             return Err(DataError::Mismatch {
                 what: bytes::name(folder),
                 expected: format!("the files {}", train.join(", ")),
-                found: "none of them".into(),
+                found: format!("no {}", missing.join(", ")),
                 help: "unpack the binary version of the set, and name its folder",
             });
         }

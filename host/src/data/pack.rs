@@ -25,6 +25,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
 const MAGIC: &[u8; 8] = b"EMBPACK1";
@@ -126,7 +127,10 @@ fn write(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, fingerprint: u64) -> 
         fs::create_dir_all(folder).map_err(failed(folder))?;
     }
     // Both lie beside the result, so that the last step is a rename.
-    let part = |what: &str| packed.with_extension(format!("{what}.{}.part", std::process::id()));
+    // Two threads may pack the same file: who is later replaces equal bytes.
+    static PACKED: AtomicU32 = AtomicU32::new(0);
+    let own = PACKED.fetch_add(1, Ordering::Relaxed);
+    let part = |what: &str| packed.with_extension(format!("{what}.{}.{own}.part", std::process::id()));
     let (rows_part, whole_part) = (part("rows"), part("whole"));
     let made = (|| {
         let summary = pack_rows(paths, spec, &rows_part)?;

@@ -136,9 +136,9 @@ pub(super) fn data(
     let (validation, test) = (read(validation)?, read(test)?);
     let stream = section.take("stream").map_or(Ok(false), |value| value.flag())?;
     let encoded = matches!(&files, Files::Csv { spec, .. } if !spec.categorical.is_empty());
+    const AS_IT_IS: &str = "a stream is read as it is: clean and encode the file before, or leave out `stream`";
     if stream && (encoded || prepare.is_for_tables()) {
-        let message = "a stream is read as it is: clean and encode the file before, or leave out `stream`";
-        return Err(section.error(message.into()));
+        return Err(section.error(AS_IT_IS.into()));
     }
     if window.is_some() && prepare.drop_duplicates {
         let message = "rows of a recording may repeat: with `window`, `clean.duplicates` can't be dropped";
@@ -149,6 +149,9 @@ pub(super) fn data(
     let mut spec = DataSpec { folds, files, window, validation, test, scale: 1.0, prepare, stream, given: None, lines };
     if let Some(mut section) = preprocessing {
         clean::preprocessing(&mut section, &mut spec.prepare)?;
+        if stream && spec.prepare.is_for_tables() {
+            return Err(section.error(AS_IT_IS.into()));
+        }
         if spec.prepare.is_for_tables() && !matches!(spec.files, Files::Csv { .. }) {
             return Err(
                 section.error("categories and columns are those of tables (CSV, Parquet); remove them here".into())

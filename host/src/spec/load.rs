@@ -342,7 +342,7 @@ pub fn class_names<S: Source + ?Sized>(set: &S) -> Vec<String> {
     }
 }
 
-fn with_classes(spec: &CsvSpec, classes: &[String]) -> CsvSpec {
+pub(super) fn with_classes(spec: &CsvSpec, classes: &[String]) -> CsvSpec {
     let mut spec = spec.clone();
     if spec.classes.is_empty() && matches!(spec.label, Label::Class(_)) {
         spec.classes = classes.to_vec();

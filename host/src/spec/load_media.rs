@@ -1,5 +1,6 @@
 //! From `[data]` to sets that are read as they are needed: pictures, sounds, text, and files too large for memory.
 
+use super::load::with_classes;
 use super::{DataSpec, Files, LoadError, Media, Part, Spec};
 use crate::data::audio::{SOUNDS, Sounds};
 use crate::data::augment::Augmented;
@@ -355,7 +356,16 @@ impl Spec {
             };
             Ok(Set::stream(self.shaped(records)?))
         };
+        let set = open(&data.files)?;
+        // The training part's classes are the model's: a part that lacks one numbers the others as they do.
+        let classes = match set.source().labels() {
+            Labels::Class { names, .. } => names.clone(),
+            _ => Vec::new(),
+        };
         let own = |part: &Option<Part>| match part {
+            Some(Part::Files(Files::Csv { paths, spec })) => {
+                open(&Files::Csv { paths: paths.clone(), spec: with_classes(spec, &classes) }).map(Some)
+            }
             Some(Part::Files(files)) => open(files).map(Some),
             _ => Ok(None),
         };
@@ -363,7 +373,7 @@ impl Spec {
         let rules = |part: &Option<Part>| part.clone().filter(|part| !matches!(part, Part::Files(_)));
         let by_rule = DataSpec { validation: rules(&data.validation), test: rules(&data.test), ..data.clone() };
         let none = |_: &Media| Err(self.error(data.lines.section, "must be files of records".into()).into());
-        Ok(self.divide(&by_rule, open(&data.files)?, validation, test, none)?.sets())
+        Ok(self.divide(&by_rule, set, validation, test, none)?.sets())
     }
 
     /// Records of the model's input shape.

@@ -7,6 +7,7 @@
 //! there `parallel` changes nothing at all.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -303,7 +304,9 @@ impl Study<'_> {
                 given_up: false,
                 stopped: false,
             };
-            let result = objective.run(&candidate, &mut progress);
+            // A trial that never ended would keep those that wait for it waiting for ever.
+            let result = catch_unwind(AssertUnwindSafe(|| objective.run(&candidate, &mut progress)));
+            let result = result.unwrap_or_else(|_| Err("the program failed in this trial; see above".into()));
             let Progress { values, epochs, given_up, stopped, .. } = progress;
             let mut trial =
                 Trial { epochs, seconds: started.elapsed().as_secs_f64(), price, ..ended(&candidate, point) };

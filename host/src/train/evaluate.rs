@@ -221,7 +221,8 @@ pub(crate) fn measure(
             let value = match metric {
                 Metric::Accuracy => accuracy,
                 Metric::LogLoss => loss,
-                Metric::Perplexity => loss.exp(),
+                // JSON has no infinity, and a checkpoint holds this.
+                Metric::Perplexity => loss.exp().min(f64::MAX),
                 _ => continue,
             };
             evaluation.metrics.insert(metric.to_string(), value);
