@@ -64,6 +64,11 @@ fn the_commands_do_what_the_host_can() {
     assert_eq!(file.tensor("rnn.weight_hh_l0_reverse").unwrap().shape(), [24, 6]);
     assert!(folder.names().contains(&"run".to_string()));
 
+    // The trainer's words on its own samples, from the file.
+    let figures = done(&["evaluate", "--model", &model, "--weights", &weights, "--part", "train", "--json"]);
+    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!(figures["metrics"]["accuracy"].as_f64(), Some(1.0));
+
     // From its own file: one epoch more starts where it was, not at ln 2.
     let again = folder.path("again");
     done(&["train", "--model", &model, "--run", &again, "--from", &weights, "--epochs", "1", "--quiet"]);

@@ -98,18 +98,25 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let spec = Spec::read(&arguments.model)?;
     let path = &arguments.weights;
     let bytes = Bytes::read(path)?;
-    let image = Image::open(bytes.as_slice()).map_err(|error| CliError::Image { path: path.clone(), error })?;
-    if image.format() == Format::Fixed16 {
-        let real = path.with_extension("f32.safetensors");
-        return Err(CliError::Message(format!(
-            "{}: a file of 16-bit numbers; give the real ones ({} beside it, if it was trained here), or see what the \
-             device computes with `emberlite simulate`",
-            path.display(),
-            real.file_name().unwrap_or_default().to_string_lossy()
-        )));
-    }
-    let parameters = super::train::parameters_of(path, &spec)?;
-    let standardise = export::standardise(&image);
+    let (parameters, standardise) = match Image::open(bytes.as_slice()) {
+        Ok(image) if image.format() == Format::Fixed16 => {
+            let real = path.with_extension("f32.safetensors");
+            return Err(CliError::Message(format!(
+                "{}: a file of 16-bit numbers; give the real ones ({} beside it, if it was trained here), or see what \
+                 the device computes with `emberlite simulate`",
+                path.display(),
+                real.file_name().unwrap_or_default().to_string_lossy()
+            )));
+        }
+        Ok(image) => (super::train::parameters_of(path, &spec)?, export::standardise(&image)),
+        // What no device runs isn't sealed: its weights have PyTorch's names.
+        Err(_) if spec.host_only().is_some() => {
+            let imported = export::import_file(path, &spec);
+            let imported = imported.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?;
+            (imported.parameters, imported.standardise)
+        }
+        Err(error) => return Err(CliError::Image { path: path.clone(), error }),
+    };
     let raw = part(&spec, arguments.part)?;
     let set = raw.standardised(standardise.as_ref())?;
     let nodes = spec.host_nodes();

@@ -124,12 +124,20 @@ impl Judged<'_> {
     /// Every sample of the judged part, as it is predicted in f32.
     fn evaluate(&self) -> Result<Judgement, String> {
         let sets = self.spec.load_sets().map_err(|error| error.to_string())?;
-        let image = self.image()?;
-        let set = sets.test.unwrap_or(sets.train).standardised(export::standardise(&image).as_ref());
+        let (parameters, standardise) = match self.spec.host_only() {
+            None => (export::parameters(&self.image()?), export::standardise(&self.image()?)),
+            // What no device runs isn't sealed: its weights have PyTorch's names.
+            Some(_) => {
+                let imported = export::import(self.file.as_slice(), self.spec);
+                let imported = imported.map_err(|error| format!("the model's file: {error}"))?;
+                (imported.parameters, imported.standardise)
+            }
+        };
+        let set = sets.test.unwrap_or(sets.train).standardised(standardise.as_ref());
         let set = set.map_err(|error| error.to_string())?;
         let nodes = self.spec.host_nodes();
         let graph = Graph::new(Format::F32, self.spec.model.input, &nodes);
-        let (loss, parameters) = (&self.spec.training.settings.loss, export::parameters(&image));
+        let loss = &self.spec.training.settings.loss;
         train::judge(graph, loss, &parameters, set.source(), DeviceChoice::Cpu, &[]).map_err(|error| error.to_string())
     }
 }
