@@ -181,7 +181,8 @@ fn fixed_point_reads_whole_numbers() {
     let (model, weights) = (folder.path("model.toml"), folder.path("model.safetensors"));
     let rows = folder.write("decimals.csv", "x,y,class\n1.5,10,a\n");
     let answer = emberlite(&["simulate", "--model", &model, "--weights", &weights, "--data", &rows]);
-    assert!(answer.error.starts_with("error: sample 0: a fixed16 device reads whole numbers"), "{}", answer.error);
+    let place = format!("error: {rows}:2: column `x`: expected a whole number from -32768 to 32767");
+    assert!(answer.error.starts_with(&place), "{}", answer.error);
     let text = String::from_utf8(folder.read("model.toml")).unwrap();
     let scaled = folder.write("scaled.toml", text + "\n[preprocessing]\nscale = 2\n");
     done(&["simulate", "--model", &scaled, "--weights", &weights, "--data", &rows]);

@@ -124,16 +124,21 @@ mod tests {
         assert!(Cifar::Ten.files(&folder).unwrap_err().to_string().contains("data_batch_1.bin"));
         std::fs::write(folder.join("data_batch_1.bin"), records(1, 3)).unwrap();
         std::fs::write(folder.join("data_batch_2.bin"), records(1, 2)).unwrap();
+        // A set with a part missing is no CIFAR-10.
+        let missing = Cifar::Ten.files(&folder).unwrap_err().to_string();
+        assert!(missing.contains("found no data_batch_3.bin, data_batch_4.bin, data_batch_5.bin"), "{missing}");
+        (3..=5)
+            .for_each(|batch| std::fs::write(folder.join(format!("data_batch_{batch}.bin")), records(1, 1)).unwrap());
         std::fs::write(folder.join("test_batch.bin"), records(2, 2)).unwrap();
         let (train, test) = Cifar::Ten.files(&folder).unwrap();
         let set = Cifar::Ten.open(&train, 0.5).unwrap();
-        assert_eq!((set.len(), set.shape()), (5, &[3, 32, 32][..]));
+        assert_eq!((set.len(), set.shape()), (8, &[3, 32, 32][..]));
         let Labels::Class { ids, names } = set.labels() else { panic!() };
-        assert_eq!((&ids[..], names[9].as_str()), (&[0, 1, 2, 0, 1][..], "truck"));
+        assert_eq!((&ids[..], names[9].as_str()), (&[0, 1, 2, 0, 1, 0, 0, 0][..], "truck"));
         let mut out = vec![0.0; 2 * PIXELS];
         set.read(Draw { indices: &[4, 2], epoch: None }, &mut out).unwrap();
         assert_eq!([out[0], out[1024], out[3071], out[3072], out[6143]], [0.5, 1.0, 1.5, 1.0, 2.0]);
-        assert!(set.read(Draw { indices: &[5], epoch: None }, &mut out).is_err());
+        assert!(set.read(Draw { indices: &[8], epoch: None }, &mut out).is_err());
         // Two label bytes: the second counts.
         let hundred = Cifar::Hundred.open(&[test.clone().unwrap()], 1.0).unwrap();
         hundred.read(Draw { indices: &[1], epoch: None }, &mut out).unwrap();

@@ -106,7 +106,7 @@ impl Rows {
             Some((place, _)) => Err(self.error(
                 place / size,
                 place % size,
-                "a whole number from -32768 to 32767, as a fixed16 device reads it,",
+                "a whole number from -32768 to 32767, which is what a fixed16 device reads",
                 "choose a unit that makes it whole with `scale` in [preprocessing], or take format = \"f32\"",
             )),
         }

@@ -32,10 +32,13 @@ pub(super) fn html(report: &SearchReport) -> String {
     let x = |axis: usize| SIDE + axis as f64 * (width - 2.0 * SIDE) / count.max(1) as f64;
     let mut scores: Vec<f64> = ranked.iter().filter_map(|trial| trial.score).collect();
     scores.sort_by(f64::total_cmp);
-    let at = |share: f64| scores[((scores.len() - 1) as f64 * share) as usize];
+    let last = scores.len() - 1;
+    // A tenth of them from below and from above; of a few, all.
+    let tenth = last / 10;
+    let (low, high) = (scores[tenth], scores[last - tenth]);
     // A few bad ones would press all others together; they lie at the end of the axis.
-    let room = at(0.9) - at(0.1);
-    let range = (at(0.0).max(at(0.1) - room), at(1.0).min(at(0.9) + room));
+    let room = high - low;
+    let range = (scores[0].max(low - room), scores[last].min(high + room));
     let score_axis = Axis::exact(range);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {width:.0} {HEIGHT}\" role=\"img\" aria-label=\"trials by their parameters and scores\" \
