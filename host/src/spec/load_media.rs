@@ -104,7 +104,7 @@ impl Spec {
     /// The training part as it is learnt from: augmented, where `[augmentation]` says so, and standardised.
     ///
     /// # Errors
-    /// [`SpecError`] at the line of a change that isn't for such samples.
+    /// [`SpecError`](super::SpecError) at the line of a change that isn't for such samples.
     pub fn augmented(&self, train: &Set, standardise: Option<&Standardise>, seed: u64) -> Result<Set, LoadError> {
         let Some(augmentation) = &self.augmentation else { return Ok(train.standardised(standardise)?) };
         let (shape, labels) = (train.shape(), train.labels());
