@@ -126,6 +126,11 @@ fn a_search_goes_on_where_it_ended() {
     assert_eq!(folder.read("best.toml"), whole.read("best.toml"));
     let error = search(&path, &run, &["--resume", "--seed", "4"]).error;
     assert!(error.contains("its trials were made with seed = 3, this search has 4"), "{error}");
+    // Other samples score otherwise.
+    folder.write("rows.csv", rows().replace("0,0,a", "0,0,b"));
+    let error = search(&path, &run, &["--resume"]).error;
+    assert!(error.contains("its trials were made with data = "), "{error}");
+    folder.write("rows.csv", rows());
     // A comment is no other search; another learning rate is.
     folder.write("model.toml", model(SEARCH).replace("# What it is for.", "# Whatever."));
     assert_eq!(search(&path, &run, &["--resume"]).status, 0);

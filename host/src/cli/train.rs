@@ -26,9 +26,7 @@ use crate::metrics::ConfusionMatrix;
 use crate::report::Judged;
 use crate::simulate::{self, Options};
 use crate::spec::{Sets, Spec, class_names};
-use crate::train::{
-    self, Checkpoint, DeviceChoice, EarlyStopping, Event, Job, Monitor, Observer, Progress, TrainError,
-};
+use crate::train::{self, Checkpoint, DeviceChoice, Event, Job, Observer, Progress, TrainError};
 
 /// Trains a model on this machine and writes the file for the device.
 ///
@@ -335,7 +333,7 @@ impl Run<'_> {
             validation: validation.as_ref().map(Set::source),
             seed: settings.seed.into(),
             device: arguments.device.unwrap_or(spec.training.device),
-            early_stopping: early_stopping(spec, validation.is_some()),
+            early_stopping: spec.training.stopping(validation.is_some()),
             checkpoint: Some(checkpoint),
             interrupt: Some(watch.asked()),
             group: ranks.group(),
@@ -345,13 +343,6 @@ impl Run<'_> {
         };
         Ok(train::train(job)?)
     }
-}
-
-fn early_stopping(spec: &Spec, validation: bool) -> Option<EarlyStopping> {
-    let stopping = spec.training.early_stopping?;
-    let default = if validation { Monitor::ValidationLoss } else { Monitor::TrainLoss };
-    let (patience, min_delta) = (stopping.patience, stopping.minimum_gain.into());
-    Some(EarlyStopping { monitor: stopping.monitor.unwrap_or(default), patience, min_delta })
 }
 
 /// The parameters of a sealed file, or of a state dict.

@@ -18,6 +18,7 @@ use super::element::{Element, Kind};
 use super::error::DataError;
 use super::records::{Layout, RandomFile, RecordFile, Records};
 use super::row_reader::RowReader;
+use super::rows::sorted;
 use super::source::fnv;
 use super::spec::{CsvSpec, Label, Missing};
 use flate2::Crc;
@@ -169,6 +170,17 @@ fn pack_rows(paths: &[PathBuf], spec: &CsvSpec, rows_part: &Path) -> Result<Summ
         } else {
             spec.features.iter().map(find).collect::<Result<_, _>>()?
         };
+        // As reading the whole file would refuse it: who trains on the label learns to copy it.
+        let again = columns.iter().enumerate().find(|(place, column)| columns[..*place].contains(column));
+        let copied = columns.iter().find(|column| label == Some(**column));
+        if let Some(&column) = again.map(|(_, column)| column).or(copied) {
+            return Err(DataError::Mismatch {
+                what: bytes::name(path),
+                expected: "feature columns that differ, none of them the label".into(),
+                found: format!("`{}` in two places", table.headers.get(column).map_or("", String::as_str)),
+                help: "name each feature column once, and take the label out of the features",
+            });
+        }
         let first = *width.get_or_insert(columns.len());
         if columns.is_empty() || columns.len() != first {
             return Err(DataError::Mismatch {
@@ -237,17 +249,6 @@ fn pack_rows(paths: &[PathBuf], spec: &CsvSpec, rows_part: &Path) -> Result<Summ
         }
     };
     Ok(Summary { rows, features: width.unwrap_or(0) as u32, labels })
-}
-
-/// Distinct names, as numbers where all are whole numbers: 2 comes before 10.
-fn sorted(names: &[String]) -> Vec<String> {
-    let mut names = names.to_vec();
-    if names.iter().all(|name| name.parse::<i64>().is_ok()) {
-        names.sort_by_key(|name| (name.parse::<i64>().unwrap_or(0), name.clone()));
-    } else {
-        names.sort();
-    }
-    names
 }
 
 /// Header, rows and labels in one file, on the disk when this returns.

@@ -8,9 +8,9 @@ use emberlite::number::Format;
 
 use super::error::SearchError;
 use crate::data::{Labels, Set};
-use crate::metrics::{Metric, Monitor};
+use crate::metrics::Metric;
 use crate::spec::{Sets, Spec};
-use crate::train::{self, DeviceChoice, EarlyStopping, EpochRecord, Event, Job, Observer, TrainError, Trained};
+use crate::train::{self, DeviceChoice, EpochRecord, Event, Job, Observer, TrainError, Trained};
 
 /// Asked after each epoch whether to go on.
 pub type AfterEpoch<'a> = &'a mut dyn FnMut(&EpochRecord) -> bool;
@@ -78,7 +78,7 @@ pub fn fit(
         validation: data.validation.as_ref().map(Set::source),
         seed: settings.seed.into(),
         device,
-        early_stopping: early_stopping(spec, data.validation.is_some()),
+        early_stopping: spec.training.stopping(data.validation.is_some()),
         interrupt: Some(stop),
         ..Job::new(graph, settings, data.train.source(), &mut asked)
     });
@@ -90,14 +90,7 @@ pub fn fit(
     }
 }
 
-/// As `emberlite train` takes it from the description.
-fn early_stopping(spec: &Spec, validation: bool) -> Option<EarlyStopping> {
-    let stopping = spec.training.early_stopping?;
-    let default = if validation { Monitor::ValidationLoss } else { Monitor::TrainLoss };
-    let (patience, min_delta) = (stopping.patience, stopping.minimum_gain.into());
-    Some(EarlyStopping { monitor: stopping.monitor.unwrap_or(default), patience, min_delta })
-}
-
+/// Hands each epoch on, and remembers whether the answer was to end.
 struct Asked<'a> {
     after_epoch: AfterEpoch<'a>,
     ended: bool,

@@ -5,9 +5,10 @@ use super::description::Description;
 use super::error::SearchError;
 use super::fit::{Prepared, fit};
 use super::judge::Judge;
+use crate::data::{DataError, Set, Source, random};
 use crate::metrics::Metric;
 use crate::spec::{Folded, LoadError, Sets, Spec};
-use crate::study::{Candidate, Method, Objective, Price, Progress, Score, mean};
+use crate::study::{Candidate, Identity, Method, Objective, Price, Progress, Score, mean};
 use crate::train::{DeviceChoice, EpochRecord};
 
 /// Candidates of a description, judged by its validation part or by folds.
@@ -17,6 +18,8 @@ pub struct Training<'a> {
     judge: Judge,
     device: DeviceChoice,
     samples: Samples,
+    /// Of the description's own samples, so that a search doesn't go on with others.
+    fingerprint: u64,
 }
 
 /// The samples of all candidates, where they are the same.
@@ -26,6 +29,21 @@ enum Samples {
     Folds(Box<Folded>),
     /// Each candidate has its own.
     Each,
+}
+
+impl Samples {
+    fn fingerprint(&self) -> Result<u64, DataError> {
+        let sources: Vec<&dyn Source> = match self {
+            Samples::Parts(sets) => [Some(&sets.train), sets.validation.as_ref(), sets.test.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(Set::source)
+                .collect(),
+            Samples::Folds(folded) => vec![&folded.rows.set],
+            Samples::Each => Vec::new(),
+        };
+        sources.into_iter().try_fold(0, |hash, source| Ok(random::hash(hash, source.fingerprint()?)))
+    }
 }
 
 impl<'a> Training<'a> {
@@ -48,8 +66,15 @@ impl<'a> Training<'a> {
             let message = "a search needs samples to judge by; give `[data] validation`, or `folds` in `[search]`";
             return Err(spec.error(search.lines.section, message.into()).into());
         }
+        let fingerprint = samples.fingerprint().map_err(LoadError::from)?;
         let samples = if description.same_data() { samples } else { Samples::Each };
-        Ok(Training { description, judge, device, samples })
+        Ok(Training { description, judge, device, samples, fingerprint })
+    }
+
+    /// What decides scores beside the description: the samples, and what computes.
+    pub(super) fn add_identity(&self, identity: &mut Identity) {
+        identity.insert("data".into(), format!("{:016x}", self.fingerprint));
+        identity.insert("device".into(), self.device.to_string());
     }
 
     /// The figure that candidates are judged by.

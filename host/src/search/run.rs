@@ -50,7 +50,8 @@ impl Training<'_> {
         let (mut log, before) = match options.trials {
             None => (None, Vec::new()),
             Some(path) => {
-                let identity = description.identity(&study, judge);
+                let mut identity = description.identity(&study, judge);
+                self.add_identity(&mut identity);
                 let (log, before) = Log::open(path, &identity, study.space, options.resume)?;
                 (Some(log), before)
             }
@@ -95,8 +96,8 @@ impl Description {
         })
     }
 
-    /// What must be equal for a search to go on: all that decides which candidates come and what they score, `trials`
-    /// excepted, so that a search can be made longer.
+    /// What must be equal for a search to go on: all of the description that decides which candidates come and what they
+    /// score, `trials` excepted, so that a search can be made longer.
     fn identity(&self, study: &Study<'_>, judge: Judge) -> Identity {
         let search = &self.search;
         let described = |what: &dyn std::fmt::Debug| format!("{:016x}", hash_text(0, &format!("{what:?}")));

@@ -49,6 +49,14 @@ impl HostTraining {
     pub fn learning_rate(&self) -> f32 {
         self.host.optimizer.as_ref().map_or(self.settings.optimizer.learning_rate(), |o| o.learning_rate())
     }
+
+    /// When training is to end early, with the figure that is watched where none was named.
+    pub fn stopping(&self, validation: bool) -> Option<crate::train::EarlyStopping> {
+        let EarlyStopping { monitor, patience, minimum_gain } = self.early_stopping?;
+        let default = if validation { Monitor::ValidationLoss } else { Monitor::TrainLoss };
+        let (monitor, min_delta) = (monitor.unwrap_or(default), minimum_gain.into());
+        Some(crate::train::EarlyStopping { monitor, patience, min_delta })
+    }
 }
 
 /// The host's settings where `[training]` is left out.

@@ -182,8 +182,10 @@ impl<'a> Run<'a> {
             self.history.push(record);
             // One that max_steps has cut short was saved after its last update, from where it could go on.
             if whole {
-                self.save_epoch()?;
-                self.stop_here()?;
+                // Asked once: who interrupts after this look is heard at the next.
+                let stop = self.interrupted();
+                self.save_epoch(stop)?;
+                self.stop_here(stop)?;
             }
         }
         let epoch = self.history.len() as u32;
@@ -273,7 +275,7 @@ impl<'a> Run<'a> {
             }
             if save {
                 self.save()?;
-                self.stop_here()?;
+                self.stop_here(stop)?;
             }
             Ok::<(), TrainError>(())
         })?;
@@ -378,9 +380,9 @@ impl<'a> Run<'a> {
         self.group.map_or(here, |group| group.any(here))
     }
 
-    /// Ends an interrupted run, which has just been saved.
-    fn stop_here(&self) -> Result<(), TrainError> {
-        if !self.interrupted() {
+    /// Ends a run that was `interrupted` and has just been saved.
+    fn stop_here(&self, interrupted: bool) -> Result<(), TrainError> {
+        if !interrupted {
             return Ok(());
         }
         let (epoch, step) = (self.history.len() as u32 + u32::from(self.within.step > 0), self.within.step);

@@ -14,13 +14,13 @@ impl Run<'_> {
         every.is_some_and(|every| self.stepper.updates.is_multiple_of(every))
     }
 
-    /// Saves after an epoch, if it is time.
-    pub fn save_epoch(&mut self) -> Result<(), TrainError> {
+    /// Saves after an epoch, if it is time, or if the run is to end here.
+    pub fn save_epoch(&mut self, interrupted: bool) -> Result<(), TrainError> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
         let epoch = self.history.len() as u32;
         let last = epoch == self.epochs || self.watch.stops() || !self.goes_on();
         let by_epoch = checkpoint.every_epochs > 0 && epoch.is_multiple_of(checkpoint.every_epochs);
-        if by_epoch || last || self.is_due() || self.interrupted() { self.save() } else { Ok(()) }
+        if by_epoch || last || self.is_due() || interrupted { self.save() } else { Ok(()) }
     }
 
     /// Saves as the run is now. Of several ranks the first writes; the others are as far.

@@ -1,4 +1,5 @@
 //! Random numbers of one sample in one epoch, for one step: a counter, not a stream (see [`random`](crate::data::random)).
+//! Logarithms and cosines are `libm`'s, so that every machine draws the same.
 
 use crate::data::random::hash;
 use std::f64::consts::PI;
@@ -38,15 +39,15 @@ impl Dice {
 
     /// Mean 0 and deviation 1 (Box and Muller, 1958).
     pub(super) fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (2.0 * PI * self.uniform()).cos()
+        let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
+        radius * libm::cos(2.0 * PI * self.uniform())
     }
 
     /// The gamma distribution of that shape (Marsaglia and Tsang, 2000).
     fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             let below = 1.0 - self.uniform();
-            return self.gamma(shape + 1.0) * below.powf(1.0 / shape);
+            return self.gamma(shape + 1.0) * libm::pow(below, 1.0 / shape);
         }
         let d = shape - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
@@ -54,7 +55,7 @@ impl Dice {
             let x = self.normal();
             let v = (1.0 + c * x).powi(3);
             // Accepted in more than 95 of 100 draws.
-            if v > 0.0 && (1.0 - self.uniform()).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+            if v > 0.0 && libm::log(1.0 - self.uniform()) < 0.5 * x * x + d - d * v + d * libm::log(v) {
                 return d * v;
             }
         }

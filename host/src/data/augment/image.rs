@@ -44,7 +44,7 @@ impl Picture<'_> {
             90.0 => (1.0, 0.0),
             180.0 => (0.0, -1.0),
             270.0 => (-1.0, 0.0),
-            other => other.to_radians().sin_cos(),
+            other => libm::sincos(other.to_radians()),
         };
         for plane in self.planes() {
             let from = plane.to_vec();

@@ -37,7 +37,7 @@ impl Series<'_> {
     fn rotate(&mut self, axis: [f64; 3], degrees: f64) {
         let norm = axis.iter().map(|a| a * a).sum::<f64>().sqrt();
         let k = if norm > 0.0 { axis.map(|a| a / norm) } else { [0.0, 0.0, 1.0] };
-        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (sin, cos) = libm::sincos(degrees.to_radians());
         let length = self.length;
         for triple in self.values.chunks_exact_mut((3 * length).max(1)) {
             for t in 0..length {

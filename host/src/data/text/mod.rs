@@ -97,7 +97,9 @@ impl Texts {
             let mut tokens = tokenizer.encode(text)?;
             tokens.truncate(length);
             let pad = length - tokens.len();
-            features.extend(tokens.into_iter().map(|token| (token + 1) as f32).chain(std::iter::repeat_n(0.0, pad)));
+            features.extend(
+                tokens.into_iter().map(|token| token.saturating_add(1) as f32).chain(std::iter::repeat_n(0.0, pad)),
+            );
         }
         if features.is_empty() {
             return Err(DataError::Mismatch {
