@@ -17,7 +17,7 @@ use emberlite::image::{DType, Entry, Header, Kind, Sink, Writer};
 use emberlite::learner::{Engine, Status};
 use emberlite::loss::{Loss, Target};
 use emberlite::number::{F32, Format, random::Key};
-use emberlite::op::{Activation, ActivationKind, Op};
+use emberlite::op::{Activation, ActivationKind, HostOp, Op};
 use emberlite::optimizer::Optimizer;
 use emberlite::plan::{Training, plan};
 
@@ -121,6 +121,9 @@ fn limit(lowered: &Lowered<'_>, slot: &Slot) -> f32 {
     let rows = match lowered.graph().nodes[usize::from(slot.node)].op {
         Op::Linear(a) if slot.kind == Kind::Weight => a.outputs,
         Op::Conv(a) if slot.kind == Kind::Weight => a.channels,
+        Op::Host(HostOp::SequenceLinear(a)) if slot.kind == Kind::Weight => a.outputs,
+        // `[4 features, features]`.
+        Op::Host(HostOp::Attention(_)) if slot.kind == Kind::Weight => 2 * slot.len.isqrt() as u16,
         _ => return 1.0,
     };
     2.0 * f32::from(rows) / slot.len as f32

@@ -17,13 +17,17 @@ pub(super) fn forward(a: &PositionalEncoding, x: Value, parameters: &NodeTensors
     Value::Sequence(x + table)
 }
 
-/// `[1, length, features]`: sines and cosines, computed in f64 and rounded once.
+/// What a fixed encoding adds, `[1, length, features]`.
 fn waves(length: usize, features: usize, device: &Device) -> Tensor<3> {
+    Tensor::from_data(TensorData::new(table(length, features), [1, length, features]), device)
+}
+
+/// `[length, features]`: sines and cosines, computed in f64 and rounded once.
+pub(super) fn table(length: usize, features: usize) -> Vec<f32> {
     let wave = |position: usize, feature: usize| {
         let rate = 10_000f64.powf(-((feature / 2 * 2) as f64) / features as f64);
         let angle = position as f64 * rate;
         (if feature.is_multiple_of(2) { angle.sin() } else { angle.cos() }) as f32
     };
-    let table = (0..length).flat_map(|p| (0..features).map(move |f| wave(p, f))).collect::<Vec<f32>>();
-    Tensor::from_data(TensorData::new(table, [1, length, features]), device)
+    (0..length).flat_map(|p| (0..features).map(move |f| wave(p, f))).collect()
 }

@@ -7,9 +7,9 @@
 use super::value::Value;
 use super::{Lowered, Mode, Tensors, concat, upload};
 use crate::Parameters;
-use crate::layout::pieces;
+use crate::layout::{Piece, pieces};
 use burn_tensor::{Device, Tensor, TensorData};
-use emberlite::graph::{Graph, parse_graph};
+use emberlite::graph::{Graph, Shape, parse_graph, positional_embedding};
 use emberlite::image::Kind;
 use emberlite::op::{HostOp, Op};
 use safetensors::{Dtype, SafeTensors};
@@ -47,6 +47,34 @@ impl Vectors {
         let (shape, values) = (self.shape(name), self.single(name));
         let dims = [shape[0], shape[1..].iter().product()];
         Tensor::from_data(TensorData::new(values, dims), &Device::flex())
+    }
+
+    /// Sets the parameters of a case as those of a node.
+    fn fill(&self, name: &str, node: u8, pieces: &[Piece], parameters: &mut Parameters) {
+        for kind in [Kind::Weight, Kind::Bias] {
+            let mut packed = Vec::new();
+            for piece in pieces.iter().filter(|piece| piece.kind == kind) {
+                let tensor = format!("{name}/parameter/{}", piece.name);
+                assert_eq!(self.shape(&tensor), piece.dims, "{tensor}");
+                packed.extend(self.single(&tensor));
+            }
+            if !packed.is_empty() {
+                parameters.set(node, kind, packed);
+            }
+        }
+    }
+
+    /// Whether gradients are those of a case's parameters.
+    fn gradients_agree(&self, name: &str, pieces: &[Piece], found: &BTreeMap<u8, Vec<f32>>) {
+        for kind in [Kind::Weight, Kind::Bias] {
+            let mut rest = found.get(&(kind as u8)).map_or(&[][..], Vec::as_slice);
+            for piece in pieces.iter().filter(|piece| piece.kind == kind) {
+                let (first, after) = rest.split_at(piece.len());
+                self.agrees(&format!("{name}/d/{}", piece.name), first);
+                rest = after;
+            }
+            assert!(rest.is_empty(), "{name}");
+        }
     }
 
     /// Whether `ours` is the result of that name.
@@ -97,17 +125,7 @@ fn outputs_and_gradients_are_pytorchs() {
         let layer = lowered.layers()[0];
         let pieces = pieces(&graph.nodes[0].op, layer.input, &layer.facts);
         let mut parameters = Parameters::new();
-        for kind in [Kind::Weight, Kind::Bias] {
-            let mut packed = Vec::new();
-            for piece in pieces.iter().filter(|piece| piece.kind == kind) {
-                let tensor = format!("{name}/parameter/{}", piece.name);
-                assert_eq!(v.shape(&tensor), piece.dims, "{tensor}");
-                packed.extend(v.single(&tensor));
-            }
-            if !packed.is_empty() {
-                parameters.set(0, kind, packed);
-            }
-        }
+        v.fill(name, 0, &pieces, &mut parameters);
         let given = v.tensors.keys().filter(|key| key.starts_with(&format!("{name}/parameter/"))).count();
         assert_eq!(given, pieces.len(), "{name}: PyTorch's module has other tensors");
 
@@ -128,21 +146,72 @@ fn outputs_and_gradients_are_pytorchs() {
             let gradient = tensors.tensor(slot).grad(&gradients).unwrap_or_else(|| panic!("{name}: no gradient"));
             tracked.insert(slot.kind as u8, numbers(gradient));
         }
-        for kind in [Kind::Weight, Kind::Bias] {
-            let mut rest = tracked.get(&(kind as u8)).map_or(&[][..], Vec::as_slice);
-            for piece in pieces.iter().filter(|piece| piece.kind == kind) {
-                let (first, after) = rest.split_at(piece.len());
-                v.agrees(&format!("{name}/d/{}", piece.name), first);
-                rest = after;
-            }
-            assert!(rest.is_empty(), "{name}");
-        }
+        v.gradients_agree(name, &pieces, &tracked);
         if v.tensors.contains_key(&format!("{name}/dx")) {
             v.agrees(&format!("{name}/dx"), &numbers(x.grad(&gradients).unwrap()));
         }
         checked += 1;
     }
     assert!(checked >= 45, "only {checked} cases: this looks in the wrong place");
+}
+
+/// The same by the CPU's own way, for the operations that it has. The error of the input is the gradient of positions that
+/// are added to it, zeros, one sample at a time.
+#[test]
+fn the_batched_path_has_pytorchs_numbers() {
+    let v = vectors();
+    let device = Device::flex();
+    let mut checked = 0;
+    for (name, line) in &v.lines {
+        let buffer = graph_of(line, &line.split_once("text=").unwrap().1.replace(';', " "));
+        let graph = buffer.graph();
+        let lowered = Lowered::new(graph);
+        if !lowered.is_ok_and(|lowered| lowered.fast.is_some()) {
+            continue;
+        }
+        let behind = !matches!(graph.nodes[0].op, Op::Host(HostOp::Embedding(_))) && graph.input.rank() < 3;
+        let nodes = if behind { vec![positional_embedding(), graph.nodes[0]] } else { vec![graph.nodes[0]] };
+        let input = match *graph.input.dims() {
+            [features] if behind => Shape::d2(1, features),
+            _ => graph.input,
+        };
+        let lowered = Lowered::new(Graph::new(graph.format, input, &nodes)).unwrap();
+        assert!(lowered.fast.is_some(), "{name}");
+        let last = lowered.layers()[nodes.len() - 1];
+        let pieces = pieces(&nodes[nodes.len() - 1].op, last.input, &last.facts);
+        let mut parameters = Parameters::new();
+        parameters.set(0, Kind::Weight, vec![0.0; input.elements() as usize]);
+        v.fill(name, nodes.len() as u8 - 1, &pieces, &mut parameters);
+        let tensors = Tensors::upload(&lowered, &parameters, &device).unwrap();
+
+        let (x, dy) = (v.tensor(&format!("{name}/x")), v.tensor(&format!("{name}/dy")));
+        let (mut y, mut dx, mut found) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for sample in 0..x.dims()[0] {
+            let x = x.clone().narrow(0, sample, 1);
+            let predicted = numbers(lowered.predict(&tensors.constant(), x.clone()).unwrap());
+            let pass = lowered.pass(&tensors, x, Mode::Train { seed: 0, first_sample: 0 }).unwrap();
+            assert_eq!(numbers(pass.output.clone()), predicted, "{name}");
+            y.extend(predicted);
+            let mut gradients = (pass.output.clone() * dy.clone().narrow(0, sample, 1)).sum().backward();
+            pass.finish(&lowered, &tensors, &mut gradients).unwrap();
+            for slot in lowered.slots() {
+                let gradient = numbers(tensors.tensor(slot).grad(&gradients).unwrap());
+                if behind && slot.node == 0 {
+                    dx.extend(gradient);
+                } else {
+                    let sum = found.entry(slot.kind as u8).or_insert_with(|| vec![0.0; gradient.len()]);
+                    sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+                }
+            }
+        }
+        v.agrees(&format!("{name}/y"), &y);
+        v.gradients_agree(name, &pieces, &found);
+        if behind {
+            v.agrees(&format!("{name}/dx"), &dx);
+        }
+        checked += 1;
+    }
+    assert!(checked >= 19, "only {checked} cases");
 }
 
 fn two_inputs(v: &Vectors, name: &str, a: &emberlite::op::Concat) {

@@ -10,15 +10,18 @@
 //! groups and over groups in order, a bias over rows in order. None of them depends on the number of threads, nor on the
 //! width of the machine's vectors.
 //!
-//! A graph with an operation that has no step (grouped convolution, norms) goes the framework's way as a whole, and
+//! A graph with an operation that has no step (grouped convolution, batch norm, recurrent layers) goes the framework's way as a whole, and
 //! so does every graph on a GPU.
 
+mod attention;
 mod conv;
 mod dense;
 mod elementwise;
+mod maths;
 mod plan;
 mod pool;
 mod product;
+mod sequence;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -38,14 +41,23 @@ pub(crate) struct Tape {
     batch: usize,
     /// Every buffer `[batch, elements]`.
     values: Vec<Vec<f32>>,
-    /// Of each step that has a max pooling: where its outputs came from.
-    from: Vec<Vec<u32>>,
-    /// Of each dropout: its factors.
-    masks: Vec<Vec<f32>>,
+    /// One a step.
+    kept: Vec<Kept>,
     /// Of each step: weight and bias, empty without.
     parameters: Vec<[Vec<f32>; 2]>,
     /// The output as the loss knows it.
     output: Tensor<2>,
+}
+
+/// What a step keeps besides its output.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Where the outputs of a max pooling came from.
+    from: Vec<u32>,
+    /// Dropout's factors; an attention's queries, keys and values, the shares of its heads, and what they gave.
+    numbers: [Vec<f32>; 3],
+    /// Of each row of a layer norm.
+    rows: Vec<[f32; 2]>,
 }
 
 /// A tensor's numbers, copied only if others hold it too.
@@ -58,7 +70,10 @@ fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExecutionError
 fn parameters(node: &NodeTensors, step: &Step) -> Result<[Vec<f32>; 2], ExecutionError> {
     let of = |tensor: &Option<Tensor<1>>| tensor.clone().map_or(Ok(Vec::new()), numbers);
     match step.work {
-        Work::Convolution(_) | Work::Dense(_) => Ok([of(&node.weight)?, of(&node.bias)?]),
+        Work::Convolution(_) | Work::Dense(_) | Work::Attention(_) | Work::LayerNorm(..) => {
+            Ok([of(&node.weight)?, of(&node.bias)?])
+        }
+        Work::Embedding(_) | Work::Position(None) => Ok([of(&node.weight)?, Vec::new()]),
         _ => Ok([Vec::new(), Vec::new()]),
     }
 }
@@ -72,11 +87,11 @@ impl Fast {
         let device = input.device().without_autodiff();
         let [batch, _] = input.dims();
         let mut values: Vec<Vec<f32>> = vec![Vec::new(); self.lens.len()];
-        let none = || vec![Vec::new(); self.steps.len()];
-        let (mut from, mut masks): (Vec<Vec<u32>>, Vec<Vec<f32>>) = (vec![Vec::new(); self.steps.len()], none());
+        let mut kept = Vec::with_capacity(self.steps.len());
         let mut all = Vec::with_capacity(self.steps.len());
         values[0] = numbers(input)?;
-        for (i, step) in self.steps.iter().enumerate() {
+        for step in &self.steps {
+            let mut keep = Kept::default();
             let own = parameters(&tensors.nodes[step.node], step)?;
             let mut y = vec![0.0; batch * self.lens[step.output]];
             let x = &values[step.inputs[0]];
@@ -84,24 +99,45 @@ impl Fast {
             let bias = step.has_bias.then_some(own[1].as_slice());
             match &step.work {
                 Work::Convolution(conv) => {
-                    from[i] = vec![0; if conv.pool.is_some() { y.len() } else { 0 }];
-                    conv.forward(x, &own[0], bias, &mut y, &mut from[i]);
+                    keep.from = vec![0; if conv.pool.is_some() { y.len() } else { 0 }];
+                    conv.forward(x, &own[0], bias, &mut y, &mut keep.from);
                 }
                 Work::Dense(dense) => dense.forward(x, &own[0], bias, &mut y),
                 Work::MaxPool(g) => {
-                    from[i] = vec![0; y.len()];
+                    keep.from = vec![0; y.len()];
                     let samples = x.par_chunks_exact(sample).zip(y.par_chunks_exact_mut(output));
-                    let all = samples.zip(from[i].par_chunks_exact_mut(output));
+                    let all = samples.zip(keep.from.par_chunks_exact_mut(output));
                     all.for_each(|((x, y), from)| pool::maximum(g, x, y, from));
                 }
                 Work::AveragePool(g) => each(x, sample, &mut y, output, |x, y| pool::average(g, x, y)),
                 Work::GlobalAverage => each(x, sample, &mut y, output, pool::global),
                 Work::Activation(a) => elementwise::activation(a, x, &mut y),
                 Work::Dropout(rate) => {
-                    masks[i] = elementwise::mask(*rate, mode, step.node, batch, sample);
-                    elementwise::masked(x, &masks[i], &mut y);
+                    keep.numbers[0] = elementwise::mask(*rate, mode, step.node, batch, sample);
+                    elementwise::masked(x, &keep.numbers[0], &mut y);
                 }
                 Work::Add => elementwise::sum(x, &values[step.inputs[1]], &mut y),
+                Work::Attention(heads) => {
+                    let [weight, bias] = &own;
+                    keep.numbers = heads.project(x, weight, step.has_bias.then_some(bias), &mut y);
+                }
+                Work::Embedding(sizes) => sequence::embedding(*sizes, x, &own[0], &mut y),
+                Work::LayerNorm(width, epsilon) => {
+                    keep.rows = vec![[0.0; 2]; y.len() / width];
+                    sequence::layer_norm(x, &own[0], &own[1], *epsilon, &mut y, &mut keep.rows);
+                }
+                Work::Last(features) => {
+                    each(x, sample, &mut y, output, |x, y| y.copy_from_slice(&x[sample - features..]))
+                }
+                Work::Position(table) => {
+                    let table = table.map_or(&own[0], |table| &self.tables[table]);
+                    each(x, sample, &mut y, output, |x, y| elementwise::sum(x, table, y));
+                }
+                Work::Softmax(width) => {
+                    y.copy_from_slice(x);
+                    each(x, *width, &mut y, *width, |_, y| sequence::softmax(y, 1.0));
+                }
+                Work::Smooth(kind) => sequence::smooth(*kind, x, &mut y),
                 Work::ChannelsLast(c) => {
                     each(x, sample, &mut y, output, |x, y| window::transpose(x, [*c, x.len() / c], y, *c));
                 }
@@ -110,12 +146,13 @@ impl Fast {
                 }),
             }
             values[step.output] = y;
+            kept.push(keep);
             all.push(own);
         }
         let output = TensorData::new(values[self.output].clone(), [batch, self.lens[self.output]]);
         let output = Tensor::from_data(output, &device);
         let output = if mode == Mode::Predict { output } else { output.autodiff().require_grad() };
-        Ok(Tape { batch, values, from, masks, parameters: all, output })
+        Ok(Tape { batch, values, kept, parameters: all, output })
     }
 }
 
@@ -171,12 +208,12 @@ impl Tape {
         let zeros = || vec![0.0; self.batch * sample];
         let wanted = step.trained.map(|trained| trained.then(Vec::new));
         let [weight, bias] = wanted;
-        let w = &self.parameters[i][0];
+        let (w, kept) = (&self.parameters[i][0], &self.kept[i]);
         let dx = match &step.work {
             Work::Convolution(_) | Work::Dense(_) => {
                 let mut dx = learns.then(zeros);
                 let mut wanted = Wanted { weight, bias, input: dx.as_deref_mut() };
-                let seen = Seen { x, y, from: &self.from[i], dy: &dy };
+                let seen = Seen { x, y, from: &kept.from, dy: &dy };
                 match &step.work {
                     Work::Convolution(conv) => conv.backward(seen, w, &mut wanted),
                     Work::Dense(dense) => dense.backward(seen, w, &mut wanted),
@@ -188,14 +225,58 @@ impl Tape {
                 }
                 return found;
             }
+            Work::Attention(heads) => {
+                let mut dx = learns.then(zeros);
+                let mut wanted = Wanted { weight, bias, input: dx.as_deref_mut() };
+                heads.project_back(x, w, &kept.numbers, &dy, &mut wanted);
+                let found = [wanted.weight, wanted.bias];
+                if let Some(dx) = dx {
+                    add(errors, step.inputs[0], dx);
+                }
+                return found;
+            }
+            Work::LayerNorm(width, _) => {
+                let mut dx = dy;
+                let mut weight = sequence::layer_norm_back(x, w, &kept.rows, &mut dx);
+                let bias = weight.split_off(*width);
+                if learns {
+                    add(errors, step.inputs[0], dx);
+                }
+                return [step.trained[0].then_some(weight), step.trained[1].then_some(bias)];
+            }
+            Work::Embedding(sizes) => {
+                return [step.trained[0].then(|| sequence::embedding_back(*sizes, x, &dy)), None];
+            }
+            Work::Position(_) => {
+                let weight = step.trained[0].then(|| sequence::fold(dy.clone(), sample));
+                if learns {
+                    add(errors, step.inputs[0], dy);
+                }
+                return [weight, None];
+            }
             _ if !learns && !matches!(step.work, Work::Add) => return [None, None],
+            Work::Last(features) => {
+                let mut dx = zeros();
+                each(&dy, output, &mut dx, sample, |dy, dx| dx[sample - features..].copy_from_slice(dy));
+                dx
+            }
+            Work::Smooth(kind) => {
+                let mut dx = dy;
+                sequence::smooth_back(*kind, x, &mut dx);
+                dx
+            }
+            Work::Softmax(width) => {
+                let mut dx = dy;
+                each(y, *width, &mut dx, *width, |y, dx| sequence::softmax_back(y, dx, 1.0));
+                dx
+            }
             Work::MaxPool(g) => {
                 let mut dx = zeros();
                 let samples = dx.par_chunks_exact_mut(sample).enumerate();
                 samples.for_each(|(s, dx)| {
                     let outputs = s * output..(s + 1) * output;
                     let (dy, y) = (&dy[outputs.clone()], &y[outputs.clone()]);
-                    pool::maximum_back(g, dy, y, &self.from[i][outputs], false, dx, g.channels);
+                    pool::maximum_back(g, dy, y, &kept.from[outputs], false, dx, g.channels);
                 });
                 dx
             }
@@ -212,7 +293,7 @@ impl Tape {
             Work::Activation(a) => elementwise::activation_back(a, x, y, dy),
             Work::Dropout(_) => {
                 let mut dx = zeros();
-                elementwise::masked(&dy, &self.masks[i], &mut dx);
+                elementwise::masked(&dy, &kept.numbers[0], &mut dx);
                 dx
             }
             Work::Add => {

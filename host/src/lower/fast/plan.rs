@@ -4,13 +4,15 @@
 //! it and back in front of the first that needs that, so a chain of convolutions and poolings is turned once. A
 //! convolution takes the `relu` and the max pooling that alone read it into its own step.
 
+use super::attention::Heads;
 use super::conv::Convolution;
 use super::dense::Dense;
 use super::window::Window;
 use crate::lower::Slot;
+use crate::lower::position::table;
 use emberlite::graph::{Graph, Shape};
 use emberlite::image::Kind;
-use emberlite::op::{Activation, ActivationKind, Op, PoolKind};
+use emberlite::op::{Activation, ActivationKind, HostOp, Op, PoolKind, Smooth};
 
 /// What a step computes.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,18 @@ pub(super) enum Work {
     /// The share that is dropped.
     Dropout(f32),
     Add,
+    Attention(Heads),
+    /// Rows of the vocabulary, and features.
+    Embedding([usize; 2]),
+    /// Features of a row, and epsilon.
+    LayerNorm(usize, f32),
+    /// Features of the last position.
+    Last(usize),
+    /// Adds the weight `[length, features]`, or a table of that number.
+    Position(Option<usize>),
+    Smooth(Smooth),
+    /// Elements of a row.
+    Softmax(usize),
     /// `[channels, places]` of each sample as `[places, channels]`; the number of channels.
     ChannelsLast(usize),
     /// The other way; the number of channels.
@@ -50,6 +64,8 @@ pub(crate) struct Fast {
     pub(super) steps: Vec<Step>,
     /// Elements of one sample in each buffer.
     pub(super) lens: Vec<usize>,
+    /// What fixed encodings of positions add.
+    pub(super) tables: Vec<Vec<f32>>,
     /// Whether a buffer depends on a parameter that is trained.
     pub(super) learns: Vec<bool>,
     /// The buffer of the graph's output.
@@ -218,6 +234,26 @@ impl Planner<'_> {
                 inputs = [self.as_order(inputs[0], input, order), self.as_order(other, input, order)];
                 Work::Add
             }
+            Op::LayerNorm(a) => {
+                order = Order::ChannelsFirst;
+                inputs[0] = self.as_order(inputs[0], input, order);
+                Work::LayerNorm(input.elements() as usize, a.epsilon)
+            }
+            Op::Host(HostOp::Smooth(kind)) => {
+                order = self.orders[inputs[0]];
+                Work::Smooth(*kind)
+            }
+            Op::Host(op) => {
+                order = Order::ChannelsFirst;
+                inputs[0] = self.as_order(inputs[0], input, order);
+                let mut work = self.host(op, input)?;
+                if let Work::Dense(dense) = &mut work
+                    && let Some(reader) = self.only_reader(last).filter(|&reader| self.is_relu(reader))
+                {
+                    (dense.relu, last) = (true, self.take(reader));
+                }
+                work
+            }
             Op::Dropout(a) => {
                 order = Order::ChannelsFirst;
                 inputs[0] = self.as_order(inputs[0], input, order);
@@ -225,13 +261,46 @@ impl Planner<'_> {
             }
             _ => return None,
         };
+        let output = self.step(node, work, inputs, shape, order);
+        self.buffers[last + 1] = Some(output);
+        Some(())
+    }
+
+    /// An operation of the host's own, over values as they lie: sequences are `[length, features]`.
+    fn host(&mut self, op: &HostOp, input: Shape) -> Option<Work> {
+        let dims = input.dims();
+        let features = usize::from(*dims.last()?);
+        let length = usize::from(dims[0]);
+        Some(match op {
+            HostOp::Attention(a) => {
+                let (heads, causal) = (a.heads.into(), a.causal);
+                Work::Attention(Heads { length, features, heads, causal })
+            }
+            HostOp::Embedding(a) => Work::Embedding([a.vocabulary, a.features].map(usize::from)),
+            HostOp::LastPosition => Work::Last(features),
+            HostOp::PositionalEncoding(a) if a.learned => Work::Position(None),
+            HostOp::PositionalEncoding(_) => {
+                self.fast.tables.push(table(length, features));
+                Work::Position(Some(self.fast.tables.len() - 1))
+            }
+            HostOp::SequenceLayerNorm(a) => Work::LayerNorm(features, a.epsilon),
+            HostOp::SequenceLinear(a) => {
+                Work::Dense(Dense { inputs: features, outputs: a.outputs.into(), relu: false })
+            }
+            HostOp::Softmax => Work::Softmax(features),
+            HostOp::Transpose => Work::ChannelsLast(length),
+            _ => return None,
+        })
+    }
+
+    /// Adds a step with the parameters of `node`; returns its output.
+    fn step(&mut self, node: usize, work: Work, inputs: [usize; 2], shape: Shape, order: Order) -> usize {
         let bias = self.has(node, Kind::Bias);
         let trained = [self.has(node, Kind::Weight) == Some(true), bias == Some(true)];
         let two = matches!(work, Work::Add);
         let learns = trained != [false; 2] || self.fast.learns[inputs[0]] || (two && self.fast.learns[inputs[1]]);
         let output = self.buffer(shape, order, learns);
         self.fast.steps.push(Step { work, node, inputs, output, trained, has_bias: bias.is_some() });
-        self.buffers[last + 1] = Some(output);
-        Some(())
+        output
     }
 }
