@@ -3,10 +3,12 @@
 
     python benches/gpu/compare.py                                   # ResNet-18 and the 29 M transformer, --device cuda
     python benches/gpu/compare.py --device vulkan --record benches/record/gpu.md
+    python benches/gpu/compare.py --precision bf16                  # against torch.autocast
 
 Needs an NVIDIA GPU, torch with CUDA, safetensors, a Rust toolchain, and `nvidia-smi` for memory. Models are the recipes'
-`model.toml`, read by both halves: the same weights, batch and optimizer, in f32, with TF32 as stated in the table (Emberlite's
-kernels decide for themselves; `--tf32` lets PyTorch use it). The schedule and clipping are left out on both sides. Losses
+`model.toml`, read by both halves: the same weights, batch and optimizer, in f32 with TF32 as stated in the table (Emberlite's
+kernels decide for themselves; `--tf32` lets PyTorch use it), or with products in bf16 and f32 weights (`--precision bf16`: ours
+against `torch.autocast`). The schedule and clipping are left out on both sides. Losses
 of the first steps must agree before anything counts (see BOUND).
 
 Throughput is samples a second of the median step; each half reads its loss every step, so that a step is over when its
@@ -26,8 +28,8 @@ from compare_common import commit, executable, figures, largest_difference, ours
 
 RECIPES = {"resnet18": 128, "transformer": 32}
 # Steps compared, and by how much losses may differ: f32 sums of up to 4608 terms in other orders; ten times that with TF32,
-# whose products have 10 bits.
-AGREE, BOUND, BOUND_TF32 = 3, 1e-3, 1e-2
+# whose products have 10 bits. bf16 has 7, so eight times that again, less what a mean over a batch evens out.
+AGREE, BOUND, BOUND_TF32, BOUND_BF16 = 3, 1e-3, 1e-2, 5e-2
 WARM = 5
 
 
@@ -59,14 +61,16 @@ class Memory:
         self.thread.join()
 
 
-def theirs(torch, network, run, x, labels, steps):
-    """Steps by `run`, the network itself or compiled."""
+def theirs(torch, network, run, x, labels, steps, half):
+    """Steps by `run`, the network itself or compiled; `half`: with autocast to bf16."""
     optimizer, losses, ms = network.optimizer(), [], []
     for _ in range(steps):
         start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        y = run(x)
-        loss = torch.nn.functional.cross_entropy(y.reshape(-1, y.shape[-1]), labels.flatten())
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            y = run(x)
+        # What is left of the step is f32 in both.
+        loss = torch.nn.functional.cross_entropy(y.float().reshape(-1, y.shape[-1]), labels.flatten())
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -81,6 +85,7 @@ def main():
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, help="instead of the recipe's")
+    parser.add_argument("--precision", default="f32", choices=["f32", "bf16"], help="bf16: products, in both halves")
     parser.add_argument("--tf32", action="store_true", help="lets PyTorch use TF32")
     parser.add_argument("--smoke", action="store_true", help="tiny batches on the CPU: does everything run?")
     parser.add_argument("--executable", help="our half, already built with the device's feature")
@@ -103,7 +108,8 @@ def main():
         network = Network(model).to(torch_device)
         x, labels = network.batch(options.batch or RECIPES[name])
         state = {key: value.clone() for key, value in network.state_dict().items()}
-        bound = BOUND_TF32 if options.tf32 else BOUND
+        half = options.precision == "bf16"
+        bound = BOUND_BF16 if half else BOUND_TF32 if options.tf32 else BOUND
         with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
             save_file({**network.packed(), "x": x.float().cpu(), "labels": labels.float().cpu()}, file.name)
             x, labels = x.to(torch_device), labels.to(torch_device)
@@ -118,14 +124,14 @@ def main():
                         torch.cuda.empty_cache()
                         torch.cuda.reset_peak_memory_stats()
                     with Memory(os.getpid()) as seen:
-                        found = theirs(torch, network, run, x, labels, WARM + options.steps)
+                        found = theirs(torch, network, run, x, labels, WARM + options.steps, half)
                     times[way].extend(found["ms"][WARM:])
                     memory[way] = max(memory.get(way, 0), seen.most)
                     if torch_device == "cuda":
                         allocated[way] = torch.cuda.max_memory_allocated() >> 20
                     reference = reference or found
                 with Memory(process.pid) as seen:
-                    found = ours(process, model, file.name, WARM + options.steps, options.device)
+                    found = ours(process, model, file.name, WARM + options.steps, options.device, options.precision)
                 times["ours"].extend(found["ms"][WARM:])
                 memory["ours"] = max(memory.get("ours", 0), seen.most)
                 if turn == 0:
@@ -146,7 +152,7 @@ def main():
     gpu = torch.cuda.get_device_name() if torch_device == "cuda" else "no GPU: a smoke test, not a measurement"
     text = [
         f"- {time.strftime('%Y-%m-%d')}, commit {commit()}, {gpu}, Emberlite on {options.device}, torch {torch.__version__}, "
-        f"f32, PyTorch's TF32 {'on' if options.tf32 else 'off'}, {options.rounds} rounds of {options.steps} steps",
+        f"{options.precision}, PyTorch's TF32 {'on' if options.tf32 else 'off'}, {options.rounds} rounds of {options.steps} steps",
         f"- `python benches/gpu/compare.py {' '.join(sys.argv[1:])}`",
         "- ratio: that way's time by ours; above 1 ours is faster",
         "",

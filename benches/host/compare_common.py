@@ -5,8 +5,8 @@ import json, os, platform, statistics, subprocess, sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def ours(process, model, path, steps, device="cpu"):
-    process.stdin.write(f"{model} {path} {steps} {device}\n")
+def ours(process, model, path, steps, device="cpu", precision="f32"):
+    process.stdin.write(f"{model} {path} {steps} {device} {precision}\n")
     process.stdin.flush()
     answer = process.stdout.readline()
     if not answer:

@@ -1,7 +1,7 @@
 //! Our half of the speed comparisons with PyTorch; `compare.py` beside it, and `../gpu/compare.py`, are the other half and
 //! drive it.
 //!
-//! Reads `MODEL FILE STEPS DEVICE` lines from standard input and answers each with a line of JSON: the loss and the
+//! Reads `MODEL FILE STEPS DEVICE PRECISION` lines from standard input and answers each with a line of JSON: the loss and the
 //! milliseconds of every step. MODEL is a `model.toml` whose `[data]` isn't looked at. FILE is a safetensors file with `x
 //! [batch, …]`, `labels [batch]` (or `[batch, length]`) and the initial parameters as `LAYER.weight`, `LAYER.bias`,
 //! `LAYER.running_mean` and `LAYER.running_var`. A step is one pass over that one batch through the library's own `train`:
@@ -14,7 +14,7 @@ use emberlite::plan::Training;
 use emberlite_host::Parameters;
 use emberlite_host::data::{Dataset, Labels};
 use emberlite_host::spec::Spec;
-use emberlite_host::train::{Job, Silent, memory, train};
+use emberlite_host::train::{HostSettings, Job, Silent, memory, train};
 use safetensors::SafeTensors;
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -24,10 +24,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     memory::keep_freed();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let [model, file, steps, device] = line.split_whitespace().collect::<Vec<_>>()[..] else {
-            return Err(format!("expected MODEL FILE STEPS DEVICE, found `{line}`").into());
+        let [model, file, steps, device, precision] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return Err(format!("expected MODEL FILE STEPS DEVICE PRECISION, found `{line}`").into());
         };
-        println!("{}", run(model, file, steps.parse()?, device)?);
+        println!("{}", run(model, file, steps.parse()?, device, precision)?);
         std::io::stdout().flush()?;
     }
     Ok(())
@@ -47,7 +47,7 @@ fn spec(model: &str) -> Result<Spec, Box<dyn Error>> {
     Ok(Spec::parse(model, &format!("{name}\n{}", &text[start..]), Path::new("."))?)
 }
 
-fn run(model: &str, path: &str, steps: u32, device: &str) -> Result<String, Box<dyn Error>> {
+fn run(model: &str, path: &str, steps: u32, device: &str, precision: &str) -> Result<String, Box<dyn Error>> {
     let bytes = std::fs::read(path)?;
     let file = SafeTensors::deserialize(&bytes)?;
     let spec = spec(model)?;
@@ -83,6 +83,7 @@ fn run(model: &str, path: &str, steps: u32, device: &str) -> Result<String, Box<
     let job = Job {
         epochs: steps,
         device: device.parse()?,
+        host: HostSettings { precision: precision.parse()?, ..HostSettings::default() },
         initial: Some(&initial),
         ..Job::new(graph, &training, &set, &mut silent)
     };

@@ -12,7 +12,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 33] = [
     (
         "batch = 4",
         "turbo = true",
-        "model.toml:16: unknown key `training.turbo`; possible here: accumulate, batch, checkpoint, class_weights, clip, device, early_stopping, ema, epochs, label_smoothing, layers, log_every, loss, max_steps, metrics, optimizer, penalty, sampling, schedule, seed, steps_per_epoch",
+        "model.toml:16: unknown key `training.turbo`; possible here: accumulate, batch, checkpoint, class_weights, clip, device, early_stopping, ema, epochs, label_smoothing, layers, log_every, loss, max_steps, metrics, optimizer, penalty, precision, sampling, schedule, seed, steps_per_epoch",
     ),
     (
         "[model]",

@@ -159,6 +159,45 @@ fn an_mlp_with_every_kind_of_vector_operation() {
     .agrees();
 }
 
+/// WGSL has no bf16: the device says so by its name, before the first step. One that has it must learn as f32 does.
+#[test]
+fn bf16_is_refused_by_name_or_trains() {
+    let nodes = [linear(8), relu(), linear(2)];
+    let graph = Graph::new(Format::F32, Shape::d1(6), &nodes);
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.05)).batch(8);
+    let set = classes(&[6], 32);
+    let run = |precision| {
+        let mut silent = Silent;
+        let host = HostSettings { precision, ..HostSettings::default() };
+        let job = Job::new(graph, &training, &set, &mut silent);
+        train(Job { host, epochs: EPOCHS, seed: 5, device: DeviceChoice::Wgpu(None), ..job })
+    };
+    let wide = match run(Precision::F32) {
+        Ok(trained) => trained,
+        Err(error @ TrainError::Device { .. }) => return eprintln!("skipped: {error}"),
+        Err(error) => panic!("{error}"),
+    };
+    let found = devices().into_iter().filter(|device| device.choice.starts_with("wgpu:"));
+    let has = found.flat_map(|device| device.precisions).any(|precision| precision == Precision::Bf16);
+    match run(Precision::Bf16) {
+        Ok(narrow) => {
+            assert!(has, "a device that isn't listed with bf16 trained in it");
+            // Two layers of 2^-8 a rounding, each of at most eight on the way there and back, and a loss of about 0.7.
+            let allowed = 16.0 / 256.0 * 0.7;
+            let apart = difference(&wide, &narrow).losses;
+            assert!(apart > 0.0 && apart <= allowed, "losses differ by {apart}");
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert!(
+                said.starts_with("device `wgpu`: precision = \"bf16\" needs a device that computes in bf16, and "),
+                "{said}"
+            );
+            assert!(said.contains("doesn't; give precision = \"f32\", or choose a device"), "{said}");
+        }
+    }
+}
+
 #[test]
 fn a_convolutional_network_over_images() {
     let nodes = [

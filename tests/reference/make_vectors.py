@@ -9,12 +9,12 @@ import sys
 
 import torch
 
-from cases import host_operations, losses, networks, operations, optimizers, schedules
+from cases import half, host_operations, losses, networks, operations, optimizers, schedules
 from cases.book import Book
 
 LIMIT_BYTES = 1_500_000
 FOLDER = pathlib.Path(__file__).resolve().parent / "vectors"
-SUBJECTS = [operations, losses, optimizers, schedules, networks, host_operations]
+SUBJECTS = [operations, losses, optimizers, schedules, networks, host_operations, half]
 
 
 def main():

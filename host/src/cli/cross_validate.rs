@@ -13,7 +13,7 @@ use super::{CliError, interrupt};
 use crate::data::Folds;
 use crate::search::{CrossValidation, FoldScore, cross_validate};
 use crate::spec::Spec;
-use crate::train::{DeviceChoice, Evaluation};
+use crate::train::{self, DeviceChoice, Evaluation};
 
 /// Trains and judges a model fold by fold: every sample is judged once by a model that hasn't seen it.
 ///
@@ -63,6 +63,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     training.settings.seed = arguments.seed.unwrap_or(training.settings.seed);
     let metrics = training.host.metrics.clone();
     let device = arguments.device.unwrap_or(training.device);
+    train::check_precision(device, training.host.precision)?;
     let data = spec.need_data()?;
     let mut rule = match (&data.folds, arguments.folds) {
         (Some(rule), k) => Folds { k: k.map_or(rule.k, |k| k as usize), ..rule.clone() },

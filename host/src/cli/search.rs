@@ -14,7 +14,7 @@ use crate::search::document::literal;
 use crate::search::{
     Description, Direction, Judge, Method, Options, Priced, Pruning, Searched, State, Training, Trial, prices, ranking,
 };
-use crate::train::DeviceChoice;
+use crate::train::{self, DeviceChoice};
 
 /// Searches for the best values of a description's settings.
 ///
@@ -84,6 +84,7 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     read.extend(outputs::data_files(&description.spec).into_iter().map(|path| ("a file of [data]", path)));
     outputs::check(&made, &read)?;
     let device = arguments.device.unwrap_or(description.spec.training.device);
+    train::check_precision(device, description.spec.training.host.precision)?;
     let objective = Training::new(&description, device)?;
     let _lock = Lock::take(&folder)?;
     outputs::try_to_write(&best)?;

@@ -26,7 +26,7 @@ use crate::metrics::ConfusionMatrix;
 use crate::report::Judged;
 use crate::simulate::{self, Options};
 use crate::spec::{Sets, Spec, class_names};
-use crate::train::{self, Checkpoint, DeviceChoice, Event, Job, Observer, Progress, TrainError};
+use crate::train::{self, Checkpoint, DeviceChoice, Event, Job, Observer, Precision, Progress, TrainError};
 
 /// Trains a model on this machine and writes the file for the device.
 ///
@@ -54,6 +54,9 @@ pub(super) struct Arguments {
     /// in cuda:1 (`emberlite devices` lists them)
     #[arg(long)]
     device: Option<DeviceChoice>,
+    /// The numbers of matrix products, instead of the description's: f32, or bf16 with f32 weights where the device has it
+    #[arg(long)]
+    precision: Option<Precision>,
     /// The seed, instead of the description's
     #[arg(long)]
     seed: Option<u32>,
@@ -115,8 +118,11 @@ struct Name(Rc<RefCell<String>>);
 
 impl Observer for Name {
     fn event(&mut self, event: Event<'_>) -> io::Result<()> {
-        if let Event::Started { device, .. } = event {
-            *self.0.borrow_mut() = device.into();
+        if let Event::Started { device, precision, .. } = event {
+            *self.0.borrow_mut() = match precision {
+                Precision::F32 => device.into(),
+                precision => format!("{device}, products in {precision}"),
+            };
         }
         Ok(())
     }
@@ -131,7 +137,12 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
 /// The same as one of several processes.
 fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
     let started = Instant::now();
-    let spec = Spec::read(&arguments.model)?;
+    let mut spec = Spec::read(&arguments.model)?;
+    let host = &mut spec.training.host;
+    host.accumulate = arguments.accumulate.unwrap_or(host.accumulate);
+    host.max_steps = arguments.max_steps.or(host.max_steps);
+    host.precision = arguments.precision.unwrap_or(host.precision);
+    train::check_precision(arguments.device.unwrap_or(spec.training.device), spec.training.host.precision)?;
     let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
     let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
     let real_path = file.with_extension("f32.safetensors");
@@ -312,8 +323,6 @@ impl Run<'_> {
             observers.push(Box::new(Progress::new()));
         }
         let mut host = spec.training.host.clone();
-        host.accumulate = arguments.accumulate.unwrap_or(host.accumulate);
-        host.max_steps = arguments.max_steps.or(host.max_steps);
         host.class_weights = match &spec.training.class_weights {
             Some(weights) => Some(weights.of(raw.train.source().labels())?),
             None => None,

@@ -35,6 +35,9 @@ pub(super) fn host(training: &Training, host: &HostSettings, epochs: u32, stoppi
     if host.accumulate > 1 {
         more.push(("accumulation", format!("{} batches an update", host.accumulate)));
     }
+    if host.precision != usual.precision {
+        more.push(("precision", format!("products in {}, weights in f32", host.precision)));
+    }
     if host.label_smoothing > 0.0 {
         more.push(("label smoothing", number(host.label_smoothing)));
     }
@@ -215,7 +218,7 @@ fn number(x: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{Course, Ema, HostOptimizer};
+    use crate::train::{Course, Ema, HostOptimizer, Precision};
     use emberlite::optimizer::Penalty;
 
     fn text(pairs: &Pairs) -> String {
@@ -257,6 +260,7 @@ mod tests {
         let (learning_rate, beta1, beta2, weight_decay) = (0.01, 0.9, 0.99, 0.0);
         let settings = HostSettings {
             accumulate: 4,
+            precision: Precision::Bf16,
             ema: Some(Ema { decay: 0.999 }),
             optimizer: Some(HostOptimizer::Lion { learning_rate, beta1, beta2, weight_decay }),
             schedule: Some(HostSchedule::new(Course::Linear { steps: None, minimum: 0.0 }).warmed_up(9, 0.5)),
@@ -266,6 +270,7 @@ mod tests {
         let expected = "loss: softmax cross-entropy\noptimizer: lion, beta1 0.9, beta2 0.99, weight decay 0\n\
                         learning rate: 0.01, linear to 0 over the whole run, warmed up over 9 updates from 0.5 of it\n\
                         batch: 32\nepochs: 3\naccumulation: 4 batches an update\n\
+                        precision: products in bf16, weights in f32\n\
                         averaged weights: 0.999 of the average kept by each update\n";
         assert_eq!(said, expected);
     }

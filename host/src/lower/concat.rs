@@ -8,7 +8,7 @@ use emberlite::op::Concat;
 pub(super) fn forward(attributes: &Concat, a: Value, b: Value) -> Value {
     // The batch is the tensors' first dimension.
     let axis = usize::from(attributes.axis) + 1;
-    match (a, b) {
+    match Value::alike(a, b) {
         (Value::Sequence(a), Value::Sequence(b)) => Value::Sequence(Tensor::cat(vec![a, b], axis)),
         (Value::Image(a), Value::Image(b)) => Value::Image(Tensor::cat(vec![a, b], axis)),
         // The shape rule has checked that the ranks are the same.

@@ -5,6 +5,8 @@
 //! can compare the two folders. Parameters lie on the device flat and in PyTorch's order ([`Tensors`]); an operation
 //! gives them their shape, which costs no copy, and the optimizers needn't know shapes at all.
 //!
+//! In which numbers each operation computes, f32 or bf16, says `precision`.
+//!
 //! The host trains in f32 whatever the graph's number format; rounding to the format comes later. Where the framework's
 //! gradient at a kink differs from the core's and PyTorch's (`relu6`, `leaky_relu`), the operation's file builds it anew.
 //!
@@ -22,11 +24,14 @@ mod dropout;
 mod embedding;
 mod fast;
 mod group_norm;
+#[cfg(test)]
+mod half;
 mod linear;
 mod norm;
 mod pass;
 mod pool;
 mod position;
+mod precision;
 mod recurrent;
 mod sequence;
 mod smooth;
@@ -40,16 +45,18 @@ mod value;
 mod vectors;
 
 pub(crate) use norm::Statistics;
+pub use precision::Precision;
 pub use tensors::ParameterError;
 pub(crate) use tensors::{NodeTensors, Tensors, download, upload};
 
 use crate::layout::{Layer, infer};
-use burn_tensor::Tensor;
+use burn_tensor::{FloatDType, Tensor};
 use emberlite::graph::{Graph, Node, Shape, Update};
 use emberlite::image::Kind;
 use emberlite::number::Format;
 use emberlite::op::{HostOp, Op};
 use emberlite::plan::PlanError;
+use precision::Numbers;
 use value::Value;
 
 /// One parameter tensor of the model.
@@ -90,6 +97,7 @@ pub(crate) struct Lowered<'a> {
     slots: Vec<Slot>,
     /// The graph's steps on a CPU, if each of its operations has one.
     fast: Option<fast::Fast>,
+    precision: Precision,
 }
 
 impl<'a> Lowered<'a> {
@@ -119,7 +127,13 @@ impl<'a> Lowered<'a> {
         }
         let shapes: Vec<[Shape; 2]> = layers.iter().map(|layer| [layer.input, layer.facts.output]).collect();
         let fast = fast::Fast::new(&graph, &shapes, &slots);
-        Ok(Lowered { graph, layers, last_reader, slots, fast })
+        Ok(Lowered { graph, layers, last_reader, slots, fast, precision: Precision::F32 })
+    }
+
+    /// The same with products in another precision; the CPU's own way computes in f32 only.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        let fast = if precision == Precision::F32 { self.fast } else { None };
+        Lowered { precision, fast, ..self }
     }
 
     /// The graph, in f32.
@@ -168,8 +182,22 @@ impl<'a> Lowered<'a> {
         values[0] = Some(Value::shaped(input, self.graph.input));
         let mut statistics = Vec::new();
         for (i, (node, Layer { input, facts })) in self.graph.nodes.iter().zip(&self.layers).enumerate() {
-            let parameters = &tensors.nodes[i];
+            let numbers = Numbers::of(&node.op);
+            let operands;
+            let parameters = match (numbers, self.precision) {
+                (Numbers::Product, Precision::Bf16) => {
+                    operands = tensors.nodes[i].operands(self.precision);
+                    &operands
+                }
+                _ => &tensors.nodes[i],
+            };
             let x = self.read(&mut values, i, 0);
+            let was = x.dtype();
+            let x = match numbers {
+                Numbers::Product => x.cast(self.precision.dtype()),
+                Numbers::Single | Numbers::Back => x.cast(FloatDType::F32),
+                Numbers::Own => x,
+            };
             let y = match &node.op {
                 Op::Linear(a) => linear::forward(a, x, parameters),
                 Op::Conv(a) => conv::forward(a, x, *input, parameters),
@@ -193,7 +221,7 @@ impl<'a> Lowered<'a> {
                 Op::Host(HostOp::GroupNorm(a)) => group_norm::forward(a, x, parameters),
                 Op::Host(HostOp::LastPosition) => sequence::last_position(x),
                 Op::Host(HostOp::PositionalEncoding(a)) => position::forward(a, x, parameters),
-                Op::Host(HostOp::Recurrent(a)) => recurrent::forward(a, x, parameters),
+                Op::Host(HostOp::Recurrent(a)) => recurrent::forward(a, x, parameters, self.precision),
                 Op::Host(HostOp::SequenceLayerNorm(a)) => sequence::layer_norm(a, x, parameters),
                 Op::Host(HostOp::SequenceLinear(a)) => sequence::linear(a, x, parameters),
                 Op::Host(HostOp::Smooth(a)) => smooth::forward(a, x),
@@ -201,9 +229,11 @@ impl<'a> Lowered<'a> {
                 Op::Host(HostOp::Transpose) => sequence::transpose(x),
                 Op::Host(HostOp::Upsample(a)) => upsample::forward(a, x),
             };
-            values[i + 1] = Some(y);
+            values[i + 1] = Some(if numbers == Numbers::Back { y.cast(was) } else { y });
         }
-        (values.pop().flatten().expect("the last node has computed its output").flat(), statistics)
+        let output = values.pop().flatten().expect("the last node has computed its output").flat();
+        // Losses are f32.
+        (output.cast(FloatDType::F32), statistics)
     }
 
     /// Input `index` of node `i`: moved out if nobody reads it later, so that the framework may work in its memory.

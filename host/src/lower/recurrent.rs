@@ -3,22 +3,26 @@
 //! The inputs' half of every gate is one matrix product for all positions; the states' half is one a position. Positions
 //! are cut out by halving, again and again: the framework's way back through a cut makes a tensor of the uncut size, so
 //! cutting `n` positions one by one would touch `n²` of them, and this touches `n log n`.
+//!
+//! In bf16 the products alone are: gates, states and cells stay f32. The states' weights are cast anew at each position, so
+//! that what the positions say of them adds up in f32.
 
+use super::precision::single;
 use super::sequence::last_linear;
-use super::{NodeTensors, Value};
+use super::{NodeTensors, Precision, Value};
 use burn_tensor::{Tensor, activation, module};
 use emberlite::op::{Recurrent, RecurrentKind};
 
 /// `x [batch, length, features]` to `[batch, length, hidden]`, or the last state; the parameters are packed as
 /// [`Recurrent`] says.
-pub(super) fn forward(a: &Recurrent, x: Value, parameters: &NodeTensors) -> Value {
+pub(super) fn forward(a: &Recurrent, x: Value, parameters: &NodeTensors, precision: Precision) -> Value {
     // The shape rule refuses anything else.
     let Value::Sequence(x) = x else { return x };
-    let forward = direction(a, x.clone(), Direction::cut(a, &x, parameters, 0));
+    let forward = direction(a, x.clone(), Direction::cut(a, &x, parameters, 0), precision);
     if !a.bidirectional {
         return finish(a, forward);
     }
-    let mut backward = direction(a, x.clone(), Direction::cut(a, &x, parameters, 1));
+    let mut backward = direction(a, x.clone(), Direction::cut(a, &x, parameters, 1), precision);
     if a.last {
         let last = |states: &[Tensor<2>]| states.last().cloned();
         let both = [last(&forward), last(&backward)].into_iter().flatten().collect();
@@ -75,7 +79,7 @@ impl Direction {
 }
 
 /// The state after each position, in the order in which they are read.
-fn direction(a: &Recurrent, x: Tensor<3>, p: Direction) -> Vec<Tensor<2>> {
+fn direction(a: &Recurrent, x: Tensor<3>, p: Direction, precision: Precision) -> Vec<Tensor<2>> {
     let [batch, length, _] = x.dims();
     let hidden = usize::from(a.hidden);
     let device = x.device();
@@ -85,7 +89,8 @@ fn direction(a: &Recurrent, x: Tensor<3>, p: Direction) -> Vec<Tensor<2>> {
         (_, inputs, states) => (inputs, states),
     };
     // Positions first, so that one of them lies in one place.
-    let gates = last_linear(x.swap_dims(0, 1), p.inputs, inputs_bias);
+    let inputs_bias = inputs_bias.map(|bias| precision.of(bias));
+    let gates = single(last_linear(precision.of(x).swap_dims(0, 1), precision.of(p.inputs), inputs_bias));
     let mut positions = Vec::with_capacity(length);
     halve(gates, &mut positions);
     if p.reverse {
@@ -95,7 +100,8 @@ fn direction(a: &Recurrent, x: Tensor<3>, p: Direction) -> Vec<Tensor<2>> {
     let (mut h, mut c) = (zeros.clone(), zeros);
     let mut states = Vec::with_capacity(length);
     for position in positions {
-        let from_state = module::linear(h.clone(), p.states.clone(), states_bias.clone());
+        let bias = states_bias.clone().map(|bias| precision.of(bias));
+        let from_state = single(module::linear(precision.of(h.clone()), precision.of(p.states.clone()), bias));
         h = match a.kind {
             RecurrentKind::Lstm => {
                 let [i, f, g, o] = (position + from_state).chunk(4, 1).try_into().unwrap_or_else(four_gates);

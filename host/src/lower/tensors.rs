@@ -1,6 +1,6 @@
 //! A model's parameters on a device.
 
-use super::{Lowered, Slot, Statistics};
+use super::{Lowered, Precision, Slot, Statistics};
 use crate::Parameters;
 use burn_tensor::{Device, ExecutionError, Tensor, TensorData};
 use emberlite::graph::Update;
@@ -69,6 +69,12 @@ impl NodeTensors {
             Kind::RunningVariance => &mut self.variance,
             _ => &mut self.weight,
         }
+    }
+
+    /// Weight and bias as operands of products.
+    pub(super) fn operands(&self, precision: Precision) -> NodeTensors {
+        let cast = |tensor: &Option<Tensor<1>>| tensor.clone().map(|tensor| precision.of(tensor));
+        NodeTensors { weight: cast(&self.weight), bias: cast(&self.bias), ..NodeTensors::default() }
     }
 
     // `Tensors::upload` has made every tensor that the planner names, so these find it.

@@ -1,6 +1,6 @@
 //! What flows between nodes: a batch of vectors, sequences or images.
 
-use burn_tensor::Tensor;
+use burn_tensor::{FloatDType, Tensor};
 use emberlite::graph::Shape;
 
 /// A batch of activations; the first dimension counts samples.
@@ -41,6 +41,29 @@ impl Value {
             Value::Sequence(x) => x.flatten(1, 2),
             Value::Image(x) => x.flatten(1, 3),
         }
+    }
+
+    /// The format of its numbers.
+    pub fn dtype(&self) -> FloatDType {
+        match self {
+            Value::Vector(x) => x.dtype().into(),
+            Value::Sequence(x) => x.dtype().into(),
+            Value::Image(x) => x.dtype().into(),
+        }
+    }
+
+    /// The same in another format; itself if it has it. The way back casts too.
+    pub fn cast(self, dtype: FloatDType) -> Value {
+        match self {
+            Value::Vector(x) => Value::Vector(x.cast(dtype)),
+            Value::Sequence(x) => Value::Sequence(x.cast(dtype)),
+            Value::Image(x) => Value::Image(x.cast(dtype)),
+        }
+    }
+
+    /// Two values in one format: f32 unless both have another.
+    pub fn alike(a: Value, b: Value) -> (Value, Value) {
+        if a.dtype() == b.dtype() { (a, b) } else { (a.cast(FloatDType::F32), b.cast(FloatDType::F32)) }
     }
 
     /// Applies an elementwise function.

@@ -15,13 +15,19 @@ use emberlite::op::{HostOp, Op};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-struct Vectors {
-    tensors: HashMap<String, (Vec<usize>, Vec<f64>)>,
-    lines: BTreeMap<String, String>,
+pub(super) struct Vectors {
+    pub tensors: HashMap<String, (Vec<usize>, Vec<f64>)>,
+    /// A line of attributes a case.
+    pub lines: BTreeMap<String, String>,
 }
 
 fn vectors() -> Vectors {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/reference/vectors/host_operations.safetensors");
+    read("host_operations")
+}
+
+/// A committed file of vectors.
+pub(super) fn read(subject: &str) -> Vectors {
+    let path = format!("{}/../tests/reference/vectors/{subject}.safetensors", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(path).unwrap();
     let metadata = SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -37,13 +43,13 @@ fn vectors() -> Vectors {
 }
 
 impl Vectors {
-    fn shape(&self, name: &str) -> &[usize] {
+    pub fn shape(&self, name: &str) -> &[usize] {
         &self.tensors.get(name).unwrap_or_else(|| panic!("no tensor {name}")).0
     }
-    fn single(&self, name: &str) -> Vec<f32> {
+    pub fn single(&self, name: &str) -> Vec<f32> {
         self.tensors.get(name).unwrap_or_else(|| panic!("no tensor {name}")).1.iter().map(|&v| v as f32).collect()
     }
-    fn tensor(&self, name: &str) -> Tensor<2> {
+    pub fn tensor(&self, name: &str) -> Tensor<2> {
         let (shape, values) = (self.shape(name), self.single(name));
         let dims = [shape[0], shape[1..].iter().product()];
         Tensor::from_data(TensorData::new(values, dims), &Device::flex())
@@ -92,7 +98,7 @@ impl Vectors {
     }
 }
 
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.without_autodiff().into_data().iter::<f32>().collect()
 }
 

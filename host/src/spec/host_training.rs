@@ -3,10 +3,10 @@
 use super::error::SpecError;
 use super::layers::ModelSpec;
 use super::section::{Section, Value};
-use super::training::{HostTraining, finish, named, not_negative, one_of, single, whole};
+use super::training::{HostTraining, finish, named, not_negative, one_of, single, unknown, whole};
 use crate::data::ClassWeights;
 use crate::metrics::{Metric, Monitor};
-use crate::train::{Course, Ema, HostOptimizer, HostSchedule, Plateau, Sampling};
+use crate::train::{Course, Ema, HostOptimizer, HostSchedule, Plateau, Precision, Sampling};
 
 /// Courses of the learning rate besides the device's; `cosine` without `steps` is one of them.
 pub(super) const SCHEDULES: [&str; 5] = ["linear", "polynomial", "cosine_restarts", "one_cycle", "plateau"];
@@ -44,6 +44,9 @@ pub(super) fn settings(section: &mut Section<'_>, host: &mut HostTraining, model
     if let Some(value) = section.take("sampling") {
         let name = one_of(&value, "order of samples", &Sampling::ALL.map(Sampling::name))?;
         host.host.sampling = Sampling::ALL.into_iter().find(|order| order.name() == name).unwrap_or_default();
+    }
+    if let Some(value) = section.take("precision") {
+        host.host.precision = precision(&value)?;
     }
     if let Some(value) = section.take("ema") {
         host.host.ema = Some(ema(value)?);
@@ -90,6 +93,29 @@ fn class_weights(value: Value<'_>) -> Result<ClassWeights, SpecError> {
         if weight > 0.0 { Ok((name, weight)) } else { Err(value.expected("a positive number")) }
     });
     Ok(ClassWeights::Given(weights.collect::<Result<_, SpecError>>()?))
+}
+
+/// What others call our precisions.
+const PRECISIONS: [(&str, &str); 8] = [
+    ("bf16-mixed", "bf16"),
+    ("mixed_bfloat16", "bf16"),
+    ("bfloat16", "bf16"),
+    ("32", "f32"),
+    ("32-true", "f32"),
+    ("fp32", "f32"),
+    ("float32", "f32"),
+    ("single", "f32"),
+];
+/// Those that need their losses scaled, which isn't here.
+const HALVES: [&str; 7] = ["f16", "fp16", "16", "16-mixed", "float16", "half", "mixed_float16"];
+
+fn precision(value: &Value<'_>) -> Result<Precision, SpecError> {
+    let names = Precision::ALL.map(Precision::name);
+    let name = value.string("\"f32\" or \"bf16\"")?;
+    if HALVES.contains(&name.to_lowercase().as_str()) {
+        return Err(value.error(format!("there is no `{name}`: its range is too small for gradients; give \"bf16\"")));
+    }
+    name.parse().map_err(|_| unknown(value, "precision", name, &names, &PRECISIONS))
 }
 
 fn ema(value: Value<'_>) -> Result<Ema, SpecError> {
@@ -307,7 +333,7 @@ mod tests {
     use crate::data::ClassWeights;
     use crate::metrics::{Metric, Monitor};
     use crate::spec::{CheckpointSpec, Spec};
-    use crate::train::{Course, HostOptimizer, HostSchedule, Plateau, Sampling};
+    use crate::train::{Course, HostOptimizer, HostSchedule, Plateau, Precision, Sampling};
     use emberlite::graph::Update;
     use emberlite::optimizer::{Optimizer, Schedule};
     use std::path::Path;
@@ -347,6 +373,7 @@ mod tests {
             label_smoothing = 0.1
             class_weights = { a = 1.0, b = 4 }
             sampling = "balanced"
+            precision = "bf16"
             ema = { decay = 0.99 }
             metrics = ["f1_macro", "roc_auc"]
             early_stopping = { patience = 3, monitor = "validation_f1_macro" }
@@ -368,6 +395,7 @@ mod tests {
         let weights = [("a".to_string(), 1.0), ("b".to_string(), 4.0)];
         assert_eq!(training.class_weights, Some(ClassWeights::Given(weights.into())));
         assert_eq!((host.sampling, host.ema.map(|ema| ema.decay)), (Sampling::Balanced, Some(0.99)));
+        assert_eq!(host.precision, Precision::Bf16);
         assert_eq!(host.metrics, ["f1_macro".parse().unwrap(), Metric::RocAuc]);
         let monitor: Monitor = "validation_f1_macro".parse().unwrap();
         assert_eq!(training.early_stopping.and_then(|stopping| stopping.monitor), Some(monitor));
@@ -414,6 +442,11 @@ mod tests {
             ("class_weights = \"balance\"", "unknown kind of class weights `balance`; did you mean `balanced`?"),
             ("class_weights = { a = 0 }", "`training.class_weights.a`: expected a positive number, found 0"),
             ("sampling = \"random\"", "unknown order of samples `random`; possible here: shuffled, balanced, in_order"),
+            ("precision = \"bf61\"", "`training.precision`: unknown precision `bf61`; did you mean `bf16`?"),
+            ("precision = \"int8\"", "`training.precision`: unknown precision `int8`; possible here: f32, bf16"),
+            ("precision = \"bf16-mixed\"", "unknown precision `bf16-mixed`; it is `bf16` here"),
+            ("precision = \"fp16\"", "there is no `fp16`: its range is too small for gradients; give \"bf16\""),
+            ("precision = 16", "`training.precision`: expected \"f32\" or \"bf16\", found 16"),
             ("metrics = [\"f1_makro\"]", "`training.metrics[0]`: "),
             ("penalty = { l2 = 0.1, bias = 0 }", "`training.penalty.bias`: expected true or false, found 0"),
             (
@@ -467,6 +500,7 @@ mod tests {
                 "model.toml:5: `device.training.schedule`: only the host has `linear`; the device has constant, step,",
             ),
             ("accumulate = 2", "model.toml:5: unknown key `device.training.accumulate`"),
+            ("precision = \"bf16\"", "model.toml:5: unknown key `device.training.precision`"),
         ] {
             let said = Spec::parse("model.toml", &format!("{text}{setting}\n"), Path::new("")).unwrap_err().to_string();
             assert!(said.contains(expected), "{said}\nnot {expected}");

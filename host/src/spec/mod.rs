@@ -38,6 +38,7 @@
 //! schedule = { name = "one_cycle" }                            # linear, polynomial, cosine, cosine_restarts, plateau; over the
 //!                                                              # whole run where no `steps` are given; `warmup`, `start`
 //! accumulate = 4                                               # batches an update
+//! precision = "bf16"                                           # products in bf16, weights in f32; else f32
 //! label_smoothing = 0.1
 //! class_weights = "balanced"                                   # or { rare = 4.0 }
 //! sampling = "shuffled"                                        # balanced, in_order

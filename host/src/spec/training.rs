@@ -233,7 +233,7 @@ const SCHEDULES: [(&str, &str); 9] = [
 ];
 
 /// The error of a name that isn't ours, with ours where it is known by another one.
-fn unknown(value: &Value<'_>, what: &str, name: &str, names: &[&str], others: &[(&str, &str)]) -> SpecError {
+pub(super) fn unknown(value: &Value<'_>, what: &str, name: &str, names: &[&str], others: &[(&str, &str)]) -> SpecError {
     let known = others.iter().find(|(other, ours)| *other == name.to_lowercase() && names.contains(ours));
     match known {
         Some((_, ours)) => value.error(format!("unknown {what} `{name}`; it is `{ours}` here")),

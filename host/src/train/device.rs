@@ -2,6 +2,7 @@
 
 use super::error::TrainError;
 use super::gpu;
+use crate::lower::Precision;
 use burn_tensor::Device;
 use std::fmt;
 use std::str::FromStr;
@@ -93,21 +94,31 @@ pub struct FoundDevice {
     pub choice: String,
     /// What it is called, or the sentence why it can't be used.
     pub found: Result<String, String>,
+    /// What it can train in; empty where it can't be used.
+    pub precisions: Vec<Precision>,
     /// Whether it is a card, not a program that stands in for one.
     pub hardware: bool,
 }
 
 /// What this build finds on this machine: the CPU, then every GPU of every kind, each tried with one small sum.
 pub fn devices() -> Vec<FoundDevice> {
-    let mut list = vec![FoundDevice { choice: "cpu".into(), found: Ok(cpu().name), hardware: false }];
+    let cpu = cpu();
+    let mut list =
+        vec![FoundDevice { choice: "cpu".into(), precisions: cpu.precisions(), found: Ok(cpu.name), hardware: false }];
     for (name, found) in [("cuda", gpu::all_cuda()), ("vulkan", gpu::all_vulkan()), ("wgpu", gpu::all_wgpu())] {
         match found {
             Ok(found) => list.extend(found.into_iter().enumerate().map(|(index, device)| FoundDevice {
                 choice: format!("{name}:{index}"),
                 hardware: device.as_ref().is_ok_and(|open| open.hardware),
+                precisions: device.as_ref().map_or(Vec::new(), Open::precisions),
                 found: device.map(|open| open.name),
             })),
-            Err(reason) => list.push(FoundDevice { choice: name.into(), found: Err(reason), hardware: false }),
+            Err(reason) => list.push(FoundDevice {
+                choice: name.into(),
+                found: Err(reason),
+                precisions: Vec::new(),
+                hardware: false,
+            }),
         }
     }
     list
@@ -120,6 +131,46 @@ pub(crate) struct Open {
     pub name: String,
     /// Whether it is more than a program on the CPU.
     pub hardware: bool,
+    /// Whether it computes in bf16.
+    pub bf16: bool,
+}
+
+impl Open {
+    fn has(&self, precision: Precision) -> bool {
+        precision == Precision::F32 || self.bf16
+    }
+
+    fn precisions(&self) -> Vec<Precision> {
+        Precision::ALL.into_iter().filter(|precision| self.has(*precision)).collect()
+    }
+
+    /// The device itself if it has the precision; `choice` is how it was asked for.
+    fn with(self, choice: DeviceChoice, precision: Precision) -> Result<Open, TrainError> {
+        if self.has(precision) {
+            return Ok(self);
+        }
+        let reason = format!(
+            "precision = \"{precision}\" needs a device that computes in {precision}, and {} doesn't; give precision = \"f32\", \
+             or choose a device that `emberlite devices` lists with {precision}",
+            self.name
+        );
+        Err(TrainError::Device { device: choice.to_string(), reason })
+    }
+}
+
+/// Whether a device can be opened and trains in this precision: what [`train`](super::train()) asks first, for those who
+/// write something before that.
+///
+/// # Errors
+/// [`TrainError::Device`] if not, with what to do.
+pub fn check_precision(choice: DeviceChoice, precision: Precision) -> Result<(), TrainError> {
+    // Any device has f32; opening one takes a while.
+    if precision == Precision::F32 { Ok(()) } else { open_for(choice, precision).map(|_| ()) }
+}
+
+/// Opens a device that trains in this precision, or says why it can't be used.
+pub(crate) fn open_for(choice: DeviceChoice, precision: Precision) -> Result<Open, TrainError> {
+    open(choice)?.with(choice, precision)
 }
 
 /// Opens a device, or says why it can't be used.
@@ -136,8 +187,10 @@ pub(crate) fn open(choice: DeviceChoice) -> Result<Open, TrainError> {
 
 fn cpu() -> Open {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let device = Device::flex();
     Open {
-        device: Device::flex(),
+        bf16: Precision::Bf16.is_on(&device),
+        device,
         name: format!("CPU, {threads} thread{}", if threads == 1 { "" } else { "s" }),
         hardware: false,
     }
@@ -162,6 +215,22 @@ mod tests {
         ] {
             assert_eq!(text.parse::<DeviceChoice>(), Err(expected.into()));
         }
+    }
+
+    #[test]
+    fn a_device_without_bf16_is_refused_by_name() {
+        let open = |bf16| Open { device: Device::flex(), name: "llvmpipe".into(), hardware: false, bf16 };
+        let choice = DeviceChoice::Wgpu(Some(1));
+        let said = open(false).with(choice, Precision::Bf16).err().unwrap().to_string();
+        let expected = "device `wgpu:1`: precision = \"bf16\" needs a device that computes in bf16, and llvmpipe doesn't; \
+                        give precision = \"f32\", or choose a device that `emberlite devices` lists with bf16";
+        assert_eq!(said, expected);
+        assert_eq!(open(false).precisions(), [Precision::F32]);
+        assert!(open(false).with(choice, Precision::F32).is_ok() && open(true).with(choice, Precision::Bf16).is_ok());
+        assert_eq!(open(true).precisions(), Precision::ALL);
+        // The CPU has it, and its framework's word is what is asked.
+        assert!(check_precision(DeviceChoice::Cpu, Precision::Bf16).is_ok());
+        assert!(Precision::Bf16.is_on(&Device::flex()));
     }
 
     #[test]

@@ -79,6 +79,7 @@ fn absent(feature: &str) -> String {
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod found {
     use super::{All, Open, none};
+    use crate::lower::Precision;
     use burn_tensor::{Device, DeviceType, Tensor};
     use std::panic::{self, AssertUnwindSafe};
 
@@ -102,7 +103,10 @@ mod found {
         let name = identity.map_or_else(|| format!("{device:?}"), |identity| identity.name);
         let sum = Tensor::<1>::from_data([1.0, 2.0], &device).sum();
         let sum: f32 = sum.try_into_scalar().map_err(|e| format!("{e:?}"))?;
-        if sum == 3.0 { Ok(Open { device, name, hardware }) } else { Err(format!("{name} computes 1 + 2 = {sum}")) }
+        if sum != 3.0 {
+            return Err(format!("{name} computes 1 + 2 = {sum}"));
+        }
+        Ok(Open { bf16: Precision::Bf16.is_on(&device), device, name, hardware })
     }
 
     /// Runs what may panic, without the report of a panic; the message becomes the error.
@@ -124,7 +128,7 @@ mod tests {
     use burn_tensor::Device;
 
     fn open(name: &str, hardware: bool) -> Result<Open, String> {
-        Ok(Open { device: Device::flex(), name: name.into(), hardware })
+        Ok(Open { device: Device::flex(), name: name.into(), hardware, bf16: false })
     }
 
     #[test]

@@ -4,12 +4,14 @@ use super::batches::Samples;
 use super::error::TrainError;
 use super::job::Job;
 use super::settings::{Course, HostSchedule, HostSettings};
-use crate::lower::Lowered;
+use crate::lower::{Lowered, Precision};
 use emberlite::graph::write_graph;
 use emberlite::loss::Loss;
 use emberlite::optimizer::{Clip, Decay, Optimizer};
 use emberlite::plan::Training;
 use serde::{Deserialize, Serialize};
+
+const PRECISION: &str = "precision";
 
 /// Everything that decides a run's bits but its length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +64,9 @@ impl Identity {
             differences.push(format!("the model ({})", lines(&self.graph, &now.graph)));
         }
         let find = |list: &[(String, String)], name: &str| {
-            list.iter().find(|(other, _)| other == name).map_or("none".to_string(), |(_, value)| value.clone())
+            // What is left out is as without it; of the precision that has a name.
+            let absent = if name == PRECISION { Precision::F32.name() } else { "none" };
+            list.iter().find(|(other, _)| other == name).map_or(absent.to_string(), |(_, value)| value.clone())
         };
         let names = self.settings.iter().chain(&now.settings).map(|(name, _)| name);
         let mut seen: Vec<&String> = Vec::new();
@@ -208,6 +212,9 @@ fn host(list: &mut Vec<(String, String)>, host: &HostSettings) {
     }
     if host.penalise_biases != usual.penalise_biases {
         push(list, "penalty.bias", host.penalise_biases);
+    }
+    if host.precision != usual.precision {
+        push(list, PRECISION, host.precision);
     }
     if host.accumulate != usual.accumulate {
         push(list, "accumulate", host.accumulate);

@@ -1,4 +1,4 @@
-//! Training on the host: in f32, on the CPU or a GPU, from the settings that the device knows too.
+//! Training on the host: in f32, or in bf16 with f32 weights ([`Precision`]), on the CPU or a GPU, from the settings that the device knows too.
 //!
 //! ```
 //! use emberlite::graph::{Graph, Shape, linear, relu};
@@ -65,7 +65,7 @@ mod tally;
 mod vectors;
 
 pub use checkpoint::Checkpoint;
-pub use device::{DeviceChoice, FoundDevice, devices};
+pub use device::{DeviceChoice, FoundDevice, check_precision, devices};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, evaluate_metrics};
 pub use group::{Group, GroupError};
@@ -82,5 +82,5 @@ pub use settings::{Course, Ema, HostOptimizer, HostSchedule, HostSettings, Plate
 
 pub(crate) use loss::middle;
 
-pub use crate::lower::ParameterError;
+pub use crate::lower::{ParameterError, Precision};
 pub use crate::metrics::Monitor;

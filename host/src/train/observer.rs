@@ -1,6 +1,7 @@
 //! What a run tells while it runs.
 
 use super::history::EpochRecord;
+use crate::lower::Precision;
 use serde::Serialize;
 use std::io;
 use std::path::Path;
@@ -13,6 +14,9 @@ pub enum Event<'a> {
     Started {
         /// The device that was opened.
         device: &'a str,
+        /// The numbers of products; a line of JSON has it where it isn't f32.
+        #[serde(skip_serializing_if = "Precision::is_f32")]
+        precision: Precision,
         /// Epochs done before, 0 unless resumed.
         done: u32,
         /// Updates made in the epoch at hand, 0 unless resumed within it.

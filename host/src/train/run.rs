@@ -84,7 +84,7 @@ struct Pending {
 
 impl<'a> Run<'a> {
     fn new(job: Job<'a>) -> Result<Self, TrainError> {
-        let lowered = Lowered::new(job.graph)?;
+        let lowered = Lowered::new(job.graph)?.in_precision(job.host.precision);
         check_settings(&job, &lowered)?;
         let loss = job.training.loss;
         let train = Samples::new("the training set", job.train, &lowered, &loss)?;
@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
             Some(parameters) => parameters.clone(),
             None => initialize(&lowered, seed32(job.seed)),
         };
-        let open = device::open(job.device)?;
+        let open = device::open_for(job.device, job.host.precision)?;
         let identity = Identity::of(&job, &lowered, &train, validation.as_ref())?;
         let tensors = Tensors::upload(&lowered, &fresh, &open.device)?;
         let host = job.host;
@@ -162,6 +162,7 @@ impl<'a> Run<'a> {
     fn go(&mut self) -> Result<Trained, TrainError> {
         self.observer.event(Event::Started {
             device: &self.open.name,
+            precision: self.host.precision,
             done: self.history.len() as u32,
             within: self.within.step,
             epochs: self.epochs,

@@ -1,6 +1,7 @@
 //! Events as lines, numbers as people read them.
 
 use crate::train::EpochRecord;
+use crate::train::Precision;
 use crate::train::observer::Event;
 use std::fmt::Write as _;
 
@@ -16,7 +17,7 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
 
 /// What is trained on what, and from how much.
 pub(super) fn started(event: &Event<'_>) -> Option<[String; 2]> {
-    let Event::Started { device, done, within, epochs, steps, samples, validation, trained } = *event else {
+    let Event::Started { device, precision, done, within, epochs, steps, samples, validation, trained } = *event else {
         return None;
     };
     let resumed = match (done, within) {
@@ -25,7 +26,10 @@ pub(super) fn started(event: &Event<'_>) -> Option<[String; 2]> {
         (done, step) => format!(", resumed in epoch {} after step {step}", done + 1),
     };
     Some([
-        format!("training {trained} parameters on {device}"),
+        match precision {
+            Precision::F32 => format!("training {trained} parameters on {device}"),
+            precision => format!("training {trained} parameters on {device}, products in {precision}"),
+        },
         format!("{samples} samples ({validation} for validation), {epochs} epochs of {steps} steps{resumed}"),
     ])
 }

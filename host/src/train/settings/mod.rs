@@ -9,6 +9,7 @@ pub use schedule::{Course, HostSchedule, Plateau};
 
 pub(crate) use schedule::PlateauState;
 
+use crate::lower::Precision;
 use crate::metrics::Metric;
 use emberlite::loss::Loss;
 use emberlite::plan::Training;
@@ -30,6 +31,8 @@ pub struct HostSettings {
     /// A weight for each class: a sample's loss counts that of its class, and the mean divides by the sum of the weights,
     /// as PyTorch's `CrossEntropyLoss(weight)`. The loss of a validation set is without them.
     pub class_weights: Option<Vec<f32>>,
+    /// The numbers of matrix products and convolutions; weights stay f32. A device that hasn't them is refused.
+    pub precision: Precision,
     /// Averages the weights; see [`Ema`].
     pub ema: Option<Ema>,
     /// Whether [`Training::penalty`] is on biases too, as on the device. Without it the penalty is Keras's
@@ -98,6 +101,7 @@ impl Default for HostSettings {
             accumulate: 1,
             label_smoothing: 0.0,
             class_weights: None,
+            precision: Precision::F32,
             ema: None,
             penalise_biases: true,
             schedule: None,
