@@ -1,6 +1,6 @@
 //! Pictures, sounds, text and streams as `model.toml` describes them: what is loaded, and what a mistake says.
 
-use emberlite_host::data::{Draw, Labels, Source, collect};
+use emberlite_host::data::{Draw, Labels, Set, Source, collect};
 use emberlite_host::spec::{Sets, Spec};
 use image::{ImageFormat, Rgb, RgbImage};
 use std::fs;
@@ -239,4 +239,134 @@ fn augmentation_is_for_the_training_part_and_its_kind_of_sample() {
     );
     assert!(wrong("time_warp = 1.5", "[1, 2]").contains("expected a share from 0 to below 1, found 1.5"));
     assert!(wrong("flip_horizontal = \"often\"", "[1, 2]").contains("true, false or a probability from 0 to 1"));
+}
+
+/// Half of the bytes are short words, half one long word that is there ten times: of the tokens the first half is shorter.
+#[test]
+fn a_corpus_tokenizer_sees_the_training_part_alone() {
+    let folder = folder("corpus-tokenizer");
+    let (short, long) = ("ab cd ".repeat(20), "incomprehen ".repeat(10));
+    assert_eq!((short.len(), long.len()), (120, 120));
+    write(&folder, "one.txt", &short);
+    write(&folder, "two.txt", &long);
+    let data = |part: &str, tokenizer: &str| {
+        format!("[data]\ncorpus = [\"one.txt\", \"two.txt\"]\ntest = {part}\ntokenizer = {tokenizer}\nstride = 1")
+    };
+    let (tail, head) = ("{ by = \"tail\", share = 0.5 }", "{ by = \"head\", share = 0.5 }");
+    let word = "{ name = \"word\", vocabulary = 100 }";
+    let numbers = |set: Option<&dyn Source>| collect(set.unwrap(), 1 << 20).unwrap().features;
+    for (part, names, windows) in
+        [(tail, &["<unk>", "ab", "cd"][..], [38, 8]), (head, &["<unk>", "incomprehen"], [8, 38])]
+    {
+        let parts = sets(&folder, &data(part, word), "[2]").unwrap();
+        assert_eq!(parts.tokenizer.unwrap().names(), names);
+        // Forty short words and ten long ones; windows of two and the token after them.
+        assert_eq!([parts.train.len(), parts.test.as_ref().unwrap().len()], windows);
+        assert!(numbers(Some(&parts.train)).iter().all(|&token| token > 0.0));
+        assert!(numbers(parts.test.as_ref().map(Set::source)).iter().all(|&token| token == 0.0), "all are unknown");
+    }
+    // Three eighths of the 240 bytes are 90; a fifth of the other 150 is 30, so that 120 are left.
+    let three =
+        format!("{}\nvalidation = {{ by = \"tail\", share = 0.2 }}", data("{ by = \"tail\", share = 0.375 }", word));
+    let parts = sets(&folder, &three, "[2]").unwrap();
+    assert_eq!(parts.tokenizer.unwrap().names(), ["<unk>", "ab", "cd"]);
+    // Bytes 120 to 150: two long words and half of one.
+    assert_eq!((parts.train.len(), parts.validation.unwrap().len(), parts.test.unwrap().len()), (38, 1, 6));
+    let chars = sets(&folder, &data(tail, "{ name = \"char\" }"), "[2]").unwrap();
+    assert_eq!(chars.tokenizer.unwrap().names(), ["<unk>", " ", "a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_class_that_was_never_trained_is_refused_of_streams_and_media() {
+    let folder = folder("unseen");
+    let unseen = |data: &str, input, class: &str, part: &str| {
+        let text = sets(&folder, data, input).unwrap_err();
+        let expected = format!(
+            "class `{class}` is in the {part} part, but the training part has no sample of it; divide otherwise"
+        );
+        assert!(text.starts_with("model.toml:1: ") && text.contains(&expected), "{text}");
+    };
+    write(&folder, "x.csv", "a,label\n1,u\n2,u\n3,u\n4,v\n");
+    let table = "[data]\nfile = \"x.csv\"\nlabel = { class = \"label\" }\ntest = { by = \"tail\", share = 0.25 }\n";
+    unseen(table, "[1]", "v", "test");
+    unseen(&format!("{table}stream = true"), "[1]", "v", "test");
+    // Whoever names it means it.
+    let named = format!("{table}stream = true\nclasses = [\"u\", \"v\"]");
+    assert_eq!(sets(&folder, &named, "[1]").unwrap().train.len(), 3);
+
+    // Files are in the order of their classes.
+    (0..2).for_each(|i| picture(&folder, &format!("set/dark/{i}.png"), 1));
+    (0..2).for_each(|i| picture(&folder, &format!("set/light/{i}.png"), 2));
+    let pictures = "[data]\nimage_folder = \"set\"\nvalidation = { by = \"head\", share = 0.5 }\n";
+    unseen(pictures, "[3, 4, 4]", "dark", "validation");
+    assert!(sets(&folder, &format!("{pictures}classes = [\"dark\", \"light\"]"), "[3, 4, 4]").is_ok());
+    write(&folder, "reviews.csv", "label,review\npos,good\npos,fine\nneg,dull\nneg,bad\n");
+    let texts = "[data]\nfile = \"reviews.csv\"\ntext = \"review\"\nlabel = { class = \"label\" }\ntest = { by = \
+                 \"tail\", share = 0.5 }\ntokenizer = { name = \"word\", vocabulary = 100 }";
+    unseen(texts, "[1]", "neg", "test");
+
+    write(&folder, "images", [&[0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 1][..], &[7, 8, 9]].concat());
+    write(&folder, "labels", [0, 0, 8, 1, 0, 0, 0, 3, 0, 0, 1]);
+    let idx =
+        "[data]\nimages = \"images\"\nlabels = \"labels\"\nstream = true\ntest = { by = \"tail\", share = 0.3334 }";
+    let text = sets(&folder, idx, "[1, 1, 1]").unwrap_err();
+    assert!(text.ends_with("the training part has no sample of it; divide otherwise"), "{text}");
+}
+
+#[test]
+fn a_fixed16_device_reads_integers_of_streams_and_media_too() {
+    let folder = folder("integers");
+    let constants = |data: &str, input: &str| {
+        let spec = spec(&folder, data, &format!("{input}\nformat = \"fixed16\"")).unwrap();
+        let sets = spec.load_sets().map_err(|error| error.to_string())?;
+        spec.fit_sets(&sets).map_err(|error| error.to_string())
+    };
+    let expected = "expected a whole number from -32768 to 32767, which is what a fixed16 device reads, found 2.5; choose a \
+                    unit that makes it whole with `scale` in [preprocessing], or take format = \"f32\"";
+    write(&folder, "x.csv", "a,b,label\n1,2,u\n3,2.5,v\n");
+    for stream in ["", "stream = true\n"] {
+        let data = format!("[data]\nfile = \"x.csv\"\nlabel = {{ class = \"label\" }}\n{stream}");
+        let text = constants(&data, "[2]").unwrap_err();
+        assert!(text.ends_with(expected), "{text}");
+        assert!(constants(&format!("{data}[preprocessing]\nscale = 2"), "[2]").unwrap().is_some());
+        // Nothing is scaled on the device: whatever feeds it has done so.
+        assert!(constants(&format!("{data}[preprocessing]\nscaling = \"none\""), "[2]").unwrap().is_none());
+    }
+    (0..2).for_each(|i| picture(&folder, &format!("set/{i}/1.png"), i * 5));
+    let pictures = "[data]\nimage_folder = \"set\"\n";
+    assert!(constants(pictures, "[3, 4, 4]").unwrap().is_some());
+    let text = constants(&format!("{pictures}[preprocessing]\nscale = 0.5"), "[3, 4, 4]").unwrap_err();
+    assert!(text.contains("sample:0: column `32`: expected a whole number") && text.contains("found 127.5"), "{text}");
+
+    let wave =
+        hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    for class in ["a", "b"] {
+        fs::create_dir_all(folder.join("words").join(class)).unwrap();
+        let mut file = hound::WavWriter::create(folder.join("words").join(class).join("1.wav"), wave).unwrap();
+        (0..8i16).for_each(|i| file.write_sample(i * 4096 - 16384).unwrap());
+        file.finalize().unwrap();
+    }
+    let sounds =
+        "[data]\naudio_folder = \"words\"\nrate = 8000\nseconds = 0.001\ntransform = { name = \"waveform\" }\n";
+    assert!(constants(sounds, "[1, 8]").unwrap_err().contains("found -0.5"));
+    // What the converter gave.
+    let fitted = constants(&format!("{sounds}[preprocessing]\nscale = 32768"), "[1, 8]").unwrap().unwrap();
+    assert_eq!(fitted.mean, [-2048.0]);
+}
+
+#[test]
+fn parquet_streams_too() {
+    let folder = folder("parquet-stream");
+    let table = include_bytes!("../src/data/fixtures/types.parquet");
+    // By its first bytes, whatever its name.
+    for name in ["x.parquet", "y.csv"] {
+        write(&folder, name, table);
+        let data = format!("[data]\nfile = \"{name}\"\nlabel = {{ class = \"kind\" }}\nfeatures = [\"i8\", \"f64\"]\n");
+        let loaded = collect(&sets(&folder, &data, "[2]").unwrap().train, 1 << 20).unwrap();
+        let streamed = sets(&folder, &format!("{data}stream = true"), "[2]").unwrap().train;
+        assert!(!streamed.in_memory());
+        let streamed = collect(&streamed, 1 << 20).unwrap();
+        assert_eq!((streamed.features.len(), &streamed.features), (10, &loaded.features));
+        assert_eq!(streamed.labels, loaded.labels);
+    }
 }

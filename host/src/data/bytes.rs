@@ -2,7 +2,9 @@
 
 use super::error::DataError;
 use flate2::read::MultiGzDecoder;
-use std::{fs::File, io::Read, path::Path};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 /// A file may not be larger than this once unpacked: a few packed kilobytes must not fill the machine's memory.
 pub(super) const LIMIT: u64 = 1 << 31;
@@ -14,7 +16,7 @@ pub(super) fn name(path: &Path) -> String {
 
 /// The bytes of a file; gzip is recognised by its first two bytes and unpacked.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let failed = |source| DataError::Read { file: name(path), source };
+    let failed = |source| unreadable(&name(path), source);
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
@@ -26,10 +28,23 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
 /// The bytes themselves, or what they unpack to if they are gzip.
 pub(super) fn unpack(file: &str, bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        drain(file, MultiGzDecoder::new(&bytes[..]), LIMIT, "an intact gzip stream")
+        drain(file, MultiGzDecoder::new(&bytes[..]), LIMIT, INTACT)
     } else {
         Ok(bytes)
     }
+}
+
+const INTACT: &str = "an intact gzip stream";
+const DAMAGED: &str = "the file is damaged or cut off, fetch it again";
+
+/// The error of gzip that can't be unpacked beyond byte `at`.
+pub(super) fn torn(file: &str, at: u64, error: &io::Error) -> DataError {
+    DataError::Format { file: file.into(), at, expected: INTACT, found: error.to_string(), help: DAMAGED }
+}
+
+/// The error of a file that can't be read.
+pub(super) fn unreadable(file: &str, source: io::Error) -> DataError {
+    DataError::Read { file: file.into(), source }
 }
 
 /// Everything a decoder gives, up to `limit` bytes.
@@ -40,7 +55,7 @@ pub(super) fn drain(file: &str, decoder: impl Read, limit: u64, expected: &'stat
         at: out.len() as u64,
         expected,
         found: error.to_string(),
-        help: "the file is damaged or cut off, fetch it again",
+        help: DAMAGED,
     })?;
     if out.len() as u64 > limit {
         return Err(DataError::TooLarge { file: file.into(), limit });

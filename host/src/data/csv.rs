@@ -1,11 +1,9 @@
 //! CSV: one row of a recording, or one whole sample, a line. Also as `.csv.gz`.
 
-use super::bytes;
 use super::dataset::Dataset;
 use super::error::DataError;
-use super::rows::{assemble, read_rows};
+use super::rows::{parse_rows, read_rows};
 use super::spec::CsvSpec;
-use super::table::Table;
 use std::path::Path;
 
 /// Reads a file into rows of shape `[features]`. A category column holds the number of its value among those found, sorted;
@@ -30,24 +28,14 @@ pub fn read_all<P: AsRef<Path>>(paths: &[P], spec: &CsvSpec) -> Result<Dataset, 
 /// # Errors
 /// As [`read`].
 pub fn parse(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Dataset, DataError> {
-    let bytes = bytes::unpack(file, bytes.to_vec())?;
-    Ok(assemble(&[table(file, &bytes, spec)?], spec)?.set)
-}
-
-/// The cells of CSV text.
-pub(super) fn table(file: &str, bytes: &[u8], spec: &CsvSpec) -> Result<Table, DataError> {
-    let delimiter = u8::try_from(spec.delimiter).ok().filter(u8::is_ascii).ok_or_else(|| DataError::Mismatch {
-        what: "delimiter".into(),
-        expected: "one ASCII character".into(),
-        found: spec.delimiter.to_string(),
-        help: "use a comma, a semicolon or a tab",
-    })?;
-    Table::parse(file, bytes, delimiter, spec.header)
+    Ok(parse_rows(file, bytes, spec)?.set)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::row_reader::RowReader;
+    use crate::data::rows::assemble;
     use crate::data::{Label, Labels, Missing};
 
     const LOG: &str = "t,person,label,x,y\n1,ann,walk,0.5,1\n2,bob,still,2,3\n1,ann,walk,4,5\n";
@@ -106,10 +94,17 @@ mod tests {
 
     #[test]
     fn files_are_recordings_of_their_own() {
-        let table = |file| Table::parse(file, LOG.as_bytes(), b',', true).unwrap();
-        let set = assemble(&[table("a"), table("b")], &spec()).unwrap().set;
+        let table = |file, text: &str| RowReader::parse(file, text.into(), &spec());
+        let all =
+            |tables: [Result<RowReader, DataError>; 2]| Ok::<_, DataError>(assemble(tables.into_iter(), &spec())?.set);
+        let set = all([table("a", LOG), table("b", LOG)]).unwrap();
         assert_eq!((set.len(), set.origins[3].recording, set.columns[0].values.len()), (6, 2, 2));
-        let other = Table::parse("c", b"t,person,label,x\n1,a,walk,1\n", b',', true).unwrap();
-        assert!(assemble(&[table("a"), other], &spec()).unwrap_err().to_string().starts_with("c: expected 2 feature"));
+        let other = all([table("a", LOG), table("c", "t,person,label,x\n1,a,walk,1\n")]).unwrap_err().to_string();
+        assert!(other.starts_with("c: expected 2 feature columns as in a, found 1"), "{other}");
+        // Columns go by their names.
+        let other = all([table("a", LOG), table("c", "y,x,label,person,t\n7,8,walk,ann,1\n")]).unwrap();
+        assert_eq!(other.sample(3), [8.0, 7.0]);
+        let other = all([table("a", LOG), table("c", "y,z,label,person,t\n7,8,walk,ann,1\n")]).unwrap_err().to_string();
+        assert_eq!(other, "c: no column or array `x`; there are: y, z, label, person, t");
     }
 }

@@ -226,11 +226,6 @@ impl Labels {
 }
 
 impl Column {
-    /// An empty column.
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), values: Vec::new(), ids: Vec::new() }
-    }
-
     /// The text of sample `index`; panics beyond the end, as indexing does.
     pub fn text(&self, index: usize) -> &str {
         &self.values[self.ids[index] as usize]

@@ -87,19 +87,19 @@ fn packed_tables_never_panic() {
     let (table, packed) = (path("table"), path("packed"));
     let spec = CsvSpec::class("label");
     fs::write(&table, "a,label,b\n1,x,2\n3,y,4\n5,x,6\n").unwrap();
-    pack::csv(std::slice::from_ref(&table), &spec, &packed, 1.0).unwrap();
+    pack::tables(std::slice::from_ref(&table), &spec, &packed, 1.0).unwrap();
     let good = fs::read(&packed).unwrap();
     for number in 0..CASES / 3 {
         // A damaged one is made again, whatever is in it; numbers of rows may differ from what was written.
         fs::write(&packed, case(&good, number)).unwrap();
-        let set = pack::csv(std::slice::from_ref(&table), &spec, &packed, 1.0).unwrap();
+        let set = pack::tables(std::slice::from_ref(&table), &spec, &packed, 1.0).unwrap();
         assert_eq!(set.len(), 3);
         let _ = collect(&set, 1 << 20);
     }
     let csv = fs::read(&table).unwrap();
     for number in 0..CASES / 3 {
         fs::write(&table, case(&csv, number)).unwrap();
-        if let Ok(set) = pack::csv(std::slice::from_ref(&table), &spec, &packed, 1.0) {
+        if let Ok(set) = pack::tables(std::slice::from_ref(&table), &spec, &packed, 1.0) {
             let _ = collect(&set, 1 << 20);
         }
     }

@@ -17,12 +17,11 @@ use super::dataset::Labels;
 use super::element::{Element, Kind};
 use super::error::DataError;
 use super::records::{Layout, RandomFile, RecordFile, Records};
+use super::row_parser::{RowParser, no_rows};
 use super::row_reader::RowReader;
-use super::rows::sorted;
 use super::source::fnv;
-use super::spec::{CsvSpec, Label, Missing};
+use super::spec::{CsvSpec, Missing};
 use flate2::Crc;
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -32,14 +31,24 @@ use std::time::UNIX_EPOCH;
 const MAGIC: &[u8; 8] = b"EMBPACK1";
 const HEADER: usize = 48;
 
-/// Opens the packed form of CSV files, and makes it at `packed` first unless it is there and whole.
+/// Opens the packed form of tables, CSV or Parquet, and makes it at `packed` first unless it is there and whole.
 ///
 /// Group columns and recordings aren't kept: such sets are read whole, without `stream`.
 ///
 /// # Errors
-/// As [`csv::read`](super::csv::read), and [`DataError::Read`] where the packed file can't be written; what is there
-/// then stays.
-pub fn csv(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, scale: f32) -> Result<Records, DataError> {
+/// As [`read_rows`](super::read_rows), in the same words; [`DataError::Mismatch`] for what is fitted, which a packed table
+/// can't wait for: categories, and gaps that are filled. [`DataError::Read`] where the packed file can't be written; what is
+/// there then stays.
+pub fn tables(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, scale: f32) -> Result<Records, DataError> {
+    let fills = spec.missing == Missing::Keep || spec.missing_in.values().any(|rule| *rule == Missing::Keep);
+    if fills || !spec.categorical.is_empty() {
+        return Err(DataError::Mismatch {
+            what: "a table to pack".into(),
+            expected: "numbers, and no gaps that shall be filled".into(),
+            found: if fills { "gaps".into() } else { format!("categories in {}", spec.categorical.join(", ")) },
+            help: "clean and encode the file before, or read it whole, without stream",
+        });
+    }
     let fingerprint = fingerprint(paths, spec)?;
     // Another's, or damaged: what it is made of is still there.
     if let Ok(Some(records)) = open(packed, fingerprint, scale) {
@@ -153,102 +162,34 @@ struct Summary {
 fn pack_rows(paths: &[PathBuf], spec: &CsvSpec, rows_part: &Path) -> Result<Summary, DataError> {
     let failed = |source| DataError::Read { file: bytes::name(rows_part), source };
     let mut out = BufWriter::new(File::create(rows_part).map_err(failed)?);
-    let (mut rows, mut width) = (0, None);
-    let (mut ids, mut values) = (Vec::new(), Vec::new());
-    let mut names: Vec<String> = spec.classes.clone();
-    let mut known: HashMap<String, u32> = names.iter().cloned().zip(0..).collect();
+    let mut parser = RowParser::new(spec)?;
+    let (mut rows, mut numbers) = (0, Vec::new());
     for path in paths {
-        let mut table = RowReader::open(path, spec.delimiter as u8, spec.header)?;
-        let find = |name: &String| table.column(name);
-        let label = match &spec.label {
-            Label::None => None,
-            Label::Class(name) | Label::Value(name) => Some(find(name)?),
-        };
-        let unused = spec.groups.iter().chain(&spec.recording).map(find).collect::<Result<Vec<_>, _>>()?;
-        let columns: Vec<usize> = if spec.features.is_empty() {
-            (0..table.headers.len()).filter(|column| label != Some(*column) && !unused.contains(column)).collect()
-        } else {
-            spec.features.iter().map(find).collect::<Result<_, _>>()?
-        };
-        // As reading the whole file would refuse it: who trains on the label learns to copy it.
-        let again = columns.iter().enumerate().find(|(place, column)| columns[..*place].contains(column));
-        let copied = columns.iter().find(|column| label == Some(**column));
-        if let Some(&column) = again.map(|(_, column)| column).or(copied) {
-            return Err(DataError::Mismatch {
-                what: bytes::name(path),
-                expected: "feature columns that differ, none of them the label".into(),
-                found: format!("`{}` in two places", table.headers.get(column).map_or("", String::as_str)),
-                help: "name each feature column once, and take the label out of the features",
-            });
-        }
-        let first = *width.get_or_insert(columns.len());
-        if columns.is_empty() || columns.len() != first {
-            return Err(DataError::Mismatch {
-                what: bytes::name(path),
-                expected: format!("{} feature columns", first.max(1)),
-                found: columns.len().to_string(),
-                help: "give files with the same columns, or name the feature columns",
-            });
-        }
-        while table.next()? {
-            let missing = columns.iter().chain(&label).find(|&&column| table.is_missing(column));
-            match missing {
-                Some(_) if spec.missing == Missing::DropRow => continue,
-                Some(&column) => {
-                    let help = "fill the cell, or leave out such rows with missing = \"drop_row\"";
-                    return Err(table.error(column, "a value", help));
-                }
-                None => {}
+        let mut table = RowReader::open(path, spec)?;
+        let columns = parser.table(&mut table)?;
+        while table.advance()? {
+            numbers.clear();
+            if parser.row(&table, &columns, &mut numbers)? {
+                numbers.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())).map_err(failed)?;
+                rows += 1;
             }
-            for &column in &columns {
-                out.write_all(&table.number(column)?.to_le_bytes()).map_err(failed)?;
-            }
-            match (&spec.label, label) {
-                (Label::Class(_), Some(column)) => {
-                    let name = table.cell(column);
-                    let id = match known.get(name) {
-                        Some(&id) => id,
-                        None if !spec.classes.is_empty() => {
-                            let help = "add it to the classes, or remove the rows of this class";
-                            return Err(table.error(column, "one of the named classes", help));
-                        }
-                        None => {
-                            let id = names.len() as u32;
-                            names.push(name.to_string());
-                            known.insert(name.to_string(), id);
-                            id
-                        }
-                    };
-                    ids.push(id);
-                }
-                (Label::Value(_), Some(column)) => values.push(table.number(column)?),
-                _ => {}
-            }
-            rows += 1;
         }
     }
     out.flush().map_err(failed)?;
-    if rows == 0 || rows > u64::from(u32::MAX) {
+    let first = || paths.first().map(|path| bytes::name(path));
+    if rows == 0 {
+        return Err(no_rows(first()));
+    }
+    if rows > u64::from(u32::MAX) {
         return Err(DataError::Mismatch {
-            what: paths.first().map_or("no file".into(), |path| bytes::name(path)),
-            expected: format!("1 to {} rows without missing cells", u32::MAX),
+            what: first().unwrap_or_default(),
+            expected: format!("at most {} rows", u32::MAX),
             found: rows.to_string(),
-            help: "name the feature columns without those that are often empty",
+            help: "train on a part of them",
         });
     }
-    let labels = match &spec.label {
-        Label::None => Labels::None,
-        Label::Value(_) => Labels::Value(values),
-        Label::Class(_) => {
-            // As reading the whole file would number them.
-            let sorted = if spec.classes.is_empty() { sorted(&names) } else { names.clone() };
-            let place: HashMap<&String, u32> = sorted.iter().zip(0..).collect();
-            let order: Vec<u32> = names.iter().map(|name| place.get(name).copied().unwrap_or(0)).collect();
-            ids.iter_mut().for_each(|id| *id = order[*id as usize]);
-            Labels::Class { ids, names: sorted }
-        }
-    };
-    Ok(Summary { rows, features: width.unwrap_or(0) as u32, labels })
+    let labels = parser.labels();
+    Ok(Summary { rows, features: parser.features.len() as u32, labels })
 }
 
 /// Header, rows and labels in one file, on the disk when this returns.
@@ -282,7 +223,7 @@ fn join(summary: Summary, rows_part: &Path, whole: &Path, fingerprint: u64) -> i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Source, collect, csv};
+    use crate::data::{Source, collect, csv, read_rows};
 
     #[test]
     fn packed_is_what_reading_gives_and_is_made_again_when_its_source_changes() {
@@ -292,7 +233,7 @@ mod tests {
         fs::write(&path, "a,label,b\n1,10,2.5\n-3,9,1e3\n,9,1\n4,10,0\n").unwrap();
         let spec = CsvSpec { missing: Missing::DropRow, ..CsvSpec::class("label") };
         let paths = [path.clone()];
-        let streamed = |spec: &CsvSpec| super::csv(&paths, spec, &packed, 1.0);
+        let streamed = |spec: &CsvSpec| super::tables(&paths, spec, &packed, 1.0);
         let set = collect(&streamed(&spec).unwrap(), u64::MAX).unwrap();
         let whole = csv::read(&path, &spec).unwrap();
         assert_eq!((&set.features, &set.shape, &set.labels), (&whole.features, &whole.shape, &whole.labels));
@@ -321,6 +262,87 @@ mod tests {
         let text = streamed(&spec).unwrap_err().to_string();
         assert!(text.contains("x.csv:3: column `b`: expected a number"), "{text}");
         assert_eq!(fs::read_dir(folder.join("cache")).unwrap().count(), 1, "the old one and nothing else");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// Each mistake as loading whole says it and as packing says it.
+    #[test]
+    fn what_loading_refuses_packing_refuses_in_the_same_words() {
+        let folder = std::env::temp_dir().join(format!("emberlite-pack-words-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (path, packed) = (folder.join("x.csv"), folder.join("x.pack"));
+        let label = || CsvSpec::class("y");
+        let both = |bytes: &[u8], spec: &CsvSpec, expected: &str| {
+            fs::write(&path, bytes).unwrap();
+            let whole = read_rows(&[&path], spec).unwrap_err().to_string();
+            let stream = super::tables(std::slice::from_ref(&path), spec, &packed, 1.0).unwrap_err().to_string();
+            assert_eq!(whole, stream);
+            assert!(whole.contains(expected), "{whole}");
+        };
+        let good = "a,b,y\n1,2,u\n3,4,v\n";
+        both(good.as_bytes(), &label().features(["a", "y"]), "`y` as feature and as label; take it out");
+        both(good.as_bytes(), &label().features(["a", "b", "a"]), "`a` as number 2, again; name each feature");
+        both(good.as_bytes(), &label().features(["a", "c"]), "no column or array `c`; there are: a, b, y");
+        both(good.as_bytes(), &CsvSpec::class("z"), "no column or array `z`");
+        both(good.as_bytes(), &label().groups(["person"]), "no column or array `person`");
+        both(good.as_bytes(), &label().classes(["u", "u"]), "classes: expected names that differ, found `u` twice");
+        both(good.as_bytes(), &label().classes(["u"]), ":3: column `y`: expected one of the named classes, found `v`");
+        both(good.as_bytes(), &CsvSpec { delimiter: '→', ..label() }, "delimiter: expected one ASCII character");
+        both(good.as_bytes(), &CsvSpec { delimiter: 'ä', ..label() }, "delimiter: expected one ASCII character");
+        both(
+            good.as_bytes(),
+            &CsvSpec { delimiter: ';', ..CsvSpec::class("a,b,y") },
+            "only a,b,y; check the delimiter",
+        );
+        both(b"a,b,y\n1,2,u\n3,4\n", &label(), ":3: expected 3 cells as in the first line, found 2");
+        both(b"a,b,y\n1,,u\n", &label(), ":2: column `b`: expected a value, found ``; fill the cell");
+        both(b"a,b,y\n1,2,?\n", &label(), ":2: column `y`: expected a value, found `?`");
+        both(b"a,b,y\n1,2,u\n3,x,u\n", &label(), ":3: column `b`: expected a number such as -1.5e3, found `x`");
+        both(b"a,b,y\n1,1e40,u\n", &label(), ":2: column `b`: expected a finite number");
+        both(b"a,b,y\n1,2,x\n", &CsvSpec::value("y"), ":2: column `y`: expected a number");
+        both(b"a,b,a\n1,2,x\n", &label(), ":1: column `2`: expected column names that differ");
+        both(b"a,b,y\n1,2,\xff\n", &label(), ":2: column `y`: expected text in UTF-8");
+        both(b"a,b,y\n", &label(), "byte 6: expected names of columns, then rows, found no rows");
+        both(b"", &label(), "byte 0: expected names of columns, then rows, found no rows");
+        let dropping = CsvSpec { missing: Missing::DropRow, ..label() };
+        both(b"a,b,y\n,2,u\n", &dropping, "expected at least one row without missing cells");
+        // Parquet under the name of CSV is Parquet.
+        let parquet = crate::data::parquet::tests::TYPES;
+        both(parquet, &label(), "no column or array `y`; there are: f32, f64");
+        both(parquet, &CsvSpec::class("kind").features(["f32"]), ":2: column `f32`: expected a value");
+        both(&parquet[..parquet.len() - 3], &label(), "expected a whole Parquet file");
+        fs::write(&path, good).unwrap();
+        for spec in [CsvSpec { missing: Missing::Keep, ..label() }, label().categorical(["b"])] {
+            let error = super::tables(std::slice::from_ref(&path), &spec, &packed, 1.0).unwrap_err().to_string();
+            assert!(error.contains("clean and encode the file before"), "{error}");
+        }
+        assert!(!packed.exists());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_loading_reads_packing_reads() {
+        let folder = std::env::temp_dir().join(format!("emberlite-pack-same-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (path, packed) = (folder.join("x.csv"), folder.join("x.pack"));
+        let same = |bytes: &[u8], spec: &CsvSpec, rows| {
+            fs::write(&path, bytes).unwrap();
+            let whole = read_rows(&[&path], spec).unwrap().set;
+            let stream = super::tables(std::slice::from_ref(&path), spec, &packed, 1.0).unwrap();
+            let stream = collect(&stream, u64::MAX).unwrap();
+            assert_eq!((stream.features, stream.labels), (whole.features, whole.labels));
+            assert_eq!(stream.origins.len(), rows);
+        };
+        same(b"a,b,y\n1,true,10\n2,False,9\n", &CsvSpec::class("y"), 2);
+        let spec = CsvSpec { missing: Missing::DropRow, type_errors_are_missing: true, ..CsvSpec::value("y") };
+        same(b"a,b,y\n1,x,1\n2,3,4\n5,inf,6\n", &spec, 1);
+        let mut spec = CsvSpec::class("y");
+        spec.missing_in.insert("b".into(), Missing::DropRow);
+        same(b"a,b,y\n1,NA,u\n2,3,v\n", &spec, 1);
+        let parquet = CsvSpec::class("kind").features(["i8", "u32", "f64"]);
+        same(crate::data::parquet::tests::TYPES, &parquet, 5);
+        let value = CsvSpec::value("i8").features(["u32", "f64"]);
+        same(crate::data::parquet::tests::ZSTD, &value, 5);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -4,9 +4,8 @@
 //! are tables: integers, floats, booleans (1 and 0 as features), texts, and null for a missing value. Dates, decimals and
 //! nested columns are refused by name, but only if they are used.
 
-use super::bytes::LIMIT;
+use super::bytes::{LIMIT, unreadable};
 use super::error::DataError;
-use super::table::{Cells, Table};
 use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, Repetition};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -15,6 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::fmt::Write;
+use std::fs::File;
 
 /// What a Parquet file starts with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -22,62 +22,210 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 /// Rows decoded at once.
 const BATCH: usize = 8192;
 
-/// All columns of a file that can be cells; others are left out, so that asking for them says which there are.
-pub(super) fn table(file: &str, bytes: Vec<u8>) -> Result<Table, DataError> {
-    let len = bytes.len() as u64;
-    // The last resort: the crate has asserts on what a damaged file says. A panic in it says no more than this.
-    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| columns(file, bytes)));
-    let columns = read.unwrap_or_else(|_| Err(damaged(file, "a whole Parquet file", "damage".into())))?;
-    Table::from_columns(file, columns, len)
+/// Rows of cells, some thousands of them in memory, with a page of each column that is used.
+pub(super) struct ParquetRows {
+    file: String,
+    /// Bytes of the file.
+    len: u64,
+    reader: Box<dyn FileReader>,
+    columns: Vec<Chunks>,
+    /// The row group to open next.
+    group: usize,
+    /// Rows of the open group that weren't decoded yet.
+    left: usize,
+    /// Decoded rows, and which of them is the next.
+    decoded: usize,
+    next: usize,
+    row: u64,
+    /// Bytes that all columns so far unpack to, where they shall have a limit.
+    unpacked: Option<u64>,
 }
 
-fn columns(file: &str, bytes: Vec<u8>) -> Result<Vec<(String, Cells)>, DataError> {
-    let len = bytes.len() as u64;
-    let failed = |error: ParquetError| damaged(file, "a whole Parquet file", error.to_string());
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(failed)?;
-    let metadata = reader.metadata();
-    let mut columns = Vec::new();
-    let mut unpacked = 0u64;
-    for (index, description) in metadata.file_metadata().schema_descr().columns().iter().enumerate() {
-        if !is_cell(description) {
-            continue;
+/// A column of the file that is one of the table.
+struct Chunks {
+    /// Its place in the file.
+    index: usize,
+    name: String,
+    used: bool,
+    /// Of the open row group.
+    reader: Option<ColumnReader>,
+    cells: Cells,
+}
+
+impl ParquetRows {
+    /// The rows of bytes in memory, which may not unpack to more than any file may; and the names of all columns that can be
+    /// cells. Others are left out, so that asking for them says which there are.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] for anything but a whole Parquet file with such columns.
+    pub(super) fn parse(file: &str, bytes: Vec<u8>) -> Result<(Self, Vec<String>), DataError> {
+        let bytes = Bytes::from(bytes);
+        let len = bytes.len() as u64;
+        Self::new(file, len, Some(0), || Ok(Box::new(SerializedFileReader::new(bytes)?)))
+    }
+
+    /// The same of a file, of which pages are read as rows are asked for.
+    ///
+    /// # Errors
+    /// As [`ParquetRows::parse`].
+    pub(super) fn open(name: &str, file: File) -> Result<(Self, Vec<String>), DataError> {
+        let len = file.metadata().map_err(|error| unreadable(name, error))?.len();
+        Self::new(name, len, None, || Ok(Box::new(SerializedFileReader::new(file)?)))
+    }
+
+    fn new(
+        file: &str,
+        len: u64,
+        unpacked: Option<u64>,
+        open: impl FnOnce() -> Result<Box<dyn FileReader>, ParquetError>,
+    ) -> Result<(Self, Vec<String>), DataError> {
+        let reader = guarded(file, || open().map_err(|error| damaged(file, WHOLE, error.to_string())))?;
+        let mut columns: Vec<Chunks> = Vec::new();
+        for (index, description) in reader.metadata().file_metadata().schema_descr().columns().iter().enumerate() {
+            if !is_cell(description) {
+                continue;
+            }
+            let name = description.path().string();
+            if columns.iter().any(|column| column.name == name) {
+                return Err(damaged(file, "column names that differ", format!("`{name}` twice")));
+            }
+            columns.push(Chunks { index, name, used: true, reader: None, cells: Cells::default() });
         }
-        let name = description.path().string();
-        if columns.iter().any(|(known, _)| *known == name) {
-            return Err(damaged(file, "column names that differ", format!("`{name}` twice")));
+        if columns.is_empty() {
+            return Err(damaged(file, "columns of numbers, booleans or texts", "none".into()));
         }
-        let mut cells = Cells::default();
-        for (group, rows) in metadata.row_groups().iter().enumerate() {
+        let names = columns.iter().map(|column| column.name.clone()).collect();
+        let file = file.into();
+        let rows = Self { file, len, reader, columns, group: 0, left: 0, decoded: 0, next: 0, row: 0, unpacked };
+        Ok((rows, names))
+    }
+
+    /// Reads those columns only; the cells of others are empty. Before the first row.
+    pub(super) fn keep(&mut self, columns: &[usize]) {
+        self.columns.iter_mut().enumerate().for_each(|(place, column)| column.used = columns.contains(&place));
+    }
+
+    /// Goes to the next row; false at the end.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] for damage, [`DataError::TooLarge`].
+    pub(super) fn advance(&mut self) -> Result<bool, DataError> {
+        while self.next == self.decoded {
+            if self.left == 0 && !self.open_group()? {
+                return Ok(false);
+            }
+            self.decode()?;
+        }
+        self.next += 1;
+        self.row += 1;
+        Ok(true)
+    }
+
+    /// The text of a cell of this row without blanks around it.
+    pub(super) fn cell(&self, column: usize) -> &str {
+        self.columns.get(column).filter(|column| column.used).map_or("", |column| column.cells.get(self.next - 1))
+    }
+
+    /// The number of this row, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.row
+    }
+
+    /// Bytes of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.len
+    }
+
+    /// Opens the columns of the next row group; false if there is none.
+    fn open_group(&mut self) -> Result<bool, DataError> {
+        let Self { file, len, reader, columns, group, left, unpacked, .. } = self;
+        let file = file.as_str();
+        let Some(rows) = reader.metadata().row_groups().get(*group) else { return Ok(false) };
+        for Chunks { index, name, used, reader: chunk_reader, .. } in columns {
             let chunk =
-                rows.columns().get(index).ok_or_else(|| damaged(file, "all columns", format!("no `{name}`")))?;
+                rows.columns().get(*index).ok_or_else(|| damaged(file, "all columns", format!("no `{name}`")))?;
             // Sizes are only what the file says, and memory is asked for by them.
             let (start, packed) =
                 (chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset()), chunk.compressed_size());
             let end =
                 u64::try_from(start).ok().zip(u64::try_from(packed).ok()).and_then(|(at, len)| at.checked_add(len));
-            if end.is_none_or(|end| end > len) {
+            if end.is_none_or(|end| end > *len) {
                 return Err(damaged(file, "columns within the file", format!("`{name}` up to byte {end:?} of {len}")));
             }
-            unpacked = unpacked.saturating_add(chunk.uncompressed_size().max(0) as u64);
-            if unpacked > LIMIT {
+            if !*used {
+                continue;
+            }
+            let size = chunk.uncompressed_size().max(0) as u64;
+            let sum = unpacked.unwrap_or(0).saturating_add(size);
+            *unpacked = unpacked.map(|_| sum);
+            if sum > LIMIT {
                 return Err(DataError::TooLarge { file: file.into(), limit: LIMIT });
             }
-            let reader =
-                reader.get_row_group(group).and_then(|group| group.get_column_reader(index)).map_err(failed)?;
-            let wanted = usize::try_from(rows.num_rows()).unwrap_or(usize::MAX);
-            let before = cells.len();
-            read(reader, description, wanted, &mut cells).map_err(failed)?;
-            if cells.len() - before != wanted {
-                let found = format!("{} in `{name}`", cells.len() - before);
-                return Err(damaged(file, "as many values as rows in every column", found));
+            let open = || reader.get_row_group(*group).and_then(|group| group.get_column_reader(*index));
+            *chunk_reader = Some(guarded(file, || open().map_err(|error| damaged(file, WHOLE, error.to_string())))?);
+        }
+        *left = usize::try_from(rows.num_rows()).unwrap_or(usize::MAX);
+        *group += 1;
+        Ok(true)
+    }
+
+    /// Decodes the next rows of the open group.
+    fn decode(&mut self) -> Result<(), DataError> {
+        let schema = self.reader.metadata().file_metadata().schema_descr_ptr();
+        let wanted = self.left.min(BATCH);
+        for Chunks { index, name, reader, cells, .. } in &mut self.columns {
+            cells.clear();
+            let Some(reader) = reader else { continue };
+            guarded(&self.file, || {
+                let read = read(reader, &schema.column(*index), wanted, cells);
+                read.map_err(|error| damaged(&self.file, WHOLE, error.to_string()))
+            })?;
+            if cells.len() != wanted {
+                let found = format!("{} in `{name}`", cells.len());
+                return Err(damaged(&self.file, "as many values as rows in every column", found));
             }
         }
-        columns.push((name, cells));
+        (self.decoded, self.next) = (wanted, 0);
+        self.left -= wanted;
+        Ok(())
     }
-    if columns.is_empty() {
-        return Err(damaged(file, "columns of numbers, booleans or texts", "none".into()));
+}
+
+/// What `read` gives. The last resort: the crate has asserts on what a damaged file says, and a panic in it says no more
+/// than this.
+fn guarded<T>(file: &str, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    caught.unwrap_or_else(|_| Err(damaged(file, WHOLE, "damage".into())))
+}
+
+/// Cells of one column: one block of text and one number a cell.
+#[derive(Default)]
+struct Cells {
+    text: String,
+    /// Where each cell ends in `text`; it starts where the cell before ends.
+    ends: Vec<usize>,
+}
+
+impl Cells {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
     }
-    Ok(columns)
+
+    /// Adds a cell, without blanks around it.
+    fn push(&mut self, cell: &str) {
+        self.text += cell.trim();
+        self.ends.push(self.text.len());
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, row: usize) -> &str {
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.ends.get(row).and_then(|&end| self.text.get(start..end)).unwrap_or("")
+    }
 }
 
 /// Whether a column is one value a row of a type that is a cell.
@@ -108,7 +256,12 @@ fn is_cell(column: &ColumnDescriptor) -> bool {
     flat && plain
 }
 
-fn read(reader: ColumnReader, column: &ColumnDescriptor, rows: usize, cells: &mut Cells) -> Result<(), ParquetError> {
+fn read(
+    reader: &mut ColumnReader,
+    column: &ColumnDescriptor,
+    rows: usize,
+    cells: &mut Cells,
+) -> Result<(), ParquetError> {
     let unsigned = matches!(
         column.converted_type(),
         ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64
@@ -146,7 +299,7 @@ fn read(reader: ColumnReader, column: &ColumnDescriptor, rows: usize, cells: &mu
 
 /// Adds `rows` values to the cells, a null as an empty one.
 fn each<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
+    reader: &mut ColumnReaderImpl<T>,
     optional: bool,
     rows: usize,
     cells: &mut Cells,
@@ -174,6 +327,8 @@ fn each<T: DataType>(
     }
     Ok(())
 }
+
+const WHOLE: &str = "a whole Parquet file";
 
 fn damaged(file: &str, expected: &'static str, found: String) -> DataError {
     let help = "the file is damaged or of another kind, write it anew";
@@ -249,7 +404,7 @@ pub(super) mod tests {
     #[test]
     fn cut_files_are_refused() {
         for len in (0..GZIP.len()).step_by(7) {
-            let found = table("x", GZIP[..len].to_vec()).err().expect("a cut file").to_string();
+            let found = ParquetRows::parse("x", GZIP[..len].to_vec()).err().expect("a cut file").to_string();
             assert!(found.starts_with("x: expected"), "{len}: {found}");
         }
     }

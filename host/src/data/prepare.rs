@@ -15,7 +15,8 @@ use super::clean::{Encode, Fill, Limits, MissingRule, OutlierAction, PrepareSpec
 use super::dataset::Dataset;
 use super::encoder::{Categories, EncodedColumn, Encoder};
 use super::error::DataError;
-use super::rows::{Feature, Rows, sorted as sorted_names};
+use super::row_parser::sorted as sorted_names;
+use super::rows::{Feature, Rows};
 use super::standardise::{Repair, Standardise};
 use super::statistics::{deviation, mean, mode, quantile, sorted};
 

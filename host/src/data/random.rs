@@ -34,6 +34,18 @@ pub fn order(seed: u64, len: usize) -> Vec<usize> {
     indices
 }
 
+/// A number from 0 to below 1 of 64 random bits, in steps of 2^-53.
+pub(crate) fn uniform(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A normal number, mean 0 and deviation 1, of two uniform ones (Box and Muller, 1958). Logarithm and cosine are `libm`'s, so
+/// that every machine draws the same.
+pub(crate) fn normal(u: f64, v: f64) -> f64 {
+    // 1 - u is never 0.
+    libm::sqrt(-2.0 * libm::log(1.0 - u)) * libm::cos(std::f64::consts::TAU * v)
+}
+
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 const fn mix(mut x: u64) -> u64 {

@@ -63,31 +63,29 @@ pub(crate) fn bytes(n: u64) -> String {
 
 /// About three significant digits, without an exponent where that reads well.
 pub(crate) fn short(x: f64) -> String {
-    let size = x.abs();
-    if !x.is_finite() {
-        NONE.into()
-    } else if x == 0.0 {
-        "0".into()
-    } else if !(1e-4..1e7).contains(&size) {
-        format!("{x:.1e}")
+    let text = significant(x, 3, 1);
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').into()
     } else {
-        let places = (2 - size.log10().floor() as i32).clamp(0, 6) as usize;
-        let text = format!("{x:.places$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+        text
     }
 }
 
 /// Four significant digits, so that two runs' figures can be told apart.
 pub(crate) fn precise(x: f64) -> String {
-    let size = x.abs();
+    significant(x, 4, 3)
+}
+
+/// A number with that many digits, or `places` after the point before an exponent where the number is tiny or huge.
+fn significant(x: f64, digits: i32, places: usize) -> String {
     if !x.is_finite() {
         NONE.into()
     } else if x == 0.0 {
         "0".into()
-    } else if !(1e-4..1e7).contains(&size) {
-        format!("{x:.3e}")
+    } else if !(1e-4..1e7).contains(&x.abs()) {
+        format!("{x:.places$e}")
     } else {
-        let places = (3 - size.log10().floor() as i32).clamp(0, 7) as usize;
+        let places = (digits - 1 - x.abs().log10().floor() as i32).clamp(0, digits + 3) as usize;
         format!("{x:.places$}")
     }
 }

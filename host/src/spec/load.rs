@@ -1,6 +1,6 @@
 //! From `[data]` to sets of raw samples.
 
-use super::{DataSpec, Files, ModelSpec, Part, Sets, Spec, SpecError};
+use super::{DataSpec, Files, Media, ModelSpec, Part, Sets, Spec, SpecError};
 use crate::data::{
     CsvSpec, DataError, Dataset, Encoder, Fold, Folds, FoldsBy, Label, Labels, Missing, Prepare, Rows, Scaling, Set,
     Source, idx, npz, read_rows, split, windows,
@@ -61,6 +61,7 @@ impl Spec {
     pub fn named_classes(&self) -> Vec<String> {
         match self.data.as_ref().map(|data| &data.files) {
             Some(Files::Csv { spec, .. }) if matches!(spec.label, Label::Class(_)) => spec.classes.clone(),
+            Some(Files::Media(media)) => media.named_classes().to_vec(),
             _ => Vec::new(),
         }
     }
@@ -142,7 +143,12 @@ impl Spec {
     pub fn prepare(&self, divided: DividedRows) -> Result<Parts, LoadError> {
         let data = self.need_data()?;
         let DividedRows { train, validation, test } = divided;
-        self.check_seen(data, &train, [("validation", &validation), ("test", &test)])?;
+        let held = [("validation", &validation), ("test", &test)];
+        self.check_seen(
+            data,
+            &train.set.labels,
+            held.map(|(name, rows)| (name, rows.as_ref().map(|rows| &rows.set.labels))),
+        )?;
         let failed = |error: DataError| self.error(data.lines.clean, format!("`data.clean`: {error}"));
         let prepare = Prepare::fit(&data.prepare, &train).map_err(failed)?;
         let inliers = prepare.inliers(&train);
@@ -256,26 +262,41 @@ impl Spec {
     }
 
     /// Refuses a class that is to be judged but was never trained; unless the spec names the classes, for a device that is
-    /// to learn it.
-    fn check_seen(&self, data: &DataSpec, train: &Rows, parts: [(&str, &Option<Rows>); 2]) -> Result<(), LoadError> {
+    /// to learn it. Tokens aren't classes to be judged one by one: a rare one that the training part lacks is what a language
+    /// model meets in use.
+    pub(super) fn check_seen(
+        &self,
+        data: &DataSpec,
+        train: &Labels,
+        parts: [(&str, Option<&Labels>); 2],
+    ) -> Result<(), LoadError> {
+        let Labels::Class { ids, names } = train else { return Ok(()) };
         if !self.named_classes().is_empty() {
             return Ok(());
         }
-        let trained = train.set.class_counts();
+        let mut trained = vec![false; names.len()];
+        ids.iter().for_each(|&id| trained[id as usize] = true);
         for (name, part) in parts {
-            let Some(Rows { set, .. }) = part else { continue };
-            let Labels::Class { ids, names } = &set.labels else { continue };
-            let unseen = |id: &&u32| trained.get(**id as usize).is_none_or(|&count| count == 0);
-            if let Some(&id) = ids.iter().find(unseen) {
+            let Some(Labels::Class { ids, names }) = part else { continue };
+            if let Some(&id) = ids.iter().find(|&&id| !trained.get(id as usize).is_some_and(|&trained| trained)) {
                 let class = names.get(id as usize).map_or("", String::as_str);
+                let otherwise = match data.files {
+                    // Their classes are numbers in the file: nothing says in advance which there are.
+                    Files::Idx { .. } | Files::Npz { .. } | Files::Media(Media::Cifar { .. }) => "divide otherwise",
+                    _ => "divide otherwise, or name all `classes` if the device is to learn it",
+                };
                 let message = format!(
-                    "class `{class}` is in the {name} part, but the training part has no sample of it; divide otherwise, \
-                     or name all `classes` if the device is to learn it"
+                    "class `{class}` is in the {name} part, but the training part has no sample of it; {otherwise}"
                 );
                 return Err(self.error(data.lines.section, message).into());
             }
         }
         Ok(())
+    }
+
+    /// Whether the model's device reads samples as integers of 16 bits and scales them itself.
+    pub(super) fn reads_integers(&self, data: &DataSpec) -> bool {
+        self.model.format == Format::Fixed16 && data.prepare.scaling != Scaling::None
     }
 
     /// Windows, and the model's shape.
@@ -318,7 +339,7 @@ impl Spec {
             }
         };
         rows.scale(data.scale);
-        if self.model.format == Format::Fixed16 && data.prepare.scaling != Scaling::None {
+        if self.reads_integers(data) {
             rows.check_whole()?;
         }
         Ok(if data.prepare.drop_duplicates { rows.without_duplicates() } else { rows })

@@ -7,9 +7,10 @@ use crate::data::augment::Augmented;
 use crate::data::folder::{self, Listing};
 use crate::data::images::{Images, PICTURES};
 use crate::data::picture::Format;
-use crate::data::text::{self, Corpus, Method, Texts, TokenWindows, Tokenizer};
+use crate::data::text::{self, Texts, Tokenizer};
 use crate::data::{
-    DataError, Dataset, Labels, Origin, Prepare, Scaling, Set, Source, Split, Standardise, disk, fit_stream, pack,
+    DataError, Dataset, Labels, Origin, Prepare, Readings, Scaling, Set, Source, Split, Standardise, disk, fit_stream,
+    pack,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,14 +33,14 @@ pub struct Sets {
 }
 
 /// Two or three parts before they are samples.
-struct Divided<T> {
-    train: T,
+pub(super) struct Divided<T> {
+    pub(super) train: T,
     validation: Option<T>,
     test: Option<T>,
 }
 
 impl<T> Divided<T> {
-    fn map<U>(self, mut make: impl FnMut(T) -> Result<U, LoadError>) -> Result<Divided<U>, LoadError> {
+    pub(super) fn map<U>(self, mut make: impl FnMut(T) -> Result<U, LoadError>) -> Result<Divided<U>, LoadError> {
         Ok(Divided {
             train: make(self.train)?,
             validation: self.validation.map(&mut make).transpose()?,
@@ -49,7 +50,7 @@ impl<T> Divided<T> {
 }
 
 impl Divided<Set> {
-    fn sets(self) -> Sets {
+    pub(super) fn sets(self) -> Sets {
         let Divided { train, validation, test } = self;
         Sets { train, validation, test, tokenizer: None, skipped: 0, prepare: Prepare::default() }
     }
@@ -122,6 +123,20 @@ impl Spec {
 
     /// The parts of media, or of files that aren't loaded whole.
     pub(super) fn load_lazy(&self, data: &DataSpec) -> Result<Sets, LoadError> {
+        let sets = self.open_lazy(data)?;
+        let held = [("validation", &sets.validation), ("test", &sets.test)];
+        self.check_seen(data, sets.train.labels(), held.map(|(name, set)| (name, set.as_ref().map(Source::labels))))?;
+        Ok(sets)
+    }
+
+    /// Samples as a device reads them: times `scale`, and where it reads integers refused, as they are read, where they are
+    /// none. Tables in memory are looked at as they are loaded; to look at all of these would be to read the set once more.
+    fn readings(&self, data: &DataSpec, source: impl Source + 'static, scale: f32) -> Set {
+        let whole = self.reads_integers(data);
+        if whole || scale != 1.0 { Set::stream(Readings::new(source, scale, whole)) } else { Set::stream(source) }
+    }
+
+    fn open_lazy(&self, data: &DataSpec) -> Result<Sets, LoadError> {
         let Files::Media(media) = &data.files else { return self.load_streams(data) };
         match media {
             Media::Images { folder, resize, unreadable, cache, classes } => {
@@ -135,23 +150,25 @@ impl Spec {
                 let sets = self.listings(data, folder, &PICTURES, classes)?.map(|listing| {
                     let images = Images::new(listing, format, data.scale, *cache, *unreadable)?;
                     skipped += images.skipped;
-                    Ok(Set::stream(images))
+                    Ok(self.readings(data, images, 1.0))
                 })?;
                 Ok(Sets { skipped, ..sets.sets() })
             }
             Media::Cifar { kind, folder } => {
                 let (train, test) = kind.files(folder)?;
-                let train = Set::stream(self.shaped(kind.open(&train, data.scale)?)?);
-                let test =
-                    test.map(|path| Ok::<_, LoadError>(Set::stream(self.shaped(kind.open(&[path], data.scale)?)?)));
+                let open = |paths: &[PathBuf]| -> Result<Set, LoadError> {
+                    Ok(self.readings(data, self.shaped(kind.open(paths, data.scale)?)?, 1.0))
+                };
+                let train = open(&train)?;
+                let test = test.map(|path| open(&[path])).transpose()?;
                 let own = |path: &Media| match path {
                     Media::Cifar { folder, .. } => {
                         let (files, _) = kind.files(folder)?;
-                        Ok(Set::stream(self.shaped(kind.open(&files, data.scale)?)?))
+                        open(&files)
                     }
                     _ => Err(self.error(data.lines.section, "must be files of the same kind".into()).into()),
                 };
-                Ok(self.divide(data, train, None, test.transpose()?, own)?.sets())
+                Ok(self.divide(data, train, None, test, own)?.sets())
             }
             Media::Sounds { folder, rate, seconds, transform, classes } => {
                 let [bands, frames] = self.dims("sounds: [mels or coefficients, frames], or [1, samples]")?;
@@ -166,7 +183,7 @@ impl Spec {
                         );
                         return Err(self.error(self.model.input_line, message).into());
                     }
-                    Ok(Set::stream(sounds))
+                    Ok(self.readings(data, sounds, data.scale))
                 })?;
                 Ok(sets.sets())
             }
@@ -243,99 +260,6 @@ impl Spec {
         Ok(Divided { train: rest, validation, test })
     }
 
-    /// Tokens of texts in memory, four bytes each.
-    fn texts(&self, parts: Divided<Texts>, method: &Method) -> Result<Sets, LoadError> {
-        let [length] = self.dims("texts: [length] in tokens")?;
-        let tokenizer = Tokenizer::train(method, &parts.train.texts)?;
-        let sets = parts.map(|texts| Ok(Set::Memory(texts.samples(&tokenizer, length)?)))?;
-        Ok(Sets { tokenizer: Some(tokenizer), ..sets.sets() })
-    }
-
-    /// Windows of a corpus. Parts are cut from its ends before windows, so that no token is in two.
-    fn corpus(
-        &self,
-        data: &DataSpec,
-        paths: &[PathBuf],
-        method: &Method,
-        stride: Option<usize>,
-    ) -> Result<Sets, LoadError> {
-        let [length] = self.dims("a corpus: [length] in tokens")?;
-        let stride = stride.unwrap_or(length);
-        // A tokenizer is trained on what is trained on: shares are of characters there, of tokens below.
-        let tokenizer = match method {
-            Method::Byte | Method::File(_) => Tokenizer::train::<&str>(method, &[])?,
-            _ => {
-                let whole: String = paths.iter().map(|path| text::read_text(path)).collect::<Result<_, _>>()?;
-                let (from, to) = self.ends(data, whole.len() as u64)?;
-                let edge = |at: u64| (0..=at as usize).rev().find(|&at| whole.is_char_boundary(at)).unwrap_or(0);
-                Tokenizer::train(method, &[&whole[edge(from)..edge(to)]])?
-            }
-        };
-        let corpus = Corpus::open(paths, &tokenizer)?;
-        let (from, to) = self.ends(data, corpus.len())?;
-        let windows = |corpus: &Corpus, range| -> Result<Set, LoadError> {
-            Ok(Set::stream(TokenWindows::new(corpus.clone(), range, length, stride, &tokenizer)?))
-        };
-        let part = |part: &Option<Part>, range: std::ops::Range<u64>| match part {
-            None => Ok(None),
-            Some(Part::Files(Files::Media(Media::Corpus { paths, .. }))) => {
-                let own = Corpus::open(paths, &tokenizer)?;
-                let all = 0..own.len();
-                windows(&own, all).map(Some)
-            }
-            Some(_) => windows(&corpus, range).map(Some),
-        };
-        // The validation part lies before the test part where both are tails, after it where both are heads.
-        let at_end = |part: &Option<Part>| matches!(part, Some(Part::Tail { .. }));
-        let (test_share, validation_share) = self.shares(data, corpus.len())?;
-        let test = match at_end(&data.test) {
-            true => corpus.len() - test_share..corpus.len(),
-            false => 0..test_share,
-        };
-        let validation = match at_end(&data.validation) {
-            true => to..to + validation_share,
-            false => from - validation_share..from,
-        };
-        Ok(Sets {
-            train: windows(&corpus, from..to)?,
-            validation: part(&data.validation, validation)?,
-            test: part(&data.test, test)?,
-            tokenizer: Some(tokenizer.clone()),
-            skipped: 0,
-            prepare: Prepare::default(),
-        })
-    }
-
-    /// Of `len` tokens those of the test and the validation part.
-    fn shares(&self, data: &DataSpec, len: u64) -> Result<(u64, u64), LoadError> {
-        let share = |part: &Option<Part>, (name, line): (&str, u32), of: u64| -> Result<u64, LoadError> {
-            match part {
-                None | Some(Part::Files(_)) => Ok(0),
-                Some(Part::Tail { share } | Part::Rule(crate::data::Rule::Head { share })) => {
-                    Ok((of as f64 * share) as u64)
-                }
-                Some(_) => {
-                    let message = format!(
-                        "`data.{name}`: a corpus is divided by head or tail, since any other rule would put neighbouring \
-                         windows into both parts"
-                    );
-                    Err(self.error(line, message).into())
-                }
-            }
-        };
-        let test = share(&data.test, ("test", data.lines.test), len)?;
-        let validation = share(&data.validation, ("validation", data.lines.validation), len - test)?;
-        Ok((test, validation))
-    }
-
-    /// Where the training part starts and ends.
-    fn ends(&self, data: &DataSpec, len: u64) -> Result<(u64, u64), LoadError> {
-        let (test, validation) = self.shares(data, len)?;
-        let head = |part: &Option<Part>, share| if matches!(part, Some(Part::Rule(_))) { share } else { 0 };
-        let from = head(&data.test, test) + head(&data.validation, validation);
-        Ok((from, from + len - test - validation))
-    }
-
     /// Files of records: IDX, NPZ, and tables once they are packed.
     fn load_streams(&self, data: &DataSpec) -> Result<Sets, LoadError> {
         if data.window.is_some() {
@@ -348,13 +272,13 @@ impl Spec {
                 Files::Npz { path, features, label } => disk::npz(path, features, label, data.scale)?,
                 Files::Csv { paths, spec } => {
                     let beside = paths.first().map_or_else(PathBuf::new, |path| path.with_extension("pack"));
-                    pack::csv(paths, spec, &beside, data.scale)?
+                    pack::tables(paths, spec, &beside, data.scale)?
                 }
                 Files::Media(_) => {
                     return Err(self.error(data.lines.section, "must be files of records".into()).into());
                 }
             };
-            Ok(Set::stream(self.shaped(records)?))
+            Ok(self.readings(data, self.shaped(records)?, 1.0))
         };
         let set = open(&data.files)?;
         // The training part's classes are the model's: a part that lacks one numbers the others as they do.
@@ -390,7 +314,7 @@ impl Spec {
     }
 
     /// The model's input, which must have as many axes as such data need.
-    fn dims<const N: usize>(&self, expected: &str) -> Result<[usize; N], LoadError> {
+    pub(super) fn dims<const N: usize>(&self, expected: &str) -> Result<[usize; N], LoadError> {
         let dims: Vec<usize> = self.model.input.dims().iter().map(|&dim| usize::from(dim)).collect();
         dims.try_into().map_err(|_| {
             let message = format!("`model.input`: expected the shape of {expected}, found {}", self.model.input);

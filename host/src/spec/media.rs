@@ -23,7 +23,8 @@
 //! ```
 //!
 //! The model's input says the size: `[channels, height, width]` with 1 or 3 channels, `[mels or coefficients, frames]`,
-//! or `[length]` in tokens. `classes` names the classes in the order of the outputs.
+//! or `[length]` in tokens. `classes` names the classes in the order of the outputs. Of a corpus `validation` and `test` are
+//! shares of its bytes, at one of its ends, and a tokenizer sees the rest alone.
 
 use std::path::{Path, PathBuf};
 
@@ -82,7 +83,7 @@ pub enum Media {
     },
     /// A table of texts, a class a text.
     TextTable {
-        /// The CSV file.
+        /// The table, CSV or Parquet.
         path: PathBuf,
         /// The column of texts.
         text: String,

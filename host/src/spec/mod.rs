@@ -25,8 +25,8 @@
 //! training = { optimizer = { name = "sgd", learning_rate = 0.01 } }
 //! ```
 //!
-//! `stream = true` in `[data]` reads IDX, NPZ (not compressed) and CSV as samples are needed, for sets larger than memory; a
-//! table is packed once into a file beside it. `[augmentation]` is described with [`AugmentationSpec`].
+//! `stream = true` in `[data]` reads IDX, NPZ (not compressed), CSV and Parquet as samples are needed, for sets larger than
+//! memory; a table is packed once into a file beside it. `[augmentation]` is described with [`AugmentationSpec`].
 //!
 //! `[training]` has, besides what `[device.training]` has too (`loss`, `optimizer`, `schedule`, `penalty`, `clip`, `batch`,
 //! `seed`), what only the host can; [`HostSettings`](crate::train::HostSettings) says what each means:
@@ -89,6 +89,7 @@ mod import;
 mod layers;
 mod load;
 mod load_media;
+mod load_text;
 mod media;
 mod search;
 mod section;

@@ -1,6 +1,6 @@
 //! Random numbers of a trial: functions of the search's seed, the trial, the parameter and a counter.
 
-use crate::data::random::hash;
+use crate::data::random::{self, hash};
 
 /// The random numbers of one trial.
 #[derive(Clone, Copy, Debug)]
@@ -18,14 +18,12 @@ impl Dice {
 
     /// Uniform in `[0, 1)`, a multiple of 2^-53.
     pub(super) fn uniform(self, counter: u64) -> f64 {
-        (hash(self.0, counter) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+        random::uniform(hash(self.0, counter))
     }
 
-    /// Normal with mean 0 and deviation 1 (Box and Muller, 1958), from two uniform numbers.
+    /// Normal with mean 0 and deviation 1, from two uniform numbers.
     pub(super) fn normal(self, counter: u64) -> f64 {
-        let (u, v) = (self.uniform(2 * counter), self.uniform(2 * counter + 1));
-        // 1 - u is never 0.
-        libm::sqrt(-2.0 * libm::log(1.0 - u)) * libm::cos(std::f64::consts::TAU * v)
+        random::normal(self.uniform(2 * counter), self.uniform(2 * counter + 1))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Random numbers of one sample in one epoch, for one step: a counter, not a stream (see [`random`](crate::data::random)).
-//! Logarithms and cosines are `libm`'s, so that every machine draws the same.
+//! Logarithms and powers are `libm`'s, so that every machine draws the same.
+//!
+//! How many numbers a step takes isn't known in advance (a gamma number is drawn until one is accepted), so these count
+//! themselves; a trial's of a search are asked for by their number (`study::dice`). What a number is made of is the same.
 
-use crate::data::random::hash;
-use std::f64::consts::PI;
+use crate::data::random::{self, hash};
 
 /// Draws that depend on nothing but what it was made of.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +26,7 @@ impl Dice {
 
     /// 0 to below 1, in steps of 2^-53.
     pub(super) fn uniform(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+        random::uniform(self.bits())
     }
 
     /// `from` to below `to`.
@@ -37,10 +39,9 @@ impl Dice {
         ((u128::from(self.bits()) * count as u128) >> 64) as usize
     }
 
-    /// Mean 0 and deviation 1 (Box and Muller, 1958).
+    /// Mean 0 and deviation 1.
     pub(super) fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
-        radius * libm::cos(2.0 * PI * self.uniform())
+        random::normal(self.uniform(), self.uniform())
     }
 
     /// The gamma distribution of that shape (Marsaglia and Tsang, 2000).

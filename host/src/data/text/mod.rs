@@ -14,7 +14,9 @@ use super::bytes;
 use super::dataset::{Dataset, Labels};
 use super::error::DataError;
 use super::folder::Listing;
-use super::table::Table;
+use super::row_reader::RowReader;
+use super::spec::CsvSpec;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Texts with what is to be learnt of each.
@@ -57,31 +59,35 @@ fn utf8(file: &str, bytes: Vec<u8>) -> Result<String, DataError> {
     })
 }
 
-/// The texts of one column of a CSV file, with the classes of another; `classes` gives their order, empty: sorted.
+/// The texts of one column of a table, CSV or Parquet, with the classes of another; `classes` gives their order, empty:
+/// sorted.
 ///
 /// # Errors
 /// [`DataError`] with file, line and column.
 pub fn read_csv(path: &Path, text: &str, class: &str, classes: &[String]) -> Result<Texts, DataError> {
-    let table = Table::parse(&bytes::name(path), &bytes::read(path)?, b',', true)?;
+    let mut table = RowReader::parse(&bytes::name(path), bytes::read(path)?, &CsvSpec::default())?;
     let (text, class) = (table.column(text)?, table.column(class)?);
-    let mut names: Vec<String> = classes.to_vec();
-    if names.is_empty() {
-        names = (0..table.rows()).map(|row| table.cell(row, class).to_string()).collect();
+    table.keep(&[text, class]);
+    let (mut texts, mut found) = (Vec::new(), Vec::new());
+    while table.advance()? {
+        if table.is_missing(class) {
+            return Err(table.error(class, "a class", "fill the cell, or remove the row"));
+        }
+        let name = table.cell(class);
+        if !classes.is_empty() && !classes.iter().any(|class| class == name) {
+            let help = "add it to the classes, or remove the rows of this class";
+            return Err(table.error(class, "one of the named classes", help));
+        }
+        texts.push(table.cell(text).to_string());
+        found.push(name.to_string());
+    }
+    let mut names: Vec<String> = if classes.is_empty() { found.clone() } else { classes.to_vec() };
+    if classes.is_empty() {
         names.sort();
         names.dedup();
     }
-    let (mut texts, mut ids) = (Vec::new(), Vec::new());
-    for row in 0..table.rows() {
-        if table.is_missing(row, class) {
-            return Err(table.error(row, class, "a class", "fill the cell, or remove the row"));
-        }
-        let Some(id) = names.iter().position(|name| name == table.cell(row, class)) else {
-            let help = "add it to the classes, or remove the rows of this class";
-            return Err(table.error(row, class, "one of the named classes", help));
-        };
-        texts.push(table.cell(row, text).to_string());
-        ids.push(id as u32);
-    }
+    let place: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+    let ids = found.iter().map(|name| place[name.as_str()]).collect();
     Ok(Texts { texts, labels: Labels::Class { ids, names } })
 }
 
