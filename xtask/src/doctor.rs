@@ -108,7 +108,23 @@ fn missing() -> Result<Vec<Missing>> {
         let what = "a Vulkan driver; without one the GPU's code isn't tested".into();
         missing.push(Missing { what, packages: VULKAN.to_vec(), optional: true });
     }
+    if cfg!(target_os = "linux") && !has_mpi() {
+        let what = "MPI with libclang; without it training by several processes isn't tested".into();
+        missing.push(Missing { what, packages: MPI.to_vec(), optional: true });
+    }
     Ok(missing)
+}
+
+/// Debian's packages with Open MPI, its launcher, and the library that reads its headers.
+pub const MPI: [&str; 3] = ["libclang-dev", "libopenmpi-dev", "openmpi-bin"];
+
+/// Whether programs can be built with MPI and started by it.
+pub fn has_mpi() -> bool {
+    let tools = ["mpicc", "mpirun"].iter().all(|tool| toolchain::in_path(tool).is_some());
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let libraries = folders.filter(|folder| folder.file_name().to_string_lossy().starts_with("llvm"));
+    let files = libraries.flat_map(|folder| fs::read_dir(folder.path().join("lib")).into_iter().flatten().flatten());
+    tools && files.map(|file| file.file_name()).any(|name| name.to_string_lossy().starts_with("libclang.so"))
 }
 
 /// Debian's packages with Vulkan's loader and a driver that needs no GPU.

@@ -5,6 +5,7 @@
 mod bench;
 mod builds;
 mod clippy;
+mod cuda;
 mod demo;
 mod docs;
 mod dynamic;
@@ -13,6 +14,7 @@ mod fmt;
 mod gpu;
 mod link;
 mod logs;
+mod mpi;
 mod prerequisites;
 mod runs;
 mod units;
@@ -44,6 +46,8 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", claim: "no lint complains", run: clippy::run },
     Step { name: "units", claim: "cargo test passes in both workspaces", run: units::run },
     Step { name: "gpu", claim: "training on a graphics adapter is training on the CPU", run: gpu::run },
+    Step { name: "mpi", claim: "several processes train what one trains", run: mpi::run },
+    Step { name: "cuda", claim: "the code for NVIDIA GPUs type-checks", run: cuda::run },
     Step { name: "docs", claim: "the documentation builds without a warning", run: docs::run },
     Step { name: "builds", claim: "every program builds for every board", run: builds::run },
     Step { name: "elfs", claim: "budgets hold; no panic, heap or soft float where forbidden", run: elfs::run },
