@@ -1,7 +1,7 @@
 //! What computes: the CPU, or a GPU where there is one.
 
 use super::error::TrainError;
-use super::gpu;
+use super::gpu::{self, Which};
 use crate::lower::Precision;
 use burn_tensor::Device;
 use std::fmt;
@@ -165,22 +165,28 @@ impl Open {
 /// [`TrainError::Device`] if not, with what to do.
 pub fn check_precision(choice: DeviceChoice, precision: Precision) -> Result<(), TrainError> {
     // Any device has f32; opening one takes a while.
-    if precision == Precision::F32 { Ok(()) } else { open_for(choice, precision).map(|_| ()) }
+    if precision == Precision::F32 { Ok(()) } else { open_for(choice, precision, 0).map(|_| ()) }
 }
 
-/// Opens a device that trains in this precision, or says why it can't be used.
-pub(crate) fn open_for(choice: DeviceChoice, precision: Precision) -> Result<Open, TrainError> {
-    open(choice)?.with(choice, precision)
+/// Opens a device that trains in this precision, or says why it can't be used; for one of several processes of this machine
+/// by its place among them: where no number was given, each takes a GPU of its own.
+pub(crate) fn open_for(choice: DeviceChoice, precision: Precision, process: usize) -> Result<Open, TrainError> {
+    open_as(choice, process)?.with(choice, precision)
 }
 
 /// Opens a device, or says why it can't be used.
 pub(crate) fn open(choice: DeviceChoice) -> Result<Open, TrainError> {
+    open_as(choice, 0)
+}
+
+fn open_as(choice: DeviceChoice, process: usize) -> Result<Open, TrainError> {
+    let which = |index| Which { index, process };
     let opened = match choice {
         DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Cuda(index) => gpu::cuda(index),
-        DeviceChoice::Vulkan(index) => gpu::vulkan(index),
-        DeviceChoice::Wgpu(index) => gpu::wgpu(index),
-        DeviceChoice::Auto => Ok(gpu::any().unwrap_or_else(cpu)),
+        DeviceChoice::Cuda(index) => gpu::cuda(which(index)),
+        DeviceChoice::Vulkan(index) => gpu::vulkan(which(index)),
+        DeviceChoice::Wgpu(index) => gpu::wgpu(which(index)),
+        DeviceChoice::Auto => Ok(gpu::any(process).unwrap_or_else(cpu)),
     };
     opened.map_err(|reason| TrainError::Device { device: choice.to_string(), reason })
 }

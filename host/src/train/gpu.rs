@@ -5,24 +5,33 @@
 
 use super::device::Open;
 
+/// Which of several equal GPUs: a number that was asked for, or else the place of this process among those of its machine,
+/// so that each takes one of its own, counting around where there are more processes than GPUs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Which {
+    pub index: Option<u16>,
+    pub process: usize,
+}
+
 /// Any GPU at all; adapters that only pretend to be one are left to those who name them.
-pub(super) fn any() -> Option<Open> {
-    [cuda, vulkan, wgpu].into_iter().find_map(|open| open(None).ok().filter(|open| open.hardware))
+pub(super) fn any(process: usize) -> Option<Open> {
+    let which = Which { index: None, process };
+    [cuda, vulkan, wgpu].into_iter().find_map(|open| open(which).ok().filter(|open| open.hardware))
 }
 
 /// The devices of a kind in the order of their numbers, each open or with the sentence why not.
 pub(super) type All = Result<Vec<Result<Open, String>>, String>;
 
-pub(super) fn cuda(index: Option<u16>) -> Result<Open, String> {
-    choose("CUDA device", all_cuda()?, index)
+pub(super) fn cuda(which: Which) -> Result<Open, String> {
+    choose("CUDA device", all_cuda()?, which)
 }
 
-pub(super) fn vulkan(index: Option<u16>) -> Result<Open, String> {
-    choose("Vulkan adapter", all_vulkan()?, index)
+pub(super) fn vulkan(which: Which) -> Result<Open, String> {
+    choose("Vulkan adapter", all_vulkan()?, which)
 }
 
-pub(super) fn wgpu(index: Option<u16>) -> Result<Open, String> {
-    choose("graphics adapter", all_wgpu()?, index)
+pub(super) fn wgpu(which: Which) -> Result<Open, String> {
+    choose("graphics adapter", all_wgpu()?, which)
 }
 
 pub(super) fn all_cuda() -> All {
@@ -46,9 +55,10 @@ pub(super) fn all_wgpu() -> All {
     Err(absent("wgpu"))
 }
 
-/// The one of that number, or the first that works, a real GPU before a program that stands in for one.
-fn choose(what: &str, mut all: Vec<Result<Open, String>>, index: Option<u16>) -> Result<Open, String> {
-    if let Some(index) = index {
+/// The one of that number, or of those that work the first (for the second process of a machine the second, and so on), a real
+/// GPU before a program that stands in for one.
+fn choose(what: &str, mut all: Vec<Result<Open, String>>, which: Which) -> Result<Open, String> {
+    if let Some(index) = which.index {
         let count = all.len();
         if usize::from(index) >= count {
             let last = count.saturating_sub(1);
@@ -56,15 +66,15 @@ fn choose(what: &str, mut all: Vec<Result<Open, String>>, index: Option<u16>) ->
         }
         return all.swap_remove(index.into());
     }
-    let (mut software, mut reason) = (None, none(what));
+    let (mut cards, mut software, mut reason) = (Vec::new(), None, none(what));
     for device in all {
         match device {
-            Ok(open) if open.hardware => return Ok(open),
+            Ok(open) if open.hardware => cards.push(open),
             Ok(open) => software = software.or(Some(open)),
             Err(e) => reason = e,
         }
     }
-    software.ok_or(reason)
+    if cards.is_empty() { software.ok_or(reason) } else { Ok(cards.swap_remove(which.process % cards.len())) }
 }
 
 fn none(what: &str) -> String {
@@ -134,18 +144,33 @@ mod tests {
     #[test]
     fn a_card_comes_before_a_program_and_a_number_before_both() {
         let all = || vec![Err("broken".to_string()), open("program", false), open("card", true)];
-        let name = |index| choose("adapter", all(), index).map(|open| open.name);
+        let name = |index| choose("adapter", all(), Which { index, process: 0 }).map(|open| open.name);
         assert_eq!(name(None), Ok("card".into()));
         assert_eq!(name(Some(1)), Ok("program".into()));
         assert_eq!(name(Some(0)), Err("broken".into()));
         let expected = "there is no adapter 3, the last is 2; `emberlite devices` lists them";
         assert_eq!(name(Some(3)), Err(expected.into()));
         assert_eq!(
-            choose("adapter", all()[..2].iter().map(clone).collect(), None).map(|o| o.name),
+            choose("adapter", all()[..2].iter().map(clone).collect(), FIRST).map(|o| o.name),
             Ok("program".into())
         );
-        assert_eq!(choose("adapter", vec![Err("broken".into())], None).err(), Some("broken".into()));
-        assert!(choose("adapter", Vec::new(), None).err().unwrap().contains("install the GPU's driver"));
+        assert_eq!(choose("adapter", vec![Err("broken".into())], FIRST).err(), Some("broken".into()));
+        assert!(choose("adapter", Vec::new(), FIRST).err().unwrap().contains("install the GPU's driver"));
+    }
+
+    const FIRST: Which = Which { index: None, process: 0 };
+
+    #[test]
+    fn each_process_of_a_machine_takes_a_card_of_its_own() {
+        let all = || vec![open("a", true), open("program", false), Err("broken".to_string()), open("b", true)];
+        let names = (0..4).map(|process| choose("adapter", all(), Which { process, ..FIRST }).unwrap().name);
+        assert_eq!(names.collect::<Vec<_>>(), ["a", "b", "a", "b"]);
+        // A number is a number, whoever asks; a program that stands in for a card is shared.
+        assert_eq!(choose("adapter", all(), Which { index: Some(0), process: 1 }).unwrap().name, "a");
+        assert_eq!(
+            choose("adapter", vec![open("program", false)], Which { process: 1, ..FIRST }).unwrap().name,
+            "program"
+        );
     }
 
     fn clone(device: &Result<Open, String>) -> Result<Open, String> {

@@ -20,6 +20,9 @@ pub trait Group {
     /// The number of processes, at least 1.
     fn size(&self) -> usize;
 
+    /// This process's place among those on its machine, from 0: it decides which GPU is its own.
+    fn local_rank(&self) -> usize;
+
     /// Adds up what the ranks have, element by element; every rank gets the same bits.
     ///
     /// # Errors
@@ -38,6 +41,12 @@ pub trait Group {
         // A rank that is gone is found at the next sum, which can say so.
         self.sum64(&mut sum).is_ok() && sum[0] > 0.0
     }
+}
+
+/// A rank's place among those on its machine, from the machine of each rank: how many earlier ones share it.
+pub fn local_rank<T: PartialEq>(machines: &[T], rank: usize) -> usize {
+    let Some((here, before)) = machines.get(..=rank).and_then(<[T]>::split_last) else { return 0 };
+    before.iter().filter(|machine| *machine == here).count()
 }
 
 /// A rank is gone, or can't be reached.
@@ -103,6 +112,12 @@ pub(super) fn sum(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_count_on_their_own_machine() {
+        let local: Vec<_> = (0..6).map(|rank| local_rank(&["a", "a", "b", "a", "b"], rank)).collect();
+        assert_eq!(local, [0, 1, 0, 2, 1, 0]);
+    }
 
     #[test]
     fn shares_cover_a_batch_once_and_evenly() {

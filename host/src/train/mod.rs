@@ -68,7 +68,7 @@ pub use checkpoint::Checkpoint;
 pub use device::{DeviceChoice, FoundDevice, check_precision, devices};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, evaluate_metrics};
-pub use group::{Group, GroupError};
+pub use group::{Group, GroupError, local_rank};
 pub use history::{EarlyStopping, EpochRecord};
 pub use job::{Job, Trained};
 pub use judge::{Judgement, judge};

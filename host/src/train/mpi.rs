@@ -4,7 +4,7 @@
 //! the process from within the library: neither can be an error here. `mpirun` sees it and tells the others by a signal, at
 //! which a program can ask [`Mpi::missing`].
 
-use super::group::{Group, GroupError};
+use super::group::{Group, GroupError, local_rank};
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
@@ -92,6 +92,11 @@ impl Group for Mpi {
 
     fn size(&self) -> usize {
         self.world.size() as usize
+    }
+
+    fn local_rank(&self) -> usize {
+        let machines: Vec<u32> = self.places.iter().map(|place| place.machine).collect();
+        local_rank(&machines, self.rank())
     }
 
     fn sum(&self, values: &mut [f32]) -> Result<(), GroupError> {

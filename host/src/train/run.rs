@@ -95,7 +95,8 @@ impl<'a> Run<'a> {
             Some(parameters) => parameters.clone(),
             None => initialize(&lowered, seed32(job.seed)),
         };
-        let open = device::open_for(job.device, job.host.precision)?;
+        let process = job.group.map_or(0, Group::local_rank);
+        let open = device::open_for(job.device, job.host.precision, process)?;
         let identity = Identity::of(&job, &lowered, &train, validation.as_ref())?;
         let tensors = Tensors::upload(&lowered, &fresh, &open.device)?;
         let host = job.host;

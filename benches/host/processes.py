@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Samples a second of two processes that share each batch, against one: `mpirun -np 2 emberlite train`, one thread each.
+
+    cargo build --release -p emberlite-host --features mpi
+    python benches/host/processes.py                    # prints a table
+    python benches/host/processes.py --record FILE.md   # writes it too
+
+Needs Open MPI and two free cores. Rounds alternate between the two. The samples are noise of MNIST's shape, made here: a speed
+doesn't ask what they show. Loss curves are compared too: that of two processes must be that of one within the rounding of
+another order of the sums (see `host/src/train/group.rs`).
+"""
+
+import argparse, json, os, random, statistics, struct, subprocess, sys, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+from compare_common import ROOT, commit, figures, processor, three  # noqa: E402
+
+SAMPLES, EPOCHS = 10_000, 3
+# Sums of 100 terms in another order: 300 updates times 100 * 2^-24 of losses and slopes of a few units.
+BOUND = 1e-2
+
+
+def description(folder):
+    """The benchmark's network over the files in this folder."""
+    with open(os.path.join(HERE, "models", "convnet.toml")) as file:
+        model = file.read().replace("epochs = 1", f"epochs = {EPOCHS}")
+    data = '\n[data]\nimages = "images"\nlabels = "labels"\n\n[model]'
+    with open(os.path.join(folder, "model.toml"), "w") as file:
+        file.write(model.replace("\n[model]", data, 1))
+    noise = random.Random(1)
+    with open(os.path.join(folder, "images"), "wb") as file:
+        file.write(struct.pack(">IIII", 0x803, SAMPLES, 28, 28) + noise.randbytes(SAMPLES * 784))
+    with open(os.path.join(folder, "labels"), "wb") as file:
+        file.write(struct.pack(">II", 0x801, SAMPLES) + bytes(i % 10 for i in range(SAMPLES)))
+
+
+def run(executable, folder, ranks):
+    """Samples a second after the first epoch, and the losses of all."""
+    out = os.path.join(folder, f"run{ranks}")
+    command = ["mpirun", "--allow-run-as-root", "-np", str(ranks), executable, "train", "--quiet", "--device", "cpu"]
+    command += ["--model", os.path.join(folder, "model.toml"), "--run", out]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "RAYON_NUM_THREADS": "1"})
+    with open(os.path.join(out, "metrics.jsonl")) as file:
+        lines = [json.loads(line) for line in file]
+    records = [line["record"] for line in lines if line["event"] == "epoch"]
+    return statistics.median(r["samples_per_second"] for r in records[1:]), [r["train_loss"] for r in records]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--executable", default=os.path.join(ROOT, "target", "release", "emberlite"))
+    parser.add_argument("--record", help="a file for the table")
+    options = parser.parse_args()
+    speeds, ratios, off, loads = ([], []), [], 0.0, [os.getloadavg()[0]]
+    with tempfile.TemporaryDirectory() as folder:
+        description(folder)
+        for _ in range(options.rounds):
+            (one, losses), (two, again) = run(options.executable, folder, 1), run(options.executable, folder, 2)
+            off = max(off, *(abs(a - b) for a, b in zip(losses, again)))
+            if not off <= BOUND:
+                sys.exit(f"the losses differ by {off:.1e}, more than {BOUND}")
+            speeds[0].append(one)
+            speeds[1].append(two)
+            ratios.append(two / one)
+            loads.append(os.getloadavg()[0])
+    version = subprocess.run(["mpirun", "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
+    text = [
+        f"- {time.strftime('%Y-%m-%d')}, commit {commit()}, {processor()}, {os.cpu_count()} processors, "
+        f"load {min(loads):.1f} to {max(loads):.1f}, {version}, {options.rounds} rounds",
+        f"- `python benches/host/processes.py --rounds {options.rounds}`",
+        "- the ConvNet of `benches/host/models`, batches of 100, one thread a process",
+        "",
+        "| samples a second, one process: least / median / most | two | ratio: least / median / most | losses differ by |",
+        "|---|---|---|---|",
+        f"| {three(figures(speeds[0]))} | {three(figures(speeds[1]))} | {three(figures(ratios))} | {off:.0e} |",
+    ]
+    text = "\n".join(text) + "\n"
+    print(text)
+    if options.record:
+        with open(options.record, "w") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main()
