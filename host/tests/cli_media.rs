@@ -108,3 +108,18 @@ fn pictures_train_resume_and_name_what_is_damaged() {
     let skipped = train("skipped", &["--epochs", "1"]);
     assert!(skipped.out.starts_with("left out 1 files that can't be read\n"), "{}{}", skipped.out, skipped.error);
 }
+
+#[test]
+fn who_only_looks_is_told_what_training_refuses() {
+    let folder = Folder::new();
+    folder.write("x.csv", "a,label\n1,u\n2.5,u\n3,u\n4,v\n");
+    let model = "[data]\nfile = \"x.csv\"\nlabel = { class = \"label\" }\nstream = true\ntest = { by = \"tail\", share = 0.25 \
+                 }\n[model]\ninput = [1]\nformat = \"fixed16\"\nlayers = [{ op = \"linear\", outputs = 2 }]\n";
+    let path = folder.write("model.toml", model);
+    let said = done(&["data", &path]);
+    let unseen = "class `v` is in the test part, but the training part has no sample of it";
+    assert!(said.contains("training             3 samples") && said.contains(unseen), "{said}");
+    assert!(said.contains("note: sample:1: column `0`: expected a whole number from -32768 to 32767"), "{said}");
+    let answer = emberlite(&["train", "--model", &path]);
+    assert!(answer.status != 0 && answer.error.contains(unseen), "{answer:?}");
+}

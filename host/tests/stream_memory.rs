@@ -1,4 +1,4 @@
-//! Sets larger than memory train in the memory of a few batches.
+//! Sets larger than memory train in the memory of a few batches and of what a device is simulated on.
 //!
 //! What is measured is the most memory (`VmHWM`) that a process of its own ever had, the program as users start it, from its
 //! first instruction to its last but for the few milliseconds between two looks; so no peak between two readings is missed.
@@ -19,10 +19,10 @@ use std::time::Duration;
 const MIB: u64 = 1 << 20;
 /// Pixels a side: a sample is one mebibyte on the disk, and four in f32.
 const SIDE: usize = 1024;
-/// The most that training may ever hold. The program with its threads needs 40 MiB; a batch is 8 MiB as numbers, and batches
-/// are ready, being read, being standardised and being learnt, with the tensors of a step; the rest is what the allocator
-/// keeps. A set of one gibibyte is five times that, one of ten fifty times.
-const TRAINING: u64 = 192 * MIB;
+/// The most that training may ever hold, whatever the set's size. The program with its threads needs 40 MiB; batches are
+/// ready, being read, standardised and learnt, 8 MiB each, with the tensors of a step; the samples that the device is simulated
+/// on take 64 MiB and their copies again as much; the rest is what the allocator keeps. Measured: 314 MiB of one gibibyte, 317 MiB of ten.
+const TRAINING: u64 = 384 * MIB;
 /// The most that packing and describing a table may ever hold: the program, a few thousand rows, and four bytes a row for
 /// its label. A batch of rows and a page of every column come on top for Parquet.
 const PACKING: u64 = 64 * MIB;
@@ -97,8 +97,9 @@ fn train(gibibytes: u32) {
     let folder = folder(&format!("train-{gibibytes}"));
     sparse(&folder, gibibytes * 256);
     let model = format!(
-        "[data]\nimages = \"images\"\nlabels = \"labels\"\nstream = true\n[model]\ninput = [1, {SIDE}, {SIDE}]\nlayers = [{{ op = \
-         \"average_pool2d\", size = 8 }}, {{ op = \"average_pool2d\", size = 8 }}, {{ op = \"flatten\" }}, {{ op = \
+        "[data]\nimages = \"images\"\nlabels = \"labels\"\nstream = true\ntest = {{ by = \"tail\", share = \
+         0.1 }}\n[model]\ninput = [1, {SIDE}, {SIDE}]\nlayers = [{{ op = \
+         \"average_pool2d\", window = 8 }}, {{ op = \"average_pool2d\", window = 8 }}, {{ op = \"flatten\" }}, {{ op = \
          \"linear\", outputs = 2 }}]\n[training]\nepochs = 1\nbatch = 2\noptimizer = {{ name = \"sgd\", learning_rate = 0.01 }}\n"
     );
     fs::write(folder.join("model.toml"), model).unwrap();
@@ -111,7 +112,7 @@ fn train(gibibytes: u32) {
 }
 
 #[test]
-fn a_gibibyte_trains_in_a_fifth_of_it() {
+fn a_gibibyte_trains_in_less_than_half_of_it() {
     train(1);
 }
 

@@ -24,6 +24,8 @@ struct Shown {
     looked_at: usize,
     /// One a channel; empty for tokens.
     channels: Vec<Channel>,
+    /// Why training would refuse the set.
+    problems: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,7 +48,7 @@ const LOOKED_AT: usize = 256;
 
 /// Shows a set that is read as it is needed; `most` classes in lines.
 pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> Result<(), CliError> {
-    let sets = spec.load_sets()?;
+    let (sets, refused) = spec.look_at_sets(LOOKED_AT)?;
     let mut parts = vec![part("training", &sets.train)];
     parts.extend(sets.validation.as_ref().map(|set| part("validation", set)));
     parts.extend(sets.test.as_ref().map(|set| part("test", set)));
@@ -61,6 +63,7 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
         skipped: sets.skipped,
         looked_at: few.len(),
         channels,
+        problems: refused.iter().map(ToString::to_string).collect(),
     };
     if json {
         let json = serde_json::to_string_pretty(&shown);
@@ -123,6 +126,9 @@ fn print(shown: &Shown, most: usize, out: &mut dyn Write) -> Result<(), CliError
     for (number, channel) in shown.channels.iter().enumerate().take(most) {
         let Channel { min, mean, max, deviation } = channel;
         writeln!(out, "{number:<10} {min:>10.4} {mean:>10.4} {max:>10.4} {deviation:>10.4}")?;
+    }
+    for problem in &shown.problems {
+        writeln!(out, "\nnote: {problem}")?;
     }
     Ok(())
 }

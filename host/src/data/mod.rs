@@ -106,7 +106,7 @@ pub use prepare::Prepare;
 pub use readings::Readings;
 pub use records::Records;
 pub use rows::{Feature, Rows, parse_rows, read_rows, whole};
-pub use set::{Selected, Set, fit_stream};
+pub use set::{SPREAD, Selected, Set, fit_stream};
 pub use source::{Blend, Draw, PROBED, Source, collect};
 pub use spec::{CsvSpec, Label, Missing};
 pub use split::{Rule, Split};

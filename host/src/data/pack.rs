@@ -249,11 +249,13 @@ mod tests {
 
         // Any damage of the header, or a piece that is missing, and it is made again.
         let good = fs::read(&packed).unwrap();
-        for at in 0..HEADER {
+        for at in 0..HEADER + "1\n".len() {
             let mut bytes = good.clone();
             bytes[at] ^= 1;
             fs::write(&packed, &bytes).unwrap();
-            assert_eq!(collect(&streamed(&spec).unwrap(), 1000).unwrap().features, [7.0, 8.0], "byte {at}");
+            let set = collect(&streamed(&spec).unwrap(), 1000).unwrap();
+            assert_eq!(set.features, [7.0, 8.0], "byte {at}");
+            assert_eq!(set.labels, Labels::Class { ids: vec![0], names: vec!["1".into()] }, "byte {at}");
         }
         fs::write(&packed, &good[..good.len() - 1]).unwrap();
         assert_eq!(streamed(&spec).unwrap().len(), 1);

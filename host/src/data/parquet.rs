@@ -341,6 +341,10 @@ fn damaged(file: &str, expected: &'static str, found: String) -> DataError {
 pub(super) mod tests {
     use super::super::{CsvSpec, Labels, Missing, parse_rows};
     use super::*;
+    use parquet::data_type::Int64Type;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use std::sync::Arc;
 
     /// Made by another implementation: `tests/reference/make_parquet.py`.
     pub const TYPES: &[u8] = include_bytes!("fixtures/types.parquet");
@@ -399,6 +403,38 @@ pub(super) mod tests {
                 format!("t.parquet: no column or array `{column}`; there are: f32, f64, i8, i32, i64, u8, u32, flag");
             assert!(found.starts_with(&expected), "{found}");
         }
+    }
+
+    /// A file of required 64-bit integers, of which `t` is a time.
+    fn times(rows: usize) -> Vec<u8> {
+        let schema = "message table { REQUIRED INT64 t (TIMESTAMP(NANOS,true)); REQUIRED INT64 x; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut file = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut file, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let values: Vec<i64> = (0..rows as i64).collect();
+        while let Some(mut column) = group.next_column().unwrap() {
+            column.typed::<Int64Type>().write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        file
+    }
+
+    /// Nanoseconds have no older way of being said.
+    #[test]
+    fn times_are_no_numbers() {
+        let found = parse_rows("x", &times(3), &CsvSpec::default().features(["t"])).unwrap_err().to_string();
+        assert_eq!(found, "x: no column or array `t`; there are: x");
+    }
+
+    /// Two and a half batches of one row group.
+    #[test]
+    fn rows_go_on_from_batch_to_batch() {
+        let rows = 2 * BATCH + BATCH / 2;
+        let set = parse_rows("x", &times(rows), &CsvSpec::default()).unwrap().set;
+        assert!(set.features.iter().enumerate().all(|(row, &x)| x == row as f32) && set.len() == rows);
     }
 
     #[test]

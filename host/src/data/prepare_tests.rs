@@ -55,6 +55,20 @@ fn fill_values_are_those_of_simple_imputer() {
     }
 }
 
+/// Present are 0, 1, 2 and 100, of which the last counts as 10: mean 13 / 4, median 3 / 2; and as it is not where nothing is
+/// clipped: mean 103 / 4.
+#[test]
+fn fill_values_are_of_what_clipping_leaves() {
+    let rows = parse_rows("t.csv", b"x\n0\n1\n2\n100\nNA\n", &CsvSpec { missing: Missing::Keep, ..CsvSpec::default() });
+    let rows = rows.unwrap();
+    let limits = Limits::Range { low: None, high: Some(10.0) };
+    for (fill, clipped, truth) in [(Fill::Mean, true, 3.25), (Fill::Median, true, 1.5), (Fill::Mean, false, 25.75)] {
+        let outliers = if clipped { outliers(limits, OutlierAction::Clip) } else { None };
+        let fitted = Prepare::fit(&PrepareSpec { outliers, ..filled(fill) }, &rows).unwrap();
+        assert_eq!(fitted.repair[0].fill, Some(truth));
+    }
+}
+
 #[test]
 fn limits_are_those_of_numpy_and_scipy() {
     let reference = reference();

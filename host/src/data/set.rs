@@ -8,6 +8,9 @@ use super::standardise::Standardise;
 use std::fmt;
 use std::sync::Arc;
 
+/// Numbers that [`Set::spread`] reads into memory at most, four bytes each: 64 MiB.
+pub const SPREAD: usize = 1 << 24;
+
 /// Samples for one use.
 #[derive(Clone)]
 pub enum Set {
@@ -49,7 +52,8 @@ impl Set {
         }
     }
 
-    /// Up to `count` samples in memory, the first and others evenly spread; all of a set that is in memory anyway.
+    /// Up to `count` samples in memory, the first and others evenly spread, fewer of large ones: together [`SPREAD`] numbers at
+    /// most, but at least one sample; all of a set that is in memory anyway.
     ///
     /// # Errors
     /// As [`Source::read`].
@@ -57,6 +61,7 @@ impl Set {
         match self {
             Set::Memory(set) => Ok(set.clone()),
             Set::Stream(source) => {
+                let count = count.min(SPREAD / source.sample_len().max(1));
                 let count = source.len().min(count.max(1));
                 let indices = (0..count).map(|i| i * source.len() / count.max(1)).collect();
                 collect(&Selected::new(Arc::clone(source), indices)?, u64::MAX)
@@ -271,11 +276,13 @@ impl Source for Standardised {
 mod tests {
     use super::*;
 
-    /// 200,000 samples of two channels of 3, two pieces. Both constants come out of two f32 numbers, so each is within two
-    /// roundings of f32 of numbers up to 1e4.
+    /// 200,000 samples of two channels of 3, two pieces, the second of which is elsewhere: what lies between the means of two
+    /// pieces counts too. Both constants come out of two f32 numbers, so each is within two roundings of f32 of numbers up to
+    /// 3e4.
     #[test]
     fn a_stream_is_fitted_like_a_set() {
-        let value = |i: usize| (crate::data::random::hash(5, i as u64) % 1000) as f32 + (i / 3 % 2) as f32 * 1e4;
+        let noise = |i: usize| (crate::data::random::hash(5, i as u64) % 1000) as f32;
+        let value = |i: usize| noise(i) + (i / 3 % 2) as f32 * 1e4 + (i >> 20) as f32 * 2e4;
         let numbers = (0..1_200_000).map(value).collect();
         let set = Dataset::new(numbers, vec![2, 3], Labels::None).unwrap();
         let (whole, stream) = (Standardise::fit(&set).unwrap(), fit_stream(&set).unwrap());
@@ -283,9 +290,38 @@ mod tests {
             let near = |a: f32, b: f32, bound: f32| assert!((a - b).abs() <= bound, "{a}, not {b}");
             near(stream.mean[channel], whole.mean[channel], whole.mean[channel] * f32::EPSILON);
             let spread = 1.0 / whole.inverse_std[channel];
-            near(1.0 / stream.inverse_std[channel], spread, 2.0 * 1e4 * f32::EPSILON);
+            near(1.0 / stream.inverse_std[channel], spread, 2.0 * 3e4 * f32::EPSILON);
         }
         assert!(fit_stream(&set.select(&[])).is_err());
+    }
+
+    /// A quarter of [`SPREAD`] a sample, so that four fit.
+    #[test]
+    fn large_samples_are_spread_more_thinly() {
+        struct Large(Labels, [usize; 1]);
+        impl Source for Large {
+            fn len(&self) -> usize {
+                100
+            }
+            fn shape(&self) -> &[usize] {
+                &self.1
+            }
+            fn labels(&self) -> &Labels {
+                &self.0
+            }
+            fn read(&self, draw: Draw<'_>, out: &mut [f32]) -> Result<(), DataError> {
+                let samples = draw.indices.iter().zip(out.chunks_mut(self.1[0]));
+                samples.for_each(|(&index, out)| out[0] = index as f32);
+                Ok(())
+            }
+        }
+        let of = |size: usize| {
+            let set = Set::stream(Large(Labels::None, [size])).spread(10).unwrap();
+            (0..set.len()).map(|i| set.sample(i)[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(of(SPREAD / 4), [0.0, 25.0, 50.0, 75.0]);
+        assert_eq!(of(2 * SPREAD), [0.0]);
+        assert_eq!(of(1)[..3], [0.0, 10.0, 20.0]);
     }
 
     #[test]

@@ -199,7 +199,8 @@ impl Spec {
         let mut spec = self.clone();
         if let Some(data) = &mut spec.data {
             data.prepare.scaling = Scaling::None;
-            if let Files::Csv { spec, .. } = &mut data.files {
+            // A packed table has no gaps.
+            if let (Files::Csv { spec, .. }, false) = (&mut data.files, data.stream) {
                 if spec.missing == Missing::Refuse {
                     spec.missing = Missing::Keep;
                 }

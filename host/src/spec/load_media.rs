@@ -124,9 +124,30 @@ impl Spec {
     /// The parts of media, or of files that aren't loaded whole.
     pub(super) fn load_lazy(&self, data: &DataSpec) -> Result<Sets, LoadError> {
         let sets = self.open_lazy(data)?;
-        let held = [("validation", &sets.validation), ("test", &sets.test)];
-        self.check_seen(data, sets.train.labels(), held.map(|(name, set)| (name, set.as_ref().map(Source::labels))))?;
+        self.check_sets(data, &sets)?;
         Ok(sets)
+    }
+
+    /// Refuses classes that were never trained.
+    fn check_sets(&self, data: &DataSpec, sets: &Sets) -> Result<(), LoadError> {
+        let held = [("validation", &sets.validation), ("test", &sets.test)];
+        self.check_seen(data, sets.train.labels(), held.map(|(name, set)| (name, set.as_ref().map(Source::labels))))
+    }
+
+    /// Media, or files that aren't loaded whole, for one who only looks (see [`Spec::tolerant`]): also what training would
+    /// refuse, of the classes, and of the first and other samples of the training part, `most` evenly spread.
+    ///
+    /// # Errors
+    /// As [`Spec::load_sets`], but for those.
+    pub(crate) fn look_at_sets(&self, most: usize) -> Result<(Sets, Vec<LoadError>), LoadError> {
+        let (data, tolerant) = (self.need_data()?, self.tolerant());
+        let sets = tolerant.open_lazy(tolerant.need_data()?)?;
+        let mut refused: Vec<LoadError> = self.check_sets(data, &sets).err().into_iter().collect();
+        if self.reads_integers(data) && sets.tokenizer.is_none() {
+            let integers = Set::stream(Readings::new(sets.train.clone(), 1.0, true));
+            refused.extend(integers.spread(most).err().map(LoadError::from));
+        }
+        Ok((sets, refused))
     }
 
     /// Samples as a device reads them: times `scale`, and where it reads integers refused, as they are read, where they are

@@ -1,6 +1,6 @@
 //! How well parameters do on a set.
 
-use super::batches::Samples;
+use super::batches::{Samples, Target};
 use super::device::{self, DeviceChoice};
 use super::error::TrainError;
 use super::feed::feed;
@@ -8,7 +8,7 @@ use super::loss;
 use crate::Parameters;
 use crate::data::{Labels, Source};
 use crate::lower::{Lowered, Tensors};
-use crate::metrics::{Metric, Needs, Tally, sigmoid, softmax};
+use crate::metrics::{Metric, MetricError, Needs, Tally, sigmoid, softmax};
 use burn_tensor::{Device, ExecutionError, Tensor};
 use emberlite::graph::Graph;
 use emberlite::loss::Loss;
@@ -89,7 +89,7 @@ pub(crate) fn needs(labels: &Labels, loss: &Loss, lowered: &Lowered<'_>) -> (Nee
 }
 
 /// A sample's outputs as the metrics take them.
-pub(crate) fn scores(kind: Needs, loss: &Loss, outputs: &[f32], into: &mut Vec<f64>) {
+fn scores(kind: Needs, loss: &Loss, outputs: &[f32], into: &mut Vec<f64>) {
     match (kind, outputs) {
         (Needs::Probabilities, [logit]) => {
             let p = sigmoid(*logit);
@@ -102,6 +102,62 @@ pub(crate) fn scores(kind: Needs, loss: &Loss, outputs: &[f32], into: &mut Vec<f
             *into = vec![-second, second];
         }
         (_, outputs) => *into = outputs.iter().map(|x| f64::from(*x)).collect(),
+    }
+}
+
+/// Hands a set's batches to `visit` in the order of the samples, each with the outputs `[batch, outputs]` that the model
+/// makes of them and what they should be. Nothing is read back here, so the device never waits; `epoch` is for errors.
+///
+/// # Errors
+/// [`TrainError`] for a sample that can't be read, or the framework's; and those of `visit`.
+pub(super) fn each(
+    lowered: &Lowered<'_>,
+    tensors: &Tensors,
+    samples: Samples<'_>,
+    device: &Device,
+    epoch: u32,
+    mut visit: impl FnMut(&[usize], Tensor<2>, &Target) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let all: Vec<usize> = (0..samples.len()).collect();
+    feed(samples, all.chunks(samples.at_once(BATCH)), None, |indices, read| {
+        let batch = read.upload(device);
+        let output = lowered.predict(tensors, batch.x);
+        let output = output.map_err(|e| TrainError::Execution { epoch, reason: format!("{e:?}") })?;
+        visit(indices, output, &batch.target)
+    })
+}
+
+/// Counts a sample's outputs; gives the class that they stand for, whose scores are in `row` then, or none where a number is
+/// predicted.
+///
+/// # Errors
+/// [`MetricError`] for outputs that aren't numbers.
+pub(super) fn count(
+    tally: &mut Tally,
+    kind: Needs,
+    loss: &Loss,
+    samples: Samples<'_>,
+    index: usize,
+    outputs: &[f32],
+    row: &mut Vec<f64>,
+) -> Result<Option<u32>, MetricError> {
+    if let (Needs::Values, [output]) = (kind, outputs) {
+        return tally.add_value(samples.value(index).into(), f64::from(*output)).map(|()| None);
+    }
+    scores(kind, loss, outputs, row);
+    let class = class_of(loss, outputs);
+    tally.add_as(samples.class(index), class, row).map(|()| Some(class))
+}
+
+/// The class that outputs stand for; as the trainer's, from the outputs themselves, since two that differ may give the same
+/// probability.
+fn class_of(loss: &Loss, outputs: &[f32]) -> u32 {
+    match outputs {
+        [one] => (*one > loss::middle(loss)).into(),
+        outputs => {
+            let first = |best: usize, at: usize| if outputs[at] > outputs[best] { at } else { best };
+            (0..outputs.len()).fold(0, first) as u32
+        }
     }
 }
 
@@ -156,15 +212,13 @@ pub(crate) fn measure(
     let all: Vec<usize> = (0..samples.len()).collect();
     let (mut losses, mut classes, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     let mut has_classes = false;
-    let (kind, count) = needs(samples.labels(), loss, lowered);
+    let (kind, outputs) = needs(samples.labels(), loss, lowered);
     // A sequence's metrics follow from its loss and its share of right positions.
     let counts = !wanted.metrics.is_empty() && !samples.has_tokens();
-    let mut tally = counts.then(|| Tally::new(kind, count, &wanted.metrics));
+    let mut tally = counts.then(|| Tally::new(kind, outputs, &wanted.metrics));
     let mut row = Vec::new();
-    feed(samples, all.chunks(samples.at_once(BATCH)), None, |indices, read| {
-        let batch = read.upload(device);
-        let output = lowered.predict(tensors, batch.x).map_err(failed)?;
-        let correct = loss::correct(loss, &output, &batch.target);
+    each(lowered, tensors, samples, device, epoch, |indices, output, target| {
+        let correct = loss::correct(loss, &output, target);
         has_classes = correct.is_some();
         if samples.has_tokens() {
             shares.extend(correct);
@@ -176,21 +230,14 @@ pub(crate) fn measure(
             let data = output.clone().without_autodiff().try_into_data().map_err(failed)?;
             let outputs: Vec<f32> = data.iter::<f32>().collect();
             for (&index, outputs) in indices.iter().zip(outputs.chunks(width)) {
-                let added = match (kind, outputs) {
-                    (Needs::Values, [output]) => tally.add_value(samples.value(index).into(), f64::from(*output)),
-                    _ => {
-                        scores(kind, loss, outputs, &mut row);
-                        tally.add(samples.class(index), &row).map(|_| ())
-                    }
-                };
                 // Only numbers that aren't finite are refused; the loss says so too, below.
-                if added.is_err() {
+                if count(tally, kind, loss, samples, index, outputs, &mut row).is_err() {
                     break;
                 }
             }
         }
-        losses.push(loss::mean(loss, output, &batch.target));
-        Ok::<(), TrainError>(())
+        losses.push(loss::mean(loss, output, target));
+        Ok(())
     })?;
     // Read only now, so that the device never waits.
     let losses = Tensor::cat(losses, 0).try_into_data().map_err(failed)?;

@@ -6,19 +6,15 @@
 use super::batches::Samples;
 use super::device::{self, DeviceChoice};
 use super::error::TrainError;
-use super::evaluate::{needs, scores};
-use super::feed::feed;
+use super::evaluate::{count, each, needs};
 use super::loss;
 use crate::Parameters;
-use crate::data::{Labels, Source};
-use crate::lower::{Lowered, Mode, Tensors};
+use crate::data::Source;
+use crate::lower::{Lowered, Tensors};
 use crate::metrics::{Metric, MetricError, Needs, Tally};
 use burn_tensor::ExecutionError;
 use emberlite::graph::Graph;
 use emberlite::loss::Loss;
-
-/// Samples that are predicted at once.
-const BATCH: usize = 256;
 
 /// What a set says of a model.
 #[derive(Clone, Debug)]
@@ -87,48 +83,37 @@ pub fn judge(
     let (mut sum, mut right) = (0.0, 0.0);
     let mut judged =
         Judgement { loss: 0.0, accuracy: None, predicted: vec![], confidence: vec![], numbers: vec![], tally: None };
-    let all: Vec<usize> = (0..samples.len()).collect();
     let mut row = Vec::new();
-    feed(samples, all.chunks(samples.at_once(BATCH)), None, |indices, read| {
-        let batch = read.upload(&device);
-        let (output, _) = lowered.forward(&tensors, batch.x, Mode::Predict);
-        if tokens && let Some(correct) = loss::correct(loss, &output, &batch.target) {
+    each(&lowered, &tensors, samples, &device, 0, |indices, output, target| {
+        if tokens && let Some(correct) = loss::correct(loss, &output, target) {
             right += correct.try_into_data().map_err(failed)?.iter::<f32>().map(f64::from).sum::<f64>();
         }
         let width = output.dims()[1].max(1);
-        let outputs = output.clone();
-        let mean = loss::mean(loss, output, &batch.target).try_into_data().map_err(failed)?;
+        let mean = loss::mean(loss, output.clone(), target).try_into_data().map_err(failed)?;
         sum += mean.iter::<f32>().map(f64::from).sum::<f64>() * indices.len() as f64;
         if tokens {
             return Ok(());
         }
-        let outputs: Vec<f32> = outputs.try_into_data().map_err(failed)?.iter::<f32>().collect();
+        let outputs: Vec<f32> = output.try_into_data().map_err(failed)?.iter::<f32>().collect();
         for (&index, outputs) in indices.iter().zip(outputs.chunks(width)) {
-            let added = match (kind, set.labels(), outputs) {
-                (Needs::Values, Labels::Value(values), [output]) => {
-                    judged.numbers.push(*output);
-                    let target = values.get(index).copied().unwrap_or(f32::NAN);
-                    tally.add_value(target.into(), f64::from(*output))
-                }
-                _ => {
-                    scores(kind, loss, outputs, &mut row);
-                    let class = class_of(loss, outputs);
-                    judged.predicted.push(class);
-                    if kind == Needs::Probabilities {
-                        judged.confidence.push(row.get(class as usize).copied().unwrap_or(f64::NAN) as f32);
-                    }
-                    tally.add_as(samples.class(index), class, &row)
-                }
-            };
-            let wrong = |error| TrainError::Data {
+            let counted = count(&mut tally, kind, loss, samples, index, outputs, &mut row);
+            let class = counted.map_err(|error| TrainError::Data {
                 what: "the model's outputs",
                 expected: "numbers".into(),
                 found: format!("for sample {index}: {error}"),
                 help: "the parameters or the sample aren't good; train again with a lower learning rate, and look at the data",
-            };
-            added.map_err(wrong)?;
+            })?;
+            match class {
+                None => judged.numbers.extend(outputs),
+                Some(class) => {
+                    judged.predicted.push(class);
+                    if kind == Needs::Probabilities {
+                        judged.confidence.push(row.get(class as usize).copied().unwrap_or(f64::NAN) as f32);
+                    }
+                }
+            }
         }
-        Ok::<(), TrainError>(())
+        Ok(())
     })?;
     judged.loss = sum / samples.len() as f64;
     if tokens {
@@ -138,16 +123,4 @@ pub fn judge(
         judged.tally = Some(tally);
     }
     Ok(judged)
-}
-
-/// The class that outputs stand for; as the trainer's, from the outputs themselves, since two that differ may give the same
-/// probability.
-fn class_of(loss: &Loss, outputs: &[f32]) -> u32 {
-    match outputs {
-        [one] => (*one > loss::middle(loss)).into(),
-        outputs => {
-            let first = |best: usize, at: usize| if outputs[at] > outputs[best] { at } else { best };
-            (0..outputs.len()).fold(0, first) as u32
-        }
-    }
 }

@@ -235,6 +235,24 @@ mod tests {
         }
     }
 
+    /// Half a clip is a tone, half silence: nothing lies more than `top_db` below the loudest, where it is cut off.
+    #[test]
+    fn what_is_far_below_the_loudest_is_cut_off() {
+        let tone = |i: usize| if i < 4000 { (i as f32 * 0.7).sin() } else { 0.0 };
+        let wave: Vec<f32> = (0..8000).map(tone).collect();
+        let range = |top_db| {
+            let spectrum = Spectrum::new(&Mel { top_db, ..Mel::default() }, 8000, None).unwrap().of(&wave);
+            let ends = |(low, high): (f32, f32), &x: &f32| (low.min(x), high.max(x));
+            spectrum.iter().fold((f32::INFINITY, f32::NEG_INFINITY), ends)
+        };
+        // Silence has the power 1e-10 at least.
+        assert_eq!(range(0.0).0, -100.0);
+        for top_db in [20.0, 80.0] {
+            let (low, high) = range(top_db);
+            assert!(low > -100.0 && (high - low - top_db as f32).abs() < 1e-4, "{low} to {high}");
+        }
+    }
+
     #[test]
     fn settings_out_of_range_are_named() {
         let wrong = |mel: Mel, coefficients| Spectrum::new(&mel, 16000, coefficients).err().unwrap().to_string();
