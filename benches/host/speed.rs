@@ -10,6 +10,7 @@
 use emberlite::graph::Graph;
 use emberlite::image::Kind;
 use emberlite::number::Format;
+use emberlite::optimizer::Clip;
 use emberlite::plan::Training;
 use emberlite_host::Parameters;
 use emberlite_host::data::{Dataset, Labels};
@@ -78,7 +79,8 @@ fn run(model: &str, path: &str, steps: u32, device: &str, precision: &str) -> Re
         }
     }
     let graph = Graph::new(Format::F32, input, &nodes);
-    let training = Training { batch, schedule: Default::default(), ..spec.training.settings };
+    // Left out on both sides.
+    let training = Training { batch, schedule: Default::default(), clip: Clip::None, ..spec.training.settings };
     let mut silent = Silent;
     let job = Job {
         epochs: steps,
