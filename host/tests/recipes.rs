@@ -44,6 +44,32 @@ fn small_recipes_reach_their_figures() {
 }
 
 #[test]
+fn searches_are_compared_go_on_and_come_out_the_same() {
+    let folder = Folder::new();
+    let dir = folder.path("recipes");
+    let run = |more: &[&str]| {
+        let words = ["recipes", "run", "penguins-search", "--quick", "--quiet", "--dir", &dir];
+        done(&[&words[..], more].concat())
+    };
+    let out = run(&[]);
+    assert_eq!(out.lines().filter(|line| line.ends_with(": reached")).count(), 2, "{out}");
+    assert!(out.contains("\nseed   16 random    8 TPE   16 TPE") && out.contains("\ngrid of 6: "), "{out}");
+    let place = recipes::find("penguins-search").unwrap().at(Path::new(&dir));
+    assert!(!place.folder.join("result.json").exists(), "a quick one isn't recorded");
+    let best = std::fs::read_to_string(place.folder.join("best.toml")).unwrap();
+    assert!(best.starts_with("# Trial ") && Spec::read(place.folder.join("best.toml")).is_ok(), "{best}");
+    // The last eight trials of one search and all of another are missing: they run again.
+    let trials = place.run.join("tpe-1.jsonl");
+    let text = std::fs::read_to_string(&trials).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 17);
+    std::fs::write(&trials, lines[..9].join("\n") + "\n").unwrap();
+    std::fs::remove_file(place.run.join("grid.jsonl")).unwrap();
+    assert_eq!(run(&["--resume"]), out);
+    assert_eq!(run(&[]), out, "anew");
+}
+
+#[test]
 fn the_rows_that_are_judged_are_those_of_the_reference() {
     let folder = Folder::new();
     let mut compared = 0;

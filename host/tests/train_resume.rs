@@ -95,8 +95,15 @@ fn patience_is_counted_across_an_interruption() {
     assert!(whole.stopped_early, "the case shows nothing");
     let dir = folder("patience");
     // One epoch of waiting is over when this part ends.
-    run(whole.best_epoch + 1, Some(dir.clone()));
-    let resumed = run(200, Some(dir));
+    let before = run(whole.best_epoch + 1, Some(dir.clone()));
+    // What a recipe's record counts of the parts before.
+    let seconds = |history: &[EpochRecord]| history.iter().map(|record| record.seconds).sum::<f64>();
+    let close = |found: f64, history| assert!((found - seconds(history)).abs() <= 1e-12 * found && found > 0.0);
+    close(Checkpoint::new(&dir).seconds(), &before.history);
+    let resumed = run(200, Some(dir.clone()));
+    close(Checkpoint::new(&dir).seconds(), &resumed.history);
+    assert!(seconds(&resumed.history) > seconds(&before.history));
+    assert_eq!(Checkpoint::new(dir.join("none")).seconds(), 0.0);
     assert_eq!((resumed.history.len(), resumed.best_epoch), (whole.history.len(), whole.best_epoch));
     assert_eq!(resumed.parameters, whole.parameters);
 }

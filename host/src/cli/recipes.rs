@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::time::Instant;
 
-use super::{CliError, plan};
+use super::run_folder::Lock;
+use super::{CliError, interrupt, plan};
 use crate::export::{self, Bytes, FileError};
-use crate::recipes::{self, Expectation, Place, Recipe, RecipeError, Record, Verdict};
+use crate::recipes::{
+    self, Bound, Comparison, Expectation, Keeping, Place, Recipe, RecipeError, Record, Searches, Verdict,
+};
+use crate::search::Description;
 use crate::spec::{Board, Spec};
+use crate::train::Checkpoint;
 
 /// Whole systems with the figures that they must reach: lists, trains and judges them.
 ///
@@ -33,10 +38,10 @@ enum Action {
         /// Their names
         #[arg(required = true)]
         names: Vec<String>,
-        /// A shorter training, judged by figures of its own; nothing is recorded
+        /// A shorter training or fewer searches, judged by figures of its own; nothing is recorded
         #[arg(long)]
         quick: bool,
-        /// Go on from the checkpoint of a run that was ended
+        /// Go on from the checkpoint or the trials of a run that was ended
         #[arg(long)]
         resume: bool,
         /// Where to compute, as for `train`
@@ -142,14 +147,26 @@ impl How<'_> {
     fn run(&self, recipe: &Recipe, dir: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
         let place = recipe.at(dir);
         let quick = recipe.expected.quick.as_ref().filter(|_| self.quick);
-        let started = Instant::now();
-        // What takes seconds needs no progress.
-        self.train(&place, quick.map(|quick| quick.epochs), self.quiet || recipe.expected.minutes == 0)?;
-        let spec = Spec::read(&place.model)?;
-        let file = Bytes::read(place.run.join("model.safetensors"))?;
+        let (started, mut before) = (Instant::now(), 0.0);
         let expect: &[Expectation] = quick.map_or(&recipe.expected.expect, |quick| &quick.expect);
-        let verdicts = recipes::judge(&spec, &file, expect, &recipe.expected.reference)?;
-        let seconds = started.elapsed().as_secs();
+        let searches = quick.and_then(|quick| quick.searches).or(recipe.expected.searches);
+        let reference = &recipe.expected.reference;
+        let verdicts = if let Some(searches) = searches {
+            let comparison = self.search(&place, searches)?;
+            write!(out, "{comparison}")?;
+            before += comparison.seconds_before;
+            comparison.judge(expect, reference)?
+        } else {
+            if self.resume {
+                before += Checkpoint::new(&place.run).seconds();
+            }
+            // What takes seconds needs no progress.
+            self.train(&place, quick.and_then(|quick| quick.epochs), self.quiet || recipe.expected.minutes == 0)?;
+            let spec = Spec::read(&place.model)?;
+            let file = Bytes::read(place.run.join("model.safetensors"))?;
+            recipes::judge(&spec, &file, expect, reference)?
+        };
+        let seconds = (before + started.elapsed().as_secs_f64()) as u64;
         for verdict in &verdicts {
             writeln!(out, "{}", line(recipe.name, verdict))?;
         }
@@ -170,6 +187,33 @@ impl How<'_> {
             record.write(&place.folder)?;
         }
         Ok(reached)
+    }
+
+    /// The searches of a recipe; the best description is written beside the one that was searched.
+    fn search(&self, place: &Place, searches: Searches) -> Result<Comparison, CliError> {
+        let description = Description::read(&place.model, plan::boards(None)?)?;
+        let device = self.device.map(str::parse).transpose().map_err(CliError::Message)?;
+        let _lock = Lock::take(&place.run)?;
+        let watch = interrupt::Watch::new();
+        let keeping = Keeping {
+            folder: &place.run,
+            resume: self.resume,
+            device: device.unwrap_or(description.spec.training.device),
+            stop: watch.asked(),
+        };
+        let started = Instant::now();
+        let mut told = |search: &str| {
+            if !self.quiet {
+                // That nobody reads it any more is no reason to end.
+                let _ = writeln!(std::io::stderr(), "{search}  {:.1} s", started.elapsed().as_secs_f64());
+            }
+        };
+        let Some(comparison) = recipes::compare(&description, searches, keeping, &mut told)? else {
+            let message = format!("interrupted; trials are kept in {}; go on with --resume", place.run.display());
+            return Err(CliError::Interrupted(message));
+        };
+        export::write(&place.folder.join("best.toml"), comparison.best.as_bytes())?;
+        Ok(comparison)
     }
 
     /// `emberlite train` with the recipe's files.
@@ -195,6 +239,9 @@ impl How<'_> {
 /// `linear: prediction for 5: expected 10 ± 0.05, got 10.0000: reached`.
 fn line(name: &str, verdict: &Verdict) -> String {
     let got = verdict.got();
+    if verdict.bound == Bound::Shown {
+        return format!("{name}: {}: {:.6}", got.figure, got.got);
+    }
     let word = if got.reached { "reached" } else { "NOT REACHED" };
     format!("{name}: {}: expected {}, got {:.6}: {word}", got.figure, got.expected, got.got)
 }
@@ -274,6 +321,7 @@ impl From<RecipeError> for CliError {
     fn from(error: RecipeError) -> Self {
         match error {
             RecipeError::File(error) => CliError::File(error),
+            RecipeError::Search(error) => CliError::Search(error),
             error => CliError::Message(error.to_string()),
         }
     }

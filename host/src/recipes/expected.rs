@@ -4,7 +4,18 @@ use super::RecipeError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-const BOUNDS: &str = "`at_least`, `at_most`, `value` with `within`, or the name of a `reference` that is there with `within` or `margin`";
+const BOUNDS: &str = "`at_least`, `at_most`, `value` with `within`, `shown = true`, or the name of a `reference` that is there with `within` or `margin`";
+
+/// The figures of recipes that compare searches.
+pub(super) const SEARCH_FIGURES: [&str; 7] = [
+    "tpe_gain",
+    "random_best",
+    "tpe_best",
+    "trials_until_random",
+    "grid_best",
+    "cross_validated",
+    "cross_validated_deviation",
+];
 
 /// The keys of `recipe.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -27,19 +38,37 @@ pub struct Expected {
     pub note: String,
     /// The figures.
     pub expect: Vec<Expectation>,
-    /// A shorter training with figures of its own, for `--quick`; without it the whole one is short enough.
+    /// Searches of the description in place of one training.
+    pub searches: Option<Searches>,
+    /// Something shorter with figures of its own, for `--quick`; without it the whole one is short enough.
     pub quick: Option<Quick>,
     /// What another implementation got on the same rows; written by its script, referred to by name.
     #[serde(default)]
     pub reference: BTreeMap<String, Vec<f64>>,
 }
 
-/// A shorter training.
+/// Searches of a description with `[search]`: each method with as many trials, random search and TPE with several seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Searches {
+    /// Seeds of the searches: 0, 1, …
+    pub seeds: u32,
+    /// Trials of random search; TPE has as many, to see when it gets there.
+    pub random: u32,
+    /// Trials of TPE that are judged.
+    pub tpe: u32,
+    /// The most trials of the grid.
+    pub grid: u32,
+}
+
+/// A shorter training, or fewer searches.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quick {
-    /// Passes over the training part instead of the description's.
-    pub epochs: u32,
+    /// Passes over the training part instead of the description's, for a training.
+    pub epochs: Option<u32>,
+    /// In place of the recipe's, where it compares searches.
+    pub searches: Option<Searches>,
     /// The figures.
     pub expect: Vec<Expectation>,
 }
@@ -51,6 +80,11 @@ pub struct Expectation {
     /// A metric's name (`accuracy`, `precision`, `recall`, `f1`, `mse`, …; see [`Metric`](crate::metrics::Metric)), computed on the test part, or on
     /// the training part where there is no other; `prediction`: the first output for `input`; `coefficients`: the weights of
     /// the first layer, row by row, then its biases, of which the largest difference counts.
+    ///
+    /// Of searches: `random_best` and `tpe_best`, the mean over seeds of the best score, `tpe_gain`, by how much the second is
+    /// better, `trials_until_random`, the mean number of TPE's trials until random search's best (one more than there are
+    /// where it never comes), `grid_best`, and `cross_validated` with its `cross_validated_deviation`, the score of TPE's best
+    /// description over five folds, or those of `[data]`.
     pub figure: String,
     /// A raw sample, for `prediction`.
     #[serde(default)]
@@ -67,6 +101,9 @@ pub struct Expectation {
     pub within: Option<f64>,
     /// How far below `reference` it may be; above is as good.
     pub margin: Option<f64>,
+    /// Any number will do: the figure is there to be read beside the others.
+    #[serde(default)]
+    pub shown: bool,
 }
 
 /// What a figure is compared with.
@@ -78,6 +115,8 @@ pub enum Bound {
     AtMost(f64),
     /// As far from the first as the second.
     Near(f64, f64),
+    /// Any number.
+    Shown,
 }
 
 impl Bound {
@@ -87,6 +126,7 @@ impl Bound {
             Bound::AtLeast(least) => got >= least,
             Bound::AtMost(most) => got <= most,
             Bound::Near(value, within) => (got - value).abs() <= within,
+            Bound::Shown => !got.is_nan(),
         }
     }
 }
@@ -99,6 +139,8 @@ impl Expectation {
             None => None,
         };
         match (self.at_least, self.at_most, self.value, reference, self.within, self.margin) {
+            (None, None, None, None, None, None) => self.shown.then_some(Bound::Shown),
+            _ if self.shown => None,
             (Some(least), None, None, None, None, None) => Some(Bound::AtLeast(least)),
             (None, Some(most), None, None, None, None) => Some(Bound::AtMost(most)),
             (None, None, Some(value), None, Some(within), None) => Some(Bound::Near(value, within)),
@@ -153,7 +195,27 @@ impl Expected {
             wrong(format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
         })?;
         let quick = expected.quick.iter().flat_map(|quick| &quick.expect);
+        let searches = expected.searches.is_some();
+        if let Some(quick) = &expected.quick
+            && (quick.epochs.is_some(), quick.searches.is_some()) != (!searches, searches)
+        {
+            let kind = if searches { "`searches`, as the recipe has" } else { "`epochs`, as there are no `searches`" };
+            return Err(wrong(format!("`quick` needs {kind}")));
+        }
+        for searches in expected.searches.iter().chain(expected.quick.iter().filter_map(|q| q.searches.as_ref())) {
+            if searches.seeds == 0 || searches.tpe == 0 || searches.grid == 0 || searches.tpe > searches.random {
+                let needs = "at least 1 of each, and no more trials of `tpe` than of `random`";
+                return Err(wrong(format!("`searches` needs {needs}")));
+            }
+        }
         for expectation in expected.expect.iter().chain(quick) {
+            if searches && !SEARCH_FIGURES.contains(&expectation.figure.as_str()) {
+                let possible = SEARCH_FIGURES.join(", ");
+                return Err(wrong(format!(
+                    "`{}` is no figure of searches; possible are {possible}",
+                    expectation.figure
+                )));
+            }
             if expectation.bound(&expected.reference).is_none() {
                 return Err(wrong(format!("`{}` needs one bound: {BOUNDS}", expectation.figure)));
             }
@@ -170,11 +232,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_is_one_of_three_and_never_holds_for_what_is_no_number() {
+    fn a_bound_is_one_of_four_and_never_holds_for_what_is_no_number() {
         assert!(Bound::AtLeast(0.5).holds(0.5) && !Bound::AtLeast(0.5).holds(0.49));
         assert!(Bound::AtMost(0.5).holds(0.5) && !Bound::AtMost(0.5).holds(0.51));
         assert!(Bound::Near(1.0, 0.25).holds(0.75) && !Bound::Near(1.0, 0.25).holds(1.26));
-        for bound in [Bound::AtLeast(0.0), Bound::AtMost(0.0), Bound::Near(0.0, 1.0)] {
+        assert!(Bound::Shown.holds(-1e9));
+        for bound in [Bound::AtLeast(0.0), Bound::AtMost(0.0), Bound::Near(0.0, 1.0), Bound::Shown] {
             assert!(!bound.holds(f64::NAN));
         }
     }
@@ -183,7 +246,15 @@ mod tests {
     fn a_figure_without_a_bound_or_with_two_is_refused() {
         let head = "number = 1\ntitle = \"x\"\n[[expect]]\nfigure = \"accuracy\"\n";
         let absent = "reference = \"accuracy\"\nmargin = 0.1\n";
-        for keys in ["", "value = 1.0\n", "within = 1.0\n", "at_least = 0.1\nat_most = 0.2\n", absent] {
+        for keys in [
+            "",
+            "shown = false\n",
+            "shown = true\nat_least = 0.1\n",
+            "value = 1.0\n",
+            "within = 1.0\n",
+            "at_least = 0.1\nat_most = 0.2\n",
+            absent,
+        ] {
             let error = Expected::parse("recipe.toml", &format!("{head}{keys}")).unwrap_err().to_string();
             assert_eq!(error, format!("recipe.toml: `accuracy` needs one bound: {BOUNDS}"));
         }
@@ -192,5 +263,34 @@ mod tests {
         assert_eq!(expected.expect[0].bound(&expected.reference), Some(Bound::AtLeast(0.65)));
         let none = Expected::parse("recipe.toml", "number = 1\ntitle = \"x\"\nexpect = []\n").unwrap_err();
         assert!(none.to_string().contains("`expect` is empty"));
+    }
+
+    #[test]
+    fn searches_have_figures_and_a_quick_of_their_own() {
+        let keys = "seeds = 5\nrandom = 50\ntpe = 25\ngrid = 99\n";
+        let text = |keys: &str, figure: &str, quick: &str| {
+            let expect = format!("[[expect]]\nfigure = \"{figure}\"\nat_least = 0\n");
+            Expected::parse("recipe.toml", &format!("number = 9\ntitle = \"x\"\n[searches]\n{keys}{expect}{quick}"))
+                .map_err(|error| error.to_string())
+        };
+        let searches = text(keys, "tpe_gain", "").unwrap().searches.unwrap();
+        assert_eq!(searches, Searches { seeds: 5, random: 50, tpe: 25, grid: 99 });
+        let error = text(keys, "accuracy", "").unwrap_err();
+        assert!(
+            error.starts_with("recipe.toml: `accuracy` is no figure of searches; possible are tpe_gain, "),
+            "{error}"
+        );
+        let few = text(&keys.replace("50", "24"), "tpe_gain", "").unwrap_err();
+        assert!(few.ends_with("at least 1 of each, and no more trials of `tpe` than of `random`"), "{few}");
+        let quick = "[quick]\nepochs = 1\n[[quick.expect]]\nfigure = \"tpe_best\"\nshown = true\n";
+        assert_eq!(
+            text(keys, "tpe_gain", quick).unwrap_err(),
+            "recipe.toml: `quick` needs `searches`, as the recipe has"
+        );
+        let inline = "searches = { seeds = 1, random = 2, tpe = 1, grid = 1 }";
+        assert!(text(keys, "tpe_gain", &quick.replace("epochs = 1", inline)).is_ok());
+        let training = format!("number = 1\ntitle = \"x\"\n[[expect]]\nfigure = \"mse\"\nat_most = 1\n{quick}");
+        let error = Expected::parse("recipe.toml", &training.replace("epochs = 1", inline)).unwrap_err().to_string();
+        assert_eq!(error, "recipe.toml: `quick` needs `epochs`, as there are no `searches`");
     }
 }

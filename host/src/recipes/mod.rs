@@ -9,6 +9,8 @@
 //! recipes/NAME/model.toml, recipe.toml  ->  place  ->  emberlite train  ->  figures  ->  verdicts  ->  record  ->  table
 //! ```
 //!
+//! A recipe with `[searches]` runs searches of its description in place of the training; see [`compare`].
+//!
 //! Data that are too large to be packed come from `fetch.py`, which lies in the same folder.
 //!
 //! ```
@@ -27,14 +29,16 @@ mod figures;
 mod packed;
 mod place;
 mod record;
+mod searches;
 mod table;
 mod today;
 
-pub use expected::{Bound, Expectation, Expected, Quick};
+pub use expected::{Bound, Expectation, Expected, Quick, Searches};
 pub use figures::{Outputs, Verdict, judge, outputs};
 pub use packed::{Recipe, all, find};
 pub use place::{Place, write_all};
 pub use record::{Got, Record};
+pub use searches::{Comparison, Keeping, SeedScores, compare};
 pub use table::{BEGIN, END, Row, rows, table};
 pub use today::{machine, today};
 
@@ -76,6 +80,9 @@ pub enum RecipeError {
         /// Why not.
         message: String,
     },
+    /// A search.
+    #[error(transparent)]
+    Search(#[from] crate::search::SearchError),
     /// A file can't be read or written.
     #[error(transparent)]
     File(#[from] crate::export::FileError),

@@ -41,6 +41,7 @@ packed! {
     "emoji",
     "penguins",
     "credit",
+    "penguins-search",
 }
 
 /// Tables that recipes read as `../data/NAME`; in the repository links to `data/`, whose content is packed with this package.

@@ -32,7 +32,8 @@ pub struct Record {
     pub date: String,
     /// What it was computed on.
     pub machine: String,
-    /// Wall time of training and evaluation, in whole seconds.
+    /// Wall time of training and evaluation, in whole seconds; of a run that was resumed all parts together, without what
+    /// was trained after the last checkpoint of a part.
     pub seconds: u64,
     /// The line that was typed.
     pub command: String,
@@ -84,6 +85,7 @@ impl fmt::Display for Bound {
         match self {
             Bound::AtLeast(least) => write!(f, "≥ {}", number(*least)),
             Bound::AtMost(most) => write!(f, "≤ {}", number(*most)),
+            Bound::Shown => f.write_str("–"),
             Bound::Near(value, within) => write!(f, "{} ± {}", number(*value), number(*within)),
         }
     }

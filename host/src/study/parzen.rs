@@ -1,14 +1,24 @@
 //! Parzen estimators: a density from points, by a kernel at each and one over the whole range (the prior).
 //!
-//! After Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NIPS 2011), with the choices of Optuna 4
+//! After Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NIPS 2011), and Optuna
 //! (`optuna.samplers._tpe.parzen_estimator`): numbers have Gaussian kernels cut off at the range's ends, of the number or
 //! its logarithm; choices have the kernel's own choice with most of the weight and every other with an equal rest; a
 //! density of several parameters is a mixture of products, one product a point, so that what goes together stays
-//! together. Deviations of a single parameter's kernels reach to the farther neighbour; those of several follow Scott's
-//! rule, 0.2 n^(-1/(d+4)) of the range. None is below a share of the range that shrinks with the number of points.
+//! together.
+//!
+//! Deviations of a single parameter's kernels reach to the farther neighbour, and are at least 1/(n + 2) of the range
+//! (Bergstra's "magic clip"). Those of several follow Scott's rule, 0.1 n^(-1/(d+4)) of the range, and are at least
+//! 1/(n + 2)^2 of it. Optuna 4 has 0.2 there, and the first bound, under which the few good points of a short search can't
+//! say where they are: with three points a kernel is a fifth of the range wide. The narrower ones, the second bound after
+//! Watanabe, "Tree-Structured Parzen Estimator: Understanding Its Algorithm Components" (2023, section 3.3), came closer to
+//! the minimum on all seven functions that were tried; neighbours' distances in several dimensions didn't before the
+//! hundredth trial.
 
 use super::dice::Dice;
 use super::space::{Distribution, Scale};
+
+/// No kernel is narrower than this share of the range.
+const LEAST: f64 = 0.01;
 
 /// The density of one or several parameters.
 #[derive(Debug)]
@@ -36,10 +46,10 @@ enum Axis {
 }
 
 impl Parzen {
-    /// The density of points, the oldest first: `points [points][distributions]`, coordinates.
-    pub(super) fn new(distributions: &[&Distribution], points: &[Vec<f64>]) -> Parzen {
-        let mut weights = weights(points.len());
-        // The prior counts as one point of full weight.
+    /// The density of points: `points [points][distributions]`, coordinates; `weights [points]`, not negative, 1 on average.
+    pub(super) fn new(distributions: &[&Distribution], points: &[Vec<f64>], weights: Vec<f64>) -> Parzen {
+        let mut weights = weights;
+        // The prior counts as one average point.
         weights.push(1.0);
         let sum: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= sum);
@@ -84,15 +94,16 @@ impl Axis {
         let (low, high) = scale.ends();
         let range = high - low;
         let count = places.len();
-        let mut deviations = match joint {
+        // The share of the range that a point and the prior would have, each alone: none is much narrower.
+        let alone = 1.0 / (count as f64 + 2.0);
+        let (mut deviations, least) = match joint {
             Some(dims) => {
                 let scott = libm::pow(count.max(1) as f64, -1.0 / (dims as f64 + 4.0));
-                vec![0.2 * scott * range; count]
+                (vec![0.1 * scott * range; count], alone * alone)
             }
-            None => neighbours(&places, low, high),
+            None => (neighbours(&places, low, high), alone),
         };
-        // Bergstra's "magic clip", with the prior as a kernel.
-        let least = range / (count as f64 + 2.0).min(100.0);
+        let least = range * least.max(LEAST);
         deviations.iter_mut().for_each(|deviation| *deviation = deviation.clamp(least, range));
         let mut centers = places;
         centers.push(low + range / 2.0);
@@ -147,18 +158,6 @@ impl Axis {
     }
 }
 
-/// The weights of points, the oldest first: equal up to 25; of more the oldest ramp up from 1/n (Optuna's default).
-fn weights(count: usize) -> Vec<f64> {
-    const FULL: usize = 25;
-    let Some(older) = count.checked_sub(FULL) else { return vec![1.0; count] };
-    let first = 1.0 / count as f64;
-    let ramp = (0..older).map(|i| match older {
-        1 => first,
-        _ => first + (1.0 - first) * i as f64 / (older - 1) as f64,
-    });
-    ramp.chain(std::iter::repeat_n(1.0, FULL)).collect()
-}
-
 /// For each place the distance to the farther of its neighbours, the prior's center among them; an outermost one has
 /// only the inner neighbour (Optuna without `consider_endpoints`).
 fn neighbours(places: &[f64], low: f64, high: f64) -> Vec<f64> {
@@ -205,7 +204,7 @@ mod tests {
     fn a_density_of_numbers_integrates_to_one() {
         let real = Distribution::Real { low: 1e-3, high: 10.0, step: None, log: true };
         let points: Vec<Vec<f64>> = [0.002, 0.5, 9.0, 0.5].iter().map(|&x| vec![x]).collect();
-        let parzen = Parzen::new(&[&real], &points);
+        let parzen = Parzen::new(&[&real], &points, vec![1.0; 4]);
         // Midpoints of the logarithm; the error of the rule is far below 1e-4 for kernels this wide.
         let (low, high, n) = (libm::log(1e-3), libm::log(10.0), 4000);
         let width = (high - low) / f64::from(n);
@@ -221,7 +220,7 @@ mod tests {
         let whole = Distribution::Whole { low: 8, high: 64, step: 8, log: false };
         let choice = Distribution::Choice(vec![json!("a"), json!("b"), json!("c")]);
         let points = vec![vec![8.0, 0.0], vec![16.0, 0.0], vec![64.0, 2.0]];
-        let parzen = Parzen::new(&[&whole, &choice], &points);
+        let parzen = Parzen::new(&[&whole, &choice], &points, vec![1.0; 3]);
         let all = (1..=8).flat_map(|step| (0..3).map(move |choice| [f64::from(step) * 8.0, f64::from(choice)]));
         let sum: f64 = all.map(|x| libm::exp(parzen.log_density(&x))).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{sum}");
@@ -233,7 +232,7 @@ mod tests {
     #[test]
     fn draws_follow_the_density() {
         let whole = Distribution::Whole { low: 1, high: 100, step: 1, log: true };
-        let parzen = Parzen::new(&[&whole], &[vec![3.0], vec![4.0], vec![40.0]]);
+        let parzen = Parzen::new(&[&whole], &[vec![3.0], vec![4.0], vec![40.0]], vec![1.0, 0.5, 1.5]);
         let (n, mut counts) = (20_000u32, [0u32; 101]);
         (0..n).for_each(|i| counts[parzen.draw(Dice::new(9, i))[0] as usize] += 1);
         for (x, &found) in counts.iter().enumerate().skip(1) {
@@ -245,18 +244,41 @@ mod tests {
     }
 
     #[test]
-    fn old_points_weigh_less() {
-        assert_eq!(weights(3), [1.0; 3]);
-        // 27: the two oldest from 1/27 to 1.
-        let of_27 = weights(27);
-        assert_eq!((of_27.len(), of_27[0], of_27[1], of_27[2]), (27, 1.0 / 27.0, 1.0, 1.0));
-        assert_eq!(weights(26)[..2], [1.0 / 26.0, 1.0]);
-    }
-
-    #[test]
     fn a_kernel_reaches_to_the_farther_neighbour() {
         // Sorted with the center 5 of 0..10: 1, 2, 5, 9.
         assert_eq!(neighbours(&[9.0, 1.0, 2.0], 0.0, 10.0), [4.0, 1.0, 3.0]);
         assert_eq!(neighbours(&[], 0.0, 10.0), [0.0; 0]);
+    }
+
+    #[test]
+    fn kernels_are_as_wide_as_the_rules_say() {
+        let real = Distribution::Real { low: 0.0, high: 10.0, step: None, log: false };
+        let widths = |dims: usize, count: usize| {
+            let points: Vec<Vec<f64>> = (0..count).map(|i| vec![i as f64 * 1e-6; dims]).collect();
+            let parzen = Parzen::new(&vec![&real; dims], &points, vec![1.0; count]);
+            match &parzen.axes[0] {
+                Axis::Number { deviations, .. } => (deviations[0], deviations[count]),
+                Axis::Choice { .. } => unreachable!(),
+            }
+        };
+        // Of several: a tenth of the range, and at 32 points in one dimension more than one, 32^(-1/6) = 0.5612 of that;
+        // at one point at least a ninth of the range; the prior's is the range.
+        let near = |a: (f64, f64), b: f64| assert!((a.0 - b).abs() < 1e-12 && a.1 == 10.0, "{a:?} {b}");
+        near(widths(2, 32), 32f64.powf(-1.0 / 6.0));
+        near(widths(2, 1), 10.0 / 9.0);
+        // Alone: neighbours are a millionth away, so the bounds decide: 1/(8 + 2), and a hundredth.
+        near(widths(1, 8), 1.0);
+        near(widths(1, 200), 0.1);
+    }
+
+    #[test]
+    fn a_point_of_more_weight_is_denser() {
+        let real = Distribution::Real { low: 0.0, high: 10.0, step: None, log: false };
+        let points = [vec![2.0], vec![8.0]];
+        let ratio = |weights: [f64; 2]| {
+            let parzen = Parzen::new(&[&real], &points, weights.to_vec());
+            parzen.log_density(&[2.0]) - parzen.log_density(&[8.0])
+        };
+        assert!(ratio([1.0, 1.0]).abs() < 1e-12 && ratio([1.5, 0.5]) > 0.1 && ratio([0.0, 2.0]) < -0.5);
     }
 }

@@ -151,9 +151,10 @@ fn line() -> Space {
 #[test]
 fn timing_changes_nothing() {
     let space = line();
+    // A long random start, so that enough is refused, fails and is given up.
+    let tpe = Method::Tpe(Tpe { startup_trials: 30, ..Tpe::default() });
     for parallel in [1, 3] {
-        let study =
-            Study { parallel, pruning: Some(Pruning::MEDIAN), ..study(&space, Method::Tpe(Tpe::default()), 60, 5) };
+        let study = Study { parallel, pruning: Some(Pruning::MEDIAN), ..study(&space, tpe, 60, 6) };
         let first = run(&study, &Slow);
         for _ in 0..3 {
             assert_eq!(plain(&first), plain(&run(&study, &Slow)), "parallel {parallel}");

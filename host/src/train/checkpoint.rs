@@ -46,6 +46,18 @@ impl Checkpoint {
         Checkpoint { dir: dir.into(), every_epochs: 1, every_steps: None, keep: 1 }
     }
 
+    /// Wall time that the training took up to this checkpoint, all parts of a resumed one together: of its epochs, and of the
+    /// updates of the one at hand; 0 where there is no checkpoint that this program reads.
+    pub fn seconds(&self) -> f64 {
+        let meta = || {
+            let bytes = fs::read(self.path()).ok()?;
+            let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
+            serde_json::from_str::<Meta>(metadata.metadata().as_ref()?.get(KEY)?).ok()
+        };
+        let counters = meta().map(|meta| meta.counters);
+        counters.map_or(0.0, |c| c.history.iter().map(|epoch| epoch.seconds).sum::<f64>() + c.within.seconds)
+    }
+
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.every_steps == Some(0) {
             return Err("a checkpoint needs at least 1 step between two savings");
