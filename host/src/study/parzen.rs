@@ -104,7 +104,7 @@ impl Axis {
             None => (neighbours(&places, low, high), alone),
         };
         let least = range * least.max(LEAST);
-        deviations.iter_mut().for_each(|deviation| *deviation = deviation.clamp(least, range));
+        deviations.iter_mut().for_each(|deviation| *deviation = deviation.max(least));
         let mut centers = places;
         centers.push(low + range / 2.0);
         deviations.push(range);
@@ -279,6 +279,8 @@ mod tests {
             let parzen = Parzen::new(&[&real], &points, weights.to_vec());
             parzen.log_density(&[2.0]) - parzen.log_density(&[8.0])
         };
+        // The prior is one of three kernels.
+        assert_eq!(Parzen::new(&[&real], &points, vec![1.5, 0.5]).weights, [0.5, 0.5 / 3.0, 1.0 / 3.0]);
         assert!(ratio([1.0, 1.0]).abs() < 1e-12 && ratio([1.5, 0.5]) > 0.1 && ratio([0.0, 2.0]) < -0.5);
     }
 }
