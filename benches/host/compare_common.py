@@ -27,6 +27,13 @@ def processor():
         return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.processor())
 
 
+def processor_ms(pid):
+    """What the processor has spent on all threads of a process, in its ticks of mostly 10 ms."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1e3
+
+
 def commit():
     describe = ["git", "describe", "--always", "--dirty"]
     return subprocess.run(describe, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()

@@ -1,8 +1,8 @@
 //! Linear layers of a whole batch.
 
 use super::conv::{Gradients, Seen};
-use super::product::{LANES, Product, Start, Walk, padded};
-use super::window::{transpose_parallel, widen};
+use super::product::{LANES, Panels, Product, Start, Walk, padded};
+use super::window::widen;
 
 /// A linear layer of a batch: `y [batch, out] = x [batch, in] Wᵀ + b`, `W [out, in]`.
 #[derive(Clone, Copy, Debug)]
@@ -15,22 +15,19 @@ pub(super) struct Dense {
 impl Dense {
     pub fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (k, n) = (self.inputs, self.outputs);
-        let width = padded(n);
-        let mut turned = vec![0.0; k * width];
-        transpose_parallel(w, [n, k], &mut turned, width);
         Product {
             size: [x.len() / k, n, k],
             a: x,
             a_rows: Walk::line(k),
             a_terms: Walk::line(1),
-            b: &turned,
-            b_terms: [0, width],
+            b: &[],
+            b_terms: [0; 2],
             start: bias.map_or(Start::Zero, Start::Bias),
             relu: self.relu,
             c: y,
             c_row: n,
         }
-        .run_parallel();
+        .run_panels(&Panels::turned(w, [k, n]));
     }
 
     /// Gradients of a batch, sums over samples in order: fills those of `wanted` that are there.

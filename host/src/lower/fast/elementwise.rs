@@ -19,8 +19,8 @@ pub(super) fn activation(a: &Activation, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// The error of `x` from that of `y`.
-pub(super) fn activation_back(a: &Activation, x: &[f32], y: &[f32], mut dy: Vec<f32>) -> Vec<f32> {
+/// The error of `x` in place of that of `y`.
+pub(super) fn activation_back(a: &Activation, x: &[f32], y: &[f32], dy: &mut [f32]) {
     let all = dy.iter_mut().zip(x).zip(y);
     match a.kind {
         ActivationKind::Relu => all.for_each(|((d, _), &y)| *d = if y > 0.0 { *d } else { 0.0 }),
@@ -29,7 +29,6 @@ pub(super) fn activation_back(a: &Activation, x: &[f32], y: &[f32], mut dy: Vec<
         ActivationKind::Sigmoid => all.for_each(|((d, _), &y)| *d *= y * (1.0 - y)),
         ActivationKind::Tanh => all.for_each(|((d, _), &y)| *d *= 1.0 - y * y),
     }
-    dy
 }
 
 /// What dropout multiplies each element with, or nothing where it drops nothing; see `lower/dropout.rs`.

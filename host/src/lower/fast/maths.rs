@@ -47,20 +47,38 @@ pub(super) fn erf(x: f32, gauss: f32) -> f32 {
 /// Numbers that are summed side by side.
 const LANES: usize = 16;
 
-/// The sum of `f(0) … f(n - 1)`: sixteen sums of every sixteenth term, then these in order.
+/// The sum of `f` over the elements of slices of one length, `f([a[0], b[0], …]) + …`: sixteen sums of every sixteenth term,
+/// then these in order.
+#[allow(clippy::needless_range_loop, reason = "iterators aren't inlined in a build for development")]
 #[inline(always)]
-pub(super) fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
+pub(super) fn sum<const N: usize>(of: [&[f32]; N], f: impl Fn([f32; N]) -> f32) -> f32 {
     let mut sums = [0.0f32; LANES];
-    let whole = n - n % LANES;
-    for first in (0..whole).step_by(LANES) {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            *sum += f(first + lane);
+    let parts: [(&[[f32; LANES]], &[f32]); N] = std::array::from_fn(|s| of[s].as_chunks());
+    for i in 0..of[0].len() / LANES {
+        let chunk: [[f32; LANES]; N] = std::array::from_fn(|s| parts[s].0[i]);
+        for lane in 0..LANES {
+            sums[lane] += f(std::array::from_fn(|s| chunk[s][lane]));
         }
     }
-    for (sum, i) in sums.iter_mut().zip(whole..n) {
-        *sum += f(i);
+    for i in 0..of[0].len() % LANES {
+        sums[i] += f(std::array::from_fn(|s| parts[s].1[i]));
     }
     sums.iter().sum()
+}
+
+/// The largest of some numbers; minus infinity of none. One that isn't a number is passed over.
+#[allow(clippy::needless_range_loop, reason = "as above")]
+#[inline(always)]
+pub(super) fn largest(x: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut most = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            most[lane] = larger(most[lane], chunk[lane]);
+        }
+    }
+    most.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| larger(a, b))
 }
 
 #[cfg(test)]
@@ -95,7 +113,24 @@ mod tests {
     #[test]
     fn sums_have_every_term_once() {
         for n in [0, 1, 15, 16, 17, 40] {
-            assert_eq!(sum(n, |i| (i + 1) as f32), (n * (n + 1) / 2) as f32);
+            let terms: Vec<f32> = (1..=n).map(|i| i as f32).collect();
+            assert_eq!(sum([&terms], |[i]| i), (n * (n + 1) / 2) as f32);
+            let squares = n * (n + 1) * (2 * n + 1) / 6;
+            assert_eq!(sum([&terms, &terms], |[i, j]| i * j), squares as f32);
         }
+    }
+
+    #[test]
+    fn the_largest_is_found_wherever_it_is() {
+        for n in [1usize, 15, 16, 17, 40] {
+            for place in 0..n {
+                let mut x = vec![-3.0; n];
+                x[place] = -2.5;
+                assert_eq!(largest(&x), -2.5, "{place} of {n}");
+                x[place] = f32::NAN;
+                assert_eq!(largest(&x), if n > 1 { -3.0 } else { f32::NEG_INFINITY });
+            }
+        }
+        assert_eq!(largest(&[]), f32::NEG_INFINITY);
     }
 }

@@ -18,10 +18,12 @@ mod conv;
 mod dense;
 mod elementwise;
 mod maths;
+mod memory;
 mod plan;
 mod pool;
 mod product;
 mod sequence;
+mod smooth;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -32,15 +34,17 @@ use super::{Mode, NodeTensors, Slot, Tensors};
 use burn_tensor::{ExecutionError, Gradients, Tensor, TensorData};
 use conv::{Gradients as Wanted, Seen};
 use emberlite::image::Kind;
+use memory::Buffer;
 use plan::{Step, Work};
 use rayon::prelude::*;
+use sequence::{Norm, Sight};
 
 /// What the way back needs of a forward pass.
 #[derive(Debug)]
 pub(crate) struct Tape {
     batch: usize,
     /// Every buffer `[batch, elements]`.
-    values: Vec<Vec<f32>>,
+    values: Vec<Buffer>,
     /// One a step.
     kept: Vec<Kept>,
     /// Of each step: weight and bias, empty without.
@@ -55,7 +59,7 @@ struct Kept {
     /// Where the outputs of a max pooling came from.
     from: Vec<u32>,
     /// Dropout's factors; an attention's queries, keys and values, the shares of its heads, and what they gave.
-    numbers: [Vec<f32>; 3],
+    numbers: [Buffer; 3],
     /// Of each row of a layer norm.
     rows: Vec<[f32; 2]>,
 }
@@ -86,14 +90,15 @@ impl Fast {
     pub fn forward(&self, tensors: &Tensors, input: Tensor<2>, mode: Mode) -> Result<Tape, ExecutionError> {
         let device = input.device().without_autodiff();
         let [batch, _] = input.dims();
-        let mut values: Vec<Vec<f32>> = vec![Vec::new(); self.lens.len()];
+        let mut values: Vec<Buffer> = self.lens.iter().map(|_| Buffer::default()).collect();
+        self.memory.keep_for(batch);
         let mut kept = Vec::with_capacity(self.steps.len());
         let mut all = Vec::with_capacity(self.steps.len());
-        values[0] = numbers(input)?;
+        values[0] = numbers(input)?.into();
         for step in &self.steps {
             let mut keep = Kept::default();
             let own = parameters(&tensors.nodes[step.node], step)?;
-            let mut y = vec![0.0; batch * self.lens[step.output]];
+            let mut y = self.memory.any(batch * self.lens[step.output]);
             let x = &values[step.inputs[0]];
             let (sample, output) = (self.lens[step.inputs[0]], self.lens[step.output]);
             let bias = step.has_bias.then_some(own[1].as_slice());
@@ -113,18 +118,16 @@ impl Fast {
                 Work::GlobalAverage => each(x, sample, &mut y, output, pool::global),
                 Work::Activation(a) => elementwise::activation(a, x, &mut y),
                 Work::Dropout(rate) => {
-                    keep.numbers[0] = elementwise::mask(*rate, mode, step.node, batch, sample);
+                    keep.numbers[0] = elementwise::mask(*rate, mode, step.node, batch, sample).into();
                     elementwise::masked(x, &keep.numbers[0], &mut y);
                 }
                 Work::Add => elementwise::sum(x, &values[step.inputs[1]], &mut y),
-                Work::Attention(heads) => {
-                    let [weight, bias] = &own;
-                    keep.numbers = heads.project(x, weight, step.has_bias.then_some(bias), &mut y);
-                }
+                Work::Attention(heads) => keep.numbers = heads.project(x, &own[0], bias, &mut y, &self.memory),
                 Work::Embedding(sizes) => sequence::embedding(*sizes, x, &own[0], &mut y),
                 Work::LayerNorm(width, epsilon) => {
                     keep.rows = vec![[0.0; 2]; y.len() / width];
-                    sequence::layer_norm(x, &own[0], &own[1], *epsilon, &mut y, &mut keep.rows);
+                    let norm = Norm { weight: &own[0], bias: &own[1], epsilon: *epsilon };
+                    norm.forward(x, &mut y, &mut keep.rows);
                 }
                 Work::Last(features) => {
                     each(x, sample, &mut y, output, |x, y| y.copy_from_slice(&x[sample - features..]))
@@ -135,9 +138,9 @@ impl Fast {
                 }
                 Work::Softmax(width) => {
                     y.copy_from_slice(x);
-                    each(x, *width, &mut y, *width, |_, y| sequence::softmax(y, 1.0));
+                    each(x, *width, &mut y, *width, |_, y| sequence::softmax(y, Sight::whole(*width)));
                 }
-                Work::Smooth(kind) => sequence::smooth(*kind, x, &mut y),
+                Work::Smooth(kind) => smooth::forward(*kind, x, &mut y),
                 Work::ChannelsLast(c) => {
                     each(x, sample, &mut y, output, |x, y| window::transpose(x, [*c, x.len() / c], y, *c));
                 }
@@ -149,7 +152,7 @@ impl Fast {
             kept.push(keep);
             all.push(own);
         }
-        let output = TensorData::new(values[self.output].clone(), [batch, self.lens[self.output]]);
+        let output = TensorData::new(values[self.output].to_vec(), [batch, self.lens[self.output]]);
         let output = Tensor::from_data(output, &device);
         let output = if mode == Mode::Predict { output } else { output.autodiff().require_grad() };
         Ok(Tape { batch, values, kept, parameters: all, output })
@@ -175,8 +178,8 @@ impl Tape {
     ) -> Result<(), ExecutionError> {
         let Some(error) = self.output.grad_remove(gradients) else { return Ok(()) };
         let device = error.device();
-        let mut errors: Vec<Option<Vec<f32>>> = vec![None; fast.lens.len()];
-        errors[fast.output] = Some(numbers(error)?);
+        let mut errors: Vec<Option<Buffer>> = fast.lens.iter().map(|_| None).collect();
+        errors[fast.output] = Some(numbers(error)?.into());
         for (i, step) in fast.steps.iter().enumerate().rev() {
             let Some(dy) = errors[step.output].take() else { continue };
             let found = self.step_back(fast, i, step, dy, &mut errors);
@@ -188,7 +191,7 @@ impl Tape {
                     tensors.tensor(slot).grad_replace(gradients, gradient);
                 }
             }
-            self.values[step.output] = Vec::new();
+            self.values[step.output] = Buffer::default();
         }
         Ok(())
     }
@@ -199,19 +202,20 @@ impl Tape {
         fast: &Fast,
         i: usize,
         step: &Step,
-        dy: Vec<f32>,
-        errors: &mut [Option<Vec<f32>>],
+        dy: Buffer,
+        errors: &mut [Option<Buffer>],
     ) -> [Option<Vec<f32>>; 2] {
         let (x, y) = (&self.values[step.inputs[0]], &self.values[step.output]);
         let (sample, output) = (fast.lens[step.inputs[0]], fast.lens[step.output]);
         let learns = fast.learns[step.inputs[0]];
-        let zeros = || vec![0.0; self.batch * sample];
+        let any = || fast.memory.any(self.batch * sample);
+        let zeros = || fast.memory.zeros(self.batch * sample);
         let wanted = step.trained.map(|trained| trained.then(Vec::new));
         let [weight, bias] = wanted;
         let (w, kept) = (&self.parameters[i][0], &self.kept[i]);
         let dx = match &step.work {
             Work::Convolution(_) | Work::Dense(_) => {
-                let mut dx = learns.then(zeros);
+                let mut dx = learns.then(any);
                 let mut wanted = Wanted { weight, bias, input: dx.as_deref_mut() };
                 let seen = Seen { x, y, from: &kept.from, dy: &dy };
                 match &step.work {
@@ -226,9 +230,9 @@ impl Tape {
                 return found;
             }
             Work::Attention(heads) => {
-                let mut dx = learns.then(zeros);
+                let mut dx = learns.then(any);
                 let mut wanted = Wanted { weight, bias, input: dx.as_deref_mut() };
-                heads.project_back(x, w, &kept.numbers, &dy, &mut wanted);
+                heads.project_back(x, w, &kept.numbers, &dy, &mut wanted, &fast.memory);
                 let found = [wanted.weight, wanted.bias];
                 if let Some(dx) = dx {
                     add(errors, step.inputs[0], dx);
@@ -248,7 +252,7 @@ impl Tape {
                 return [step.trained[0].then(|| sequence::embedding_back(*sizes, x, &dy)), None];
             }
             Work::Position(_) => {
-                let weight = step.trained[0].then(|| sequence::fold(dy.clone(), sample));
+                let weight = step.trained[0].then(|| sequence::fold(dy.to_vec(), sample));
                 if learns {
                     add(errors, step.inputs[0], dy);
                 }
@@ -262,12 +266,12 @@ impl Tape {
             }
             Work::Smooth(kind) => {
                 let mut dx = dy;
-                sequence::smooth_back(*kind, x, &mut dx);
+                smooth::backward(*kind, x, &mut dx);
                 dx
             }
             Work::Softmax(width) => {
                 let mut dx = dy;
-                each(y, *width, &mut dx, *width, |y, dx| sequence::softmax_back(y, dx, 1.0));
+                each(y, *width, &mut dx, *width, |y, dx| sequence::softmax_back(y, dx, Sight::whole(*width)));
                 dx
             }
             Work::MaxPool(g) => {
@@ -290,15 +294,21 @@ impl Tape {
                 each(&dy, output, &mut dx, sample, pool::global_back);
                 dx
             }
-            Work::Activation(a) => elementwise::activation_back(a, x, y, dy),
+            Work::Activation(a) => {
+                let mut dx = dy;
+                elementwise::activation_back(a, x, y, &mut dx);
+                dx
+            }
             Work::Dropout(_) => {
-                let mut dx = zeros();
+                let mut dx = any();
                 elementwise::masked(&dy, &kept.numbers[0], &mut dx);
                 dx
             }
             Work::Add => {
                 if fast.learns[step.inputs[1]] {
-                    add(errors, step.inputs[1], dy.clone());
+                    let mut other = any();
+                    other.copy_from_slice(&dy);
+                    add(errors, step.inputs[1], other);
                 }
                 if !learns {
                     return [None, None];
@@ -306,14 +316,14 @@ impl Tape {
                 dy
             }
             Work::ChannelsLast(c) => {
-                let mut dx = zeros();
+                let mut dx = any();
                 each(&dy, output, &mut dx, sample, |dy, dx| {
                     window::transpose(dy, [dy.len() / c, *c], dx, dy.len() / c);
                 });
                 dx
             }
             Work::ChannelsFirst(c) => {
-                let mut dx = zeros();
+                let mut dx = any();
                 each(&dy, output, &mut dx, sample, |dy, dx| window::transpose(dy, [*c, dy.len() / c], dx, *c));
                 dx
             }
@@ -329,9 +339,9 @@ fn each(x: &[f32], sample: usize, y: &mut [f32], output: usize, f: impl Fn(&[f32
 }
 
 /// Adds an error to what later readers gave.
-fn add(errors: &mut [Option<Vec<f32>>], buffer: usize, error: Vec<f32>) {
+fn add(errors: &mut [Option<Buffer>], buffer: usize, error: Buffer) {
     match &mut errors[buffer] {
-        Some(sum) => sum.iter_mut().zip(&error).for_each(|(sum, error)| *sum += error),
+        Some(sum) => sum.iter_mut().zip(&*error).for_each(|(sum, error)| *sum += error),
         none => *none = Some(error),
     }
 }

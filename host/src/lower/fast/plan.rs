@@ -7,6 +7,7 @@
 use super::attention::Heads;
 use super::conv::Convolution;
 use super::dense::Dense;
+use super::memory::Memory;
 use super::window::Window;
 use crate::lower::Slot;
 use crate::lower::position::table;
@@ -64,6 +65,8 @@ pub(crate) struct Fast {
     pub(super) steps: Vec<Step>,
     /// Elements of one sample in each buffer.
     pub(super) lens: Vec<usize>,
+    /// What passes have left.
+    pub(super) memory: Memory,
     /// What fixed encodings of positions add.
     pub(super) tables: Vec<Vec<f32>>,
     /// Whether a buffer depends on a parameter that is trained.

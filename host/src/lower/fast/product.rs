@@ -14,6 +14,7 @@
 //! give; twelve rows by 32 columns needed more pointers than there are registers. Blocks of `k` that fit the first cache
 //! gained nothing up to 1024 terms.
 
+use super::window::transpose;
 use macerator::{AutoArch, Scalar, Simd, Vector, WithSimd};
 use rayon::prelude::*;
 
@@ -24,6 +25,10 @@ pub(super) const LANES: usize = 16;
 /// Multiply-adds from which on operands are copied to where they lie side by side, and how many terms at a time.
 const PACKED: usize = 1 << 24;
 const TERMS: usize = 128;
+/// Numbers of `A` that are read again and again. Eight times as many took 5 % longer.
+const NEAR: usize = 1 << 15;
+/// Rows whose terms are copied at a time, where they lie apart.
+const APART: usize = 85 * ROWS;
 /// Columns of the widest tile.
 const WIDEST: usize = 64;
 /// Multiply-adds below which threads cost more than they save.
@@ -96,16 +101,33 @@ impl Product<'_> {
         AutoArch::new().dispatch(Block { product: self, first: 0 });
     }
 
-    /// Computes it, rows shared among threads.
+    /// Computes it, rows shared among threads. Large ones read copies, see [`Panels`].
     pub fn run_parallel(self) {
+        let [m, n, k] = self.size;
+        if m * n * k >= PACKED && self.a_terms.inner >= k {
+            let panels = Panels::of(self.b, self.b_terms[1], [k, n]);
+            return self.run_panels(&panels);
+        }
+        self.share(None);
+    }
+
+    /// The same with panels in the place of `b`; terms have one level.
+    pub fn run_panels(self, panels: &Panels) {
+        self.share(Some(panels));
+    }
+
+    fn share(self, panels: Option<&Panels>) {
         let [m, n, k] = self.size;
         let threads = rayon::current_num_threads();
         if m == 0 || n == 0 || k == 0 {
             return;
         }
-        let packs = m * n * k >= PACKED && self.a_terms.inner >= k;
-        if !packs && (threads == 1 || m * n * k < SERIAL) {
-            return self.run();
+        let one = |block: Block<'_>| match panels {
+            Some(panels) => block.run_panels(panels),
+            None => AutoArch::new().dispatch(block),
+        };
+        if threads == 1 || m * n * k < SERIAL {
+            return one(Block { product: self, first: 0 });
         }
         // Two parts a thread, so that one that is held up doesn't hold up all.
         let rows = m.div_ceil(2 * threads).next_multiple_of(ROWS);
@@ -113,13 +135,46 @@ impl Product<'_> {
         c.par_chunks_mut(rows * c_row).enumerate().for_each(|(i, c)| {
             let size = [c.len().div_ceil(c_row), n, k];
             let product = Product { size, a, a_rows, a_terms, b, b_terms, start, relu, c, c_row };
-            let block = Block { product, first: i * rows };
-            if packs {
-                block.run_packed();
-            } else {
-                AutoArch::new().dispatch(block);
-            }
+            one(Block { product, first: i * rows });
         });
+    }
+}
+
+/// `B [terms, columns]` copied so that each 64 columns lie side by side, `[columns / 64, terms, 64]`, the last filled up.
+///
+/// Rows a power of two apart share few places of a cache, and each lies on a page of its own: without the copies a product
+/// of 1024 terms took twice the time.
+#[derive(Debug)]
+pub(super) struct Panels(Vec<f32>);
+
+impl Panels {
+    /// Of rows that are `stride` apart.
+    pub fn of(b: &[f32], stride: usize, [k, n]: [usize; 2]) -> Panels {
+        Panels::new([k, n], |j, panel| {
+            let width = WIDEST.min(n - j);
+            for (t, row) in panel.chunks_exact_mut(WIDEST).enumerate() {
+                row[..width].copy_from_slice(&b[t * stride + j..t * stride + j + width]);
+            }
+        })
+    }
+
+    /// Of `w [columns, terms]`, its rows side by side.
+    pub fn turned(w: &[f32], [k, n]: [usize; 2]) -> Panels {
+        Panels::new([k, n], |j, panel| {
+            let width = WIDEST.min(n - j);
+            transpose(&w[j * k..(j + width) * k], [width, k], panel, WIDEST);
+        })
+    }
+
+    fn new([k, n]: [usize; 2], fill: impl Fn(usize, &mut [f32]) + Sync) -> Panels {
+        let mut panels = vec![0.0; n.div_ceil(WIDEST) * k * WIDEST];
+        // An iterator of threads takes longer than a small copy.
+        if panels.len() * WIDEST < SERIAL {
+            panels.chunks_exact_mut(k * WIDEST).enumerate().for_each(|(j, panel)| fill(j * WIDEST, panel));
+        } else {
+            panels.par_chunks_exact_mut(k * WIDEST).enumerate().for_each(|(j, panel)| fill(j * WIDEST, panel));
+        }
+        Panels(panels)
     }
 }
 
@@ -148,46 +203,72 @@ const fn lanes<S: Simd>() -> usize {
 }
 
 impl Block<'_> {
-    /// The same sums in the same order, of copies: 64 columns and 128 terms of `B` at a time, which fit the first cache,
-    /// and of `A` as well where its terms lie apart. Rows a power of two apart share few places of a cache, and each
-    /// lies on a page of its own: without the copies a product of 1024 terms took twice the time.
-    fn run_packed(self) {
-        let Block { product: p, first } = self;
-        let [m, n, k] = p.size;
-        let apart = p.a_terms.strides[1] != 1;
-        let mut a = vec![0.0; if apart { m.div_ceil(ROWS) * ROWS * k } else { 0 }];
-        for (tile, a) in a.chunks_exact_mut(ROWS * k).enumerate() {
-            let rows: [usize; ROWS] = std::array::from_fn(|r| p.a_rows.at(first + (tile * ROWS + r).min(m - 1)));
-            for (t, a) in a.chunks_exact_mut(ROWS).enumerate() {
-                let at = p.a_terms.at(t);
-                a.iter_mut().zip(rows).for_each(|(a, row)| *a = p.a[row + at]);
+    /// The same sums in the same order, of copies of `B`: 64 columns and 128 terms at a time, which stay in the first cache,
+    /// and so many rows that what they read of `A` stays near. Where terms of `A` lie apart, as a gradient's do, these rows
+    /// and terms are copied too.
+    fn run_panels(mut self, panels: &Panels) {
+        let [m, n, k] = self.product.size;
+        let apart = self.product.a_terms.strides[1] != 1;
+        let rows = if apart { APART } else { (NEAR / k).next_multiple_of(ROWS).max(ROWS) };
+        let mut copy = vec![0.0; if apart { rows.min(m.next_multiple_of(ROWS)) * TERMS } else { 0 }];
+        for i in (0..m).step_by(rows) {
+            if apart {
+                let starts = self.starts(i);
+                for t in (0..k).step_by(TERMS) {
+                    self.tiles(&starts, t, &mut copy);
+                    (0..n).step_by(WIDEST).for_each(|j| self.part([i, j, t], rows, panels, Some(&copy)));
+                }
+            } else {
+                for j in (0..n).step_by(WIDEST) {
+                    (0..k).step_by(TERMS).for_each(|t| self.part([i, j, t], rows, panels, None));
+                }
             }
         }
-        let mut b = vec![0.0; WIDEST * TERMS.min(k)];
-        for j in (0..n).step_by(WIDEST) {
-            let width = WIDEST.min(n - j);
-            let readable = WIDEST.min(padded(n) - j);
-            for t in (0..k).step_by(TERMS) {
-                let terms = TERMS.min(k - t);
-                for (i, b) in b.chunks_exact_mut(WIDEST).enumerate().take(terms) {
-                    let from = (t + i) * p.b_terms[1] + j;
-                    b[..readable].copy_from_slice(&p.b[from..from + readable]);
-                }
-                let start = match p.start {
-                    _ if t > 0 => Start::Sum,
-                    Start::Bias(bias) => Start::Bias(&bias[j..j + width]),
-                    other => other,
-                };
-                let (a, a_rows, a_terms) = if apart {
-                    (&a[t * ROWS..], Walk::grid(ROWS, [ROWS * k, 1]), Walk::line(ROWS))
+    }
+
+    /// Adds some terms to some columns of some rows.
+    fn part(&mut self, [i, j, t]: [usize; 3], rows: usize, Panels(panels): &Panels, copy: Option<&[f32]>) {
+        let Block { product: p, first } = self;
+        let [m, n, k] = p.size;
+        let [rows, width, terms] = [rows.min(m - i), WIDEST.min(n - j), TERMS.min(k - t)];
+        let start = match p.start {
+            _ if t > 0 => Start::Sum,
+            Start::Bias(bias) => Start::Bias(&bias[j..j + width]),
+            other => other,
+        };
+        let (a, a_rows, a_terms, first) = match copy {
+            Some(copy) => (copy, Walk::grid(ROWS, [ROWS * TERMS, 1]), Walk::line(ROWS), 0),
+            None => (&p.a[t..], p.a_rows, p.a_terms, *first + i),
+        };
+        let (size, relu) = ([rows, width, terms], p.relu && t + terms == k);
+        let (b, b_terms) = (&panels[j * k + t * WIDEST..], [0, WIDEST]);
+        let (c, c_row) = (&mut p.c[i * p.c_row + j..], p.c_row);
+        let product = Product { size, a, a_rows, a_terms, b, b_terms, start, relu, c, c_row };
+        AutoArch::new().dispatch(Block { product, first });
+    }
+
+    /// Where the rows of each tile from row `i` on start; the last tile is filled up with the last row.
+    fn starts(&self, i: usize) -> Vec<[usize; ROWS]> {
+        let Block { product: p, first } = self;
+        let m = p.size[0];
+        let row = |r: usize| p.a_rows.at(first + r.min(m - 1));
+        let tiles = (i..m.min(i + APART)).step_by(ROWS);
+        tiles.map(|tile| std::array::from_fn(|r| row(tile + r))).collect()
+    }
+
+    /// Terms of these rows of `A` from `t` on, as `[rows / 6, terms, 6]`.
+    fn tiles(&self, starts: &[[usize; ROWS]], t: usize, tiles: &mut [f32]) {
+        let p = &self.product;
+        // Terms outside: what is read lies side by side where rows do.
+        for s in 0..TERMS.min(p.size[2] - t) {
+            let a = &p.a[p.a_terms.at(t + s)..];
+            for (start, tile) in starts.iter().zip(tiles.chunks_exact_mut(ROWS * TERMS)) {
+                let to = &mut tile[s * ROWS..][..ROWS];
+                if start[ROWS - 1] == start[0] + ROWS - 1 {
+                    to.copy_from_slice(&a[start[0]..][..ROWS]);
                 } else {
-                    (&p.a[t..], p.a_rows, p.a_terms)
-                };
-                let (size, relu) = ([m, width, terms], p.relu && t + terms == k);
-                let c = &mut p.c[j..];
-                let b_terms = [0, WIDEST];
-                let product = Product { size, a, a_rows, a_terms, b: &b, b_terms, start, relu, c, c_row: p.c_row };
-                AutoArch::new().dispatch(Block { product, first: if apart { 0 } else { first } });
+                    to.iter_mut().zip(start).for_each(|(to, &start)| *to = a[start]);
+                }
             }
         }
     }
@@ -233,16 +314,19 @@ impl Block<'_> {
             let mut sums = [[0.0f32.splat::<S>(); V]; ROWS];
             if !matches!(p.start, Start::Zero) {
                 for r in 0..ROWS {
-                    let from = match p.start {
+                    let mut from = match p.start {
                         Start::Bias(bias) => &bias[j..j + valid],
                         _ => {
                             let at = (i + r.min(rows - 1)) * p.c_row + j;
                             &p.c[at..at + valid]
                         }
                     };
-                    row[..valid].copy_from_slice(from);
+                    if valid < width {
+                        row[..valid].copy_from_slice(from);
+                        from = &row[..width];
+                    }
                     for v in 0..V {
-                        sums[r][v] = load::<S>(&row[v * lanes::<S>()..(v + 1) * lanes::<S>()]);
+                        sums[r][v] = load::<S>(&from[v * lanes::<S>()..(v + 1) * lanes::<S>()]);
                     }
                 }
             }
@@ -363,7 +447,8 @@ mod tests {
 
     #[test]
     fn copies_have_the_same_bits() {
-        let (m, n, k) = (25, 100, 300);
+        // More rows, columns and terms than are computed together.
+        let (m, n, k) = (230, 100, 300);
         let (a, b, bias) = (numbers(1, m * k), numbers(2, k * padded(n)), numbers(3, n));
         for (start, stride) in [(Start::Zero, 1), (Start::Bias(&bias), m), (Start::Sum, m)] {
             let [mut direct, mut packed] = [numbers(4, m * n), numbers(4, m * n)];
@@ -372,7 +457,7 @@ mod tests {
                 let (a_rows, a_terms) = (Walk::line(if stride == 1 { k } else { 1 }), Walk::line(stride));
                 let b_terms = [0, padded(n)];
                 let product = Product { size, a, a_rows, a_terms, b, b_terms, start, relu: true, c, c_row: n };
-                if packs { Block { product, first: 0 }.run_packed() } else { product.run() }
+                if packs { product.run_panels(&Panels::of(b, padded(n), [k, n])) } else { product.run() }
             }
             assert_eq!(direct, packed, "{start:?}");
         }

@@ -1,25 +1,57 @@
-//! What transformers need, over rows of features: layer norm, GELU and its like, embedding.
+//! What transformers need, over rows of features: layer norm, softmax, embedding.
+//!
+//! The loops are structures with a [`WithSimd`], so that they are compiled once for each kind of processor and take its
+//! widest vectors. Nothing is reordered or contracted for that: the bits are the same for each.
 
-use super::maths::{erf, exp, sum};
-use emberlite::op::Smooth;
+use super::maths::{exp, largest, sum};
+use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows of a part that has a gradient of its own.
 const PART: usize = 64;
+/// Rows of a thread's part elsewhere.
+const ROWS: usize = 16;
 
-/// Normalises each row of `width` numbers; keeps `1 / deviation` and `mean` of each in `kept`.
-pub(super) fn layer_norm(x: &[f32], w: &[f32], b: &[f32], epsilon: f32, y: &mut [f32], kept: &mut [[f32; 2]]) {
-    let width = w.len();
-    let rows = x.par_chunks_exact(width).zip(y.par_chunks_exact_mut(width)).zip(kept);
-    rows.with_min_len(16).for_each(|((x, y), kept)| {
-        let mean = sum(width, |i| x[i]) / width as f32;
-        let variance = sum(width, |i| (x[i] - mean) * (x[i] - mean)) / width as f32;
-        let inverse = 1.0 / (variance + epsilon).sqrt();
-        *kept = [inverse, mean];
-        for (((y, x), w), b) in y.iter_mut().zip(x).zip(w).zip(b) {
-            *y = (x - mean) * inverse * w + b;
+/// What a layer norm has and keeps.
+pub(super) struct Norm<'a> {
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
+    pub epsilon: f32,
+}
+
+impl Norm<'_> {
+    /// Normalises each row of `x`; keeps `1 / deviation` and `mean` of each.
+    pub fn forward(&self, x: &[f32], y: &mut [f32], kept: &mut [[f32; 2]]) {
+        let len = ROWS * self.weight.len();
+        let parts = x.par_chunks(len).zip(y.par_chunks_mut(len)).zip(kept.par_chunks_mut(ROWS));
+        parts.for_each(|((x, y), kept)| AutoArch::new().dispatch(NormRows { norm: self, x, y, kept }));
+    }
+}
+
+struct NormRows<'a> {
+    norm: &'a Norm<'a>,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    kept: &'a mut [[f32; 2]],
+}
+
+impl WithSimd for NormRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let Norm { weight: w, bias: b, epsilon } = *self.norm;
+        let width = w.len();
+        for ((x, y), kept) in self.x.chunks_exact(width).zip(self.y.chunks_exact_mut(width)).zip(self.kept) {
+            let mean = sum([x], |[x]| x) / width as f32;
+            let variance = sum([x], |[x]| (x - mean) * (x - mean)) / width as f32;
+            let inverse = 1.0 / (variance + epsilon).sqrt();
+            *kept = [inverse, mean];
+            for (((y, x), w), b) in y.iter_mut().zip(x).zip(w).zip(b) {
+                *y = (x - mean) * inverse * w + b;
+            }
         }
-    });
+    }
 }
 
 /// The error of the rows in place of that of the normalised ones, and the gradients of weight and bias, one after the
@@ -29,22 +61,40 @@ pub(super) fn layer_norm_back(x: &[f32], w: &[f32], kept: &[[f32; 2]], dy: &mut 
     let mut partial = vec![0.0; kept.len().div_ceil(PART) * 2 * width];
     let parts = dy.par_chunks_mut(PART * width).zip(x.par_chunks(PART * width)).zip(kept.par_chunks(PART));
     parts.zip(partial.par_chunks_exact_mut(2 * width)).for_each(|(((dy, x), kept), partial)| {
-        let (dw, db) = partial.split_at_mut(width);
-        let rows = dy.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(kept);
+        AutoArch::new().dispatch(NormBack { x, w, kept, dy, partial });
+    });
+    fold(partial, 2 * width)
+}
+
+struct NormBack<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    kept: &'a [[f32; 2]],
+    dy: &'a mut [f32],
+    partial: &'a mut [f32],
+}
+
+impl WithSimd for NormBack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let (w, width) = (self.w, self.w.len());
+        let (dw, db) = self.partial.split_at_mut(width);
+        let rows = self.dy.chunks_exact_mut(width).zip(self.x.chunks_exact(width)).zip(self.kept);
         for ((dy, x), &[inverse, mean]) in rows {
             for (((dw, db), x), dy) in dw.iter_mut().zip(&mut *db).zip(x).zip(&*dy) {
                 *dw += dy * (x - mean) * inverse;
                 *db += dy;
             }
             // With g = dy w and z the normalised row: dx = inverse (g - mean(g) - z mean(g z)).
-            let of_g = sum(width, |i| dy[i] * w[i]) / width as f32;
-            let of_gz = sum(width, |i| dy[i] * w[i] * (x[i] - mean)) * inverse / width as f32;
+            let of_g = sum([dy, w], |[dy, w]| dy * w) / width as f32;
+            let of_gz = sum([dy, w, x], |[dy, w, x]| dy * w * (x - mean)) * inverse / width as f32;
             for ((dy, x), w) in dy.iter_mut().zip(x).zip(w) {
                 *dy = inverse * (*dy * w - of_g - (x - mean) * inverse * of_gz);
             }
         }
-    });
-    fold(partial, 2 * width)
+    }
 }
 
 /// The sum of parts of `len`, in order.
@@ -75,76 +125,87 @@ pub(super) fn embedding_back([vocabulary, features]: [usize; 2], ids: &[f32], dy
     table
 }
 
-/// Shares `e^(scale x) / Σ e^(scale x)` of a row in its place. The largest is subtracted first, so that nothing overflows.
-pub(super) fn softmax(row: &mut [f32], scale: f32) {
-    let largest = row.iter().fold(f32::NEG_INFINITY, |m, &v| if v > m { v } else { m });
-    row.iter_mut().for_each(|v| *v = exp((*v - largest) * scale));
-    let factor = 1.0 / sum(row.len(), |j| row[j]);
-    row.iter_mut().for_each(|v| *v *= factor);
+/// What a row sees of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight {
+    /// From a row to the next.
+    pub stride: usize,
+    /// Elements that the first row sees.
+    pub first: usize,
+    /// How many more each row sees than the one before.
+    pub more: usize,
+    /// What elements are multiplied with first.
+    pub scale: f32,
 }
 
-/// The error of a row from that of its shares `p`, in its place.
-pub(super) fn softmax_back(p: &[f32], dy: &mut [f32], scale: f32) {
-    let mean = sum(p.len(), |j| dy[j] * p[j]);
-    dy.iter_mut().zip(p).for_each(|(dy, p)| *dy = p * (*dy - mean) * scale);
+impl Sight {
+    /// Of all of a row.
+    pub const fn whole(width: usize) -> Sight {
+        Sight { stride: width, first: width, more: 0, scale: 1.0 }
+    }
+
+    /// Elements of row `i`: those that it sees, and the end of the last vector of them.
+    fn ends(&self, i: usize) -> [usize; 2] {
+        let seen = self.first + i * self.more;
+        [seen, seen.next_multiple_of(16).min(self.stride)]
+    }
 }
 
-/// Elements of a thread's part.
-const ELEMENTS: usize = 1 << 14;
+/// `x_j` to `e^(scale x_j) / Σ_k e^(scale x_k)`, over the elements that a row sees, and 0 beyond. The largest is subtracted
+/// first, so that nothing overflows.
+pub(super) fn softmax(rows: &mut [f32], sight: Sight) {
+    AutoArch::new().dispatch(Softmax { rows, sight });
+}
 
-/// `y = f(x)`.
-pub(super) fn smooth(kind: Smooth, x: &[f32], y: &mut [f32]) {
-    y.par_chunks_mut(ELEMENTS).zip(x.par_chunks(ELEMENTS)).for_each(|(y, x)| {
-        let pairs = y.iter_mut().zip(x);
-        match kind {
-            Smooth::Gelu => pairs.for_each(|(y, &x)| *y = x * normal(x).0),
-            Smooth::GeluTanh => pairs.for_each(|(y, &x)| *y = x * by_tanh(x).0),
-            Smooth::Silu => pairs.for_each(|(y, &x)| *y = x / (1.0 + exp(-x))),
-            Smooth::HardSwish => pairs.for_each(|(y, &x)| *y = x * (x + 3.0).clamp(0.0, 6.0) / 6.0),
+struct Softmax<'a> {
+    rows: &'a mut [f32],
+    sight: Sight,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let scale = self.sight.scale;
+        for (i, row) in self.rows.chunks_exact_mut(self.sight.stride).enumerate() {
+            let [seen, end] = self.sight.ends(i);
+            let (row, beyond) = row.split_at_mut(end);
+            // Whole vectors: what isn't seen has a share of 0.
+            row[seen..].fill(f32::NEG_INFINITY);
+            beyond.fill(0.0);
+            let largest = largest(row);
+            row.iter_mut().for_each(|v| *v = exp((*v - largest) * scale));
+            let factor = 1.0 / sum([row], |[v]| v);
+            row.iter_mut().for_each(|v| *v *= factor);
         }
-    });
+    }
 }
 
-/// The error of `x` in place of that of `y`.
-pub(super) fn smooth_back(kind: Smooth, x: &[f32], dy: &mut [f32]) {
-    dy.par_chunks_mut(ELEMENTS).zip(x.par_chunks(ELEMENTS)).for_each(|(dy, x)| {
-        let pairs = dy.iter_mut().zip(x);
-        match kind {
-            Smooth::Gelu => pairs.for_each(|(d, &x)| {
-                let (share, density) = normal(x);
-                *d *= share + x * density;
-            }),
-            Smooth::GeluTanh => pairs.for_each(|(d, &x)| {
-                let (share, slope) = by_tanh(x);
-                *d *= share + x * slope;
-            }),
-            Smooth::Silu => pairs.for_each(|(d, &x)| {
-                let s = 1.0 / (1.0 + exp(-x));
-                *d *= s * (1.0 + x * (1.0 - s));
-            }),
-            Smooth::HardSwish => pairs.for_each(|(d, &x)| {
-                // PyTorch's sides at the kinks.
-                let slope = if x <= -3.0 { 0.0 } else { x / 3.0 + 0.5 };
-                *d *= if x >= 3.0 { 1.0 } else { slope };
-            }),
+/// The error of rows from that of their shares `p`, in its place.
+pub(super) fn softmax_back(p: &[f32], dy: &mut [f32], sight: Sight) {
+    AutoArch::new().dispatch(SoftmaxBack { p, dy, sight });
+}
+
+struct SoftmaxBack<'a> {
+    p: &'a [f32],
+    dy: &'a mut [f32],
+    sight: Sight,
+}
+
+impl WithSimd for SoftmaxBack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let Sight { stride, scale, .. } = self.sight;
+        for (i, (dy, p)) in self.dy.chunks_exact_mut(stride).zip(self.p.chunks_exact(stride)).enumerate() {
+            let [seen, end] = self.sight.ends(i);
+            let ((dy, beyond), p) = (dy.split_at_mut(end), &p[..end]);
+            dy[seen..].fill(0.0);
+            beyond.fill(0.0);
+            let mean = sum([dy, p], |[dy, p]| dy * p);
+            dy.iter_mut().zip(p).for_each(|(dy, p)| *dy = p * (*dy - mean) * scale);
         }
-    });
-}
-
-/// The normal distribution's function and density.
-#[inline(always)]
-fn normal(x: f32) -> (f32, f32) {
-    let gauss = exp(-0.5 * x * x);
-    (0.5 + 0.5 * erf(x * std::f32::consts::FRAC_1_SQRT_2, gauss), gauss * 0.398_942_3)
-}
-
-/// `(1 + tanh u) / 2` and its slope, `u = sqrt(2/π) (x + 0.044715 x³)`.
-#[inline(always)]
-fn by_tanh(x: f32) -> (f32, f32) {
-    const FACTOR: f32 = 0.797_884_6;
-    let square = x * x;
-    let u = FACTOR * x * (1.0 + 0.044_715 * square);
-    // (1 + tanh u) / 2 = 1 / (1 + e^(-2u)).
-    let share = 1.0 / (1.0 + exp(-2.0 * u));
-    (share, 2.0 * share * (1.0 - share) * FACTOR * (1.0 + 3.0 * 0.044_715 * square))
+    }
 }

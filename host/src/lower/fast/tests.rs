@@ -187,6 +187,9 @@ fn attentions() {
         of(Shape::d2(33, 32), &[sequence_linear(32), attention(2), sequence_linear(2)]);
         of(Shape::d2(1, 4), &[positional_embedding(), attention(4), sequence_linear(3)]);
         of(Shape::d2(5, 4), &[positional_embedding(), attention(2).frozen(), attention(2).bias_only()]);
+        // More positions than are computed together.
+        of(Shape::d2(70, 8), &[positional_embedding(), attention(2)]);
+        of(Shape::d2(129, 6), &[positional_embedding(), attention(3), last_position()]);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use emberlite::graph::Shape;
 use emberlite::op::{Conv, Pool};
-use rayon::prelude::*;
 
 /// Sizes of a window that slides over one sample.
 #[derive(Clone, Copy, Debug)]
@@ -78,33 +77,15 @@ pub(super) fn place(
 }
 
 /// `from [rows, columns]` turned into `to [columns, rows]`, whose rows are `stride` apart.
-pub(super) fn transpose(from: &[f32], size: [usize; 2], to: &mut [f32], stride: usize) {
-    transpose_from(from, size, 0, to, stride);
-}
-
-/// The same by several threads where it is large.
-pub(super) fn transpose_parallel(from: &[f32], size: [usize; 2], to: &mut [f32], stride: usize) {
-    // Columns of a thread's part, and elements below which it isn't worth it.
-    const PART: usize = 64;
-    const SERIAL: usize = 1 << 15;
-    if size[0] * size[1] < SERIAL {
-        return transpose(from, size, to, stride);
-    }
-    let parts = to.par_chunks_mut(PART * stride).enumerate();
-    parts.for_each(|(part, to)| transpose_from(from, size, part * PART, to, stride));
-}
-
-/// The columns from `first` on that `to` has rows for.
-fn transpose_from(from: &[f32], [rows, columns]: [usize; 2], first: usize, to: &mut [f32], stride: usize) {
+pub(super) fn transpose(from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32], stride: usize) {
     // Squares of which both sides fit the first cache.
     const SIDE: usize = 16;
-    let count = to.len().div_ceil(stride).min(columns - first);
     for r0 in (0..rows).step_by(SIDE) {
         let r1 = rows.min(r0 + SIDE);
-        for c in 0..count {
+        for c in 0..columns {
             let to = &mut to[c * stride + r0..c * stride + r1];
             for (to, r) in to.iter_mut().zip(r0..r1) {
-                *to = from[r * columns + first + c];
+                *to = from[r * columns + c];
             }
         }
     }
