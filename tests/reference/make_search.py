@@ -128,7 +128,11 @@ def training(program, text, folder):
         point["training.penalty.l2"] = t.suggest_float("l2", 1e-6, 1e-1, log=True)
         point["model.layers.0.outputs"] = t.suggest_int("outputs", 2, 64, log=True)
         point["model.layers.2.rate"] = t.suggest_float("dropout", 0, 0.6)
-        space = "".join(f'"{path}" = {{ choice = [{json.dumps(value)}] }}\n' for path, value in point.items())
+        # Momentum is a setting of sgd, which the description itself doesn't take.
+        when = {"training.optimizer.momentum": ', when = { "training.optimizer.name" = "sgd" }'}
+        space = "".join(
+            f'"{path}" = {{ choice = [{json.dumps(value)}]{when.get(path, "")} }}\n' for path, value in point.items()
+        )
         model, run = folder / "model.toml", folder / "run"
         model.write_text(text + '[search]\nmethod = "grid"\n[search.space]\n' + space)
         (run / "trials.jsonl").unlink(missing_ok=True)

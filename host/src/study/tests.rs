@@ -190,11 +190,61 @@ fn a_search_that_goes_on_is_the_one_that_was_not_interrupted() {
 }
 
 #[test]
+fn parallel_trials_run_at_the_same_time_with_tpe_too() {
+    let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
+    // Each waits for two others, for a second at most.
+    let meets = |candidate: &Candidate<'_>| {
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let started = std::time::Instant::now();
+        while most.load(Ordering::SeqCst) < 3 && started.elapsed() < Duration::from_secs(1) {
+            std::thread::yield_now();
+        }
+        now.fetch_sub(1, Ordering::SeqCst);
+        sphere(candidate)
+    };
+    let space = line();
+    let study = Study { parallel: 3, ..study(&space, Method::Tpe(Tpe::default()), 6, 1) };
+    assert_eq!((run(&study, &meets).len(), most.load(Ordering::SeqCst)), (6, 3));
+}
+
+#[test]
+fn a_trial_that_is_stopped_is_not_kept() {
+    struct Stops<'s>(&'s AtomicBool);
+    impl Objective for Stops<'_> {
+        fn run(&self, candidate: &Candidate<'_>, progress: &mut Progress<'_>) -> Result<Score, String> {
+            self.0.store(candidate.number == 2, Ordering::Relaxed);
+            if progress.step(1.0) { Ok(Score { score: 1.0, scores: Vec::new() }) } else { Err("stopped".into()) }
+        }
+    }
+    let (space, stop) = (line(), AtomicBool::new(false));
+    let study = study(&space, Method::Random, 9, 1);
+    let trials = study.run(Vec::new(), &Stops(&stop), &mut |_| Ok(()), &stop).unwrap();
+    assert_eq!(trials.iter().map(|trial| trial.number).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn what_is_no_number_is_not_kept() {
+    struct Diverges;
+    impl Objective for Diverges {
+        fn run(&self, _: &Candidate<'_>, progress: &mut Progress<'_>) -> Result<Score, String> {
+            let _ = [2.0, f64::NAN, 1.0].map(|value| progress.step(value));
+            Ok(Score { score: f64::NAN, scores: Vec::new() })
+        }
+    }
+    let space = line();
+    let trials = run(&study(&space, Method::Random, 1, 1), &Diverges);
+    assert_eq!((trials[0].state, trials[0].score, &trials[0].values[..]), (State::Failed, None, &[2.0][..]));
+}
+
+#[test]
 fn the_file_gives_the_trials_back() {
     let folder = std::env::temp_dir().join(format!("emberlite-study-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (path, space) = (folder.join("trials.jsonl"), line());
     let identity = Identity::from([("seed".to_string(), "8".to_string())]);
+    // A search that ended before its first trial leaves a first line, which another one replaces.
+    let earlier = Identity::from([("seed".to_string(), "7".to_string())]);
+    drop(Log::open(&path, &earlier, &space, false).unwrap());
     let (mut log, before) = Log::open(&path, &identity, &space, false).unwrap();
     assert!(before.is_empty());
     let study = Study { pruning: Some(Pruning::MEDIAN), ..study(&space, Method::Random, 30, 8) };
