@@ -142,7 +142,10 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     host.accumulate = arguments.accumulate.unwrap_or(host.accumulate);
     host.max_steps = arguments.max_steps.or(host.max_steps);
     host.precision = arguments.precision.unwrap_or(host.precision);
-    train::check_precision(arguments.device.unwrap_or(spec.training.device), spec.training.host.precision)?;
+    // The others take other GPUs of the machine, and write nothing.
+    if ranks.is_first() {
+        train::check_precision(arguments.device.unwrap_or(spec.training.device), spec.training.host.precision)?;
+    }
     let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
     let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
     let real_path = file.with_extension("f32.safetensors");
