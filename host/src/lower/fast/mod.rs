@@ -10,6 +10,17 @@
 //! groups and over groups in order, a bias over rows in order. None of them depends on the number of threads, nor on the
 //! width of the machine's vectors.
 //!
+//! **Speed.** `python benches/host/compare.py --threads 1 --clock processor` compares a step with PyTorch's. Of the transformer
+//! there (4 blocks of 256 features, 1024 tokens a batch), on a Xeon with AVX-512 that others used too: the framework's way took
+//! 560 ms, PyTorch 238 ms, this 267 ms, 0.88 of PyTorch's speed. By `perf record` of our half, 64 % are products; 8 % are copies
+//! (panels of `B`; the parameters, which the optimizer's tensors hold as well), 10 % GELU, softmax and norms. What helped:
+//! loops compiled to wide vectors (GELU forward from 2.2 to 1.1 ms a block, a norm from 0.19 to 0.08), a product's right side
+//! copied once instead of once a block of rows, its left side's terms, where they lie apart, in blocks that stay near (a
+//! block's four weight gradients from 16.8 to 13.1 ms), memory that isn't cleared (from 8 % to 2 %), attention without what a
+//! causal mask hides (forward from 3.5 to 2.2 ms a block). Reading terms that lie apart where they are was slower where rows
+//! are a power of two long. What remains: the product itself, 110 to 150 GFLOP/s of 166, and its copies: panels of a weight
+//! for both ways could be made in one pass.
+//!
 //! A graph with an operation that has no step (grouped convolution, batch norm, recurrent layers) goes the framework's way as a whole, and
 //! so does every graph on a GPU.
 
