@@ -21,6 +21,8 @@ from compare_common import ROOT, commit, figures, processor, three  # noqa: E402
 SAMPLES, EPOCHS = 10_000, 3
 # Sums of 100 terms in another order: 300 updates times 100 * 2^-24 of losses and slopes of a few units.
 BOUND = 1e-2
+# One thread a process; and nothing is started on other machines, for which Open MPI would ask for ssh.
+ALONE = {"RAYON_NUM_THREADS": "1", "OMPI_MCA_plm": "isolated"}
 
 
 def description(folder):
@@ -42,7 +44,7 @@ def run(executable, folder, ranks):
     out = os.path.join(folder, f"run{ranks}")
     command = ["mpirun", "--allow-run-as-root", "-np", str(ranks), executable, "train", "--quiet", "--device", "cpu"]
     command += ["--model", os.path.join(folder, "model.toml"), "--run", out]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "RAYON_NUM_THREADS": "1"})
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **ALONE})
     with open(os.path.join(out, "metrics.jsonl")) as file:
         lines = [json.loads(line) for line in file]
     records = [line["record"] for line in lines if line["event"] == "epoch"]

@@ -21,6 +21,8 @@ fn mpirun(ranks: u32) -> Option<Command> {
     command.args(["--allow-run-as-root", "--oversubscribe", "-np", &ranks.to_string()]);
     command.arg(env!("CARGO_BIN_EXE_emberlite"));
     command.env("RAYON_NUM_THREADS", "1");
+    // Nothing is started on other machines: Open MPI would ask for ssh even so.
+    command.env("OMPI_MCA_plm", "isolated");
     Some(command)
 }
 
