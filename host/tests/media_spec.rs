@@ -206,6 +206,16 @@ fn a_stream_is_what_loading_gives() {
     assert!(folder.join("x.pack").is_file());
     let text = sets(&folder, &format!("{data}\nstream = true\ncategorical = [\"a\"]"), "[2]").unwrap_err();
     assert!(text.starts_with("model.toml:1: `data`: a stream is read as it is"), "{text}");
+    // Rows of a pack have no recording and no group.
+    let rows = data.replace("label =", "recording = \"b\"\nlabel =");
+    for (rule, by) in [("\"tail\"", "the head or tail of each recording"), ("\"group\", columns = [\"b\"]", "groups")] {
+        let rows = rows
+            .replace("\"stratified\"", rule)
+            .replace("recording", if by == "groups" { "groups" } else { "recording" });
+        let rows = rows.replace("groups = \"b\"", "groups = [\"b\"]");
+        let text = sets(&folder, &format!("{rows}\nstream = true"), "[1]").unwrap_err();
+        assert!(text.starts_with(&format!("model.toml:5: a stream can't be split by {by}")), "{text}");
+    }
     let windowed = format!("{data}\nstream = true\nwindow = {{ length = 2 }}").replace("stratified", "tail");
     let text = sets(&folder, &windowed, "[2]").unwrap_err();
     assert!(text.starts_with("model.toml:6: `data.window`: a stream has no windows"), "{text}");

@@ -89,6 +89,19 @@ impl Ranks {
 }
 
 impl Ranks {
+    /// Reads data by the first rank alone, then by the others: what it packs on the way, they find.
+    pub(super) fn after_the_first<T>(&self, read: impl FnOnce() -> T) -> T {
+        let Some(group) = self.group() else { return read() };
+        if group.rank() > 0 {
+            group.any(false);
+            return read();
+        }
+        let value = read();
+        // The others have waited for this.
+        group.any(false);
+        value
+    }
+
     /// Whether this is the process that writes and prints.
     pub(super) fn is_first(&self) -> bool {
         self.group().is_none_or(|group| group.rank() == 0)

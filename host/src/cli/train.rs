@@ -154,8 +154,8 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     let costs = spec.costs(Some(&spec.device.training))?;
     let budget = spec.budget(&super::plan::boards(None)?)?;
     spec.check_budget(&costs, &budget)?;
-    let raw = spec.load_sets()?;
-    if raw.skipped > 0 {
+    let raw = ranks.after_the_first(|| spec.load_sets())?;
+    if raw.skipped > 0 && ranks.is_first() {
         writeln!(out, "left out {} files that can't be read", raw.skipped)?;
     }
     spec.check_classes(&costs, &raw.train)?;

@@ -6,10 +6,10 @@
 //! source files (their names, lengths and times) and of the columns' meaning: packed again whenever one differs.
 //!
 //! ```text
-//! 0   8  "EMBPACK1"          24  8  rows           40  4  length of the classes' names
+//! 0   8  "EMBPACK2"          24  8  rows           40  4  length of the classes' names
 //! 8   8  fingerprint         32  4  features       44  4  CRC-32 of bytes 0 to 44 and the names
 //! 16  8  length of the file  36  4  0 nothing, 1 class, 2 value
-//! 48     names, a line each, padded to 16; rows; labels
+//! 48     names, a line each (`\n` and `\\` escaped), padded to 16; rows; labels
 //! ```
 
 use super::bytes;
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
-const MAGIC: &[u8; 8] = b"EMBPACK1";
+const MAGIC: &[u8; 8] = b"EMBPACK2";
 const HEADER: usize = 48;
 
 /// Opens the packed form of tables, CSV or Parquet, and makes it at `packed` first unless it is there and whole.
@@ -112,7 +112,7 @@ fn open(path: &Path, fingerprint: u64, scale: f32) -> Result<Option<Records>, Da
     let labels = match kind {
         0 => Labels::None,
         1 => {
-            let names: Vec<String> = String::from_utf8_lossy(&names).lines().map(str::to_string).collect();
+            let names: Vec<String> = String::from_utf8_lossy(&names).split_terminator('\n').map(unescaped).collect();
             let ids: Vec<u32> = words.collect();
             if ids.iter().any(|&id| id as usize >= names.len()) {
                 return Err(damaged(path, "classes below their number", "a larger one"));
@@ -150,6 +150,22 @@ fn write(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, fingerprint: u64) -> 
     // Nothing is left beside it, whatever happened.
     let _ = (fs::remove_file(&rows_part), made.is_err().then(|| fs::remove_file(&whole_part)));
     made
+}
+
+/// A class's name on a line of its own, whatever it holds.
+fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
+fn unescaped(line: &str) -> String {
+    let (mut name, mut rest) = (String::new(), line.chars());
+    while let Some(character) = rest.next() {
+        name.push(match character {
+            '\\' if rest.next() == Some('n') => '\n',
+            other => other,
+        });
+    }
+    name
 }
 
 /// What the pass found: everything but the rows themselves.
@@ -196,7 +212,7 @@ fn pack_rows(paths: &[PathBuf], spec: &CsvSpec, rows_part: &Path) -> Result<Summ
 fn join(summary: Summary, rows_part: &Path, whole: &Path, fingerprint: u64) -> io::Result<()> {
     let Summary { rows, features, labels } = summary;
     let (kind, names, words): (u32, String, Vec<u32>) = match labels {
-        Labels::Class { ids, names } => (1, names.iter().map(|name| name.replace('\n', " ") + "\n").collect(), ids),
+        Labels::Class { ids, names } => (1, names.iter().map(|name| escaped(name) + "\n").collect(), ids),
         Labels::Value(values) => (2, String::new(), values.into_iter().map(f32::to_bits).collect()),
         Labels::None | Labels::Tokens { .. } => (0, String::new(), Vec::new()),
     };
@@ -336,6 +352,7 @@ mod tests {
             assert_eq!(stream.origins.len(), rows);
         };
         same(b"a,b,y\n1,true,10\n2,False,9\n", &CsvSpec::class("y"), 2);
+        same(b"a,y\n1,\"u\nv\"\n2,u v\n3,u\\nv\n4,\\\n", &CsvSpec::class("y").features(["a"]), 4);
         let spec = CsvSpec { missing: Missing::DropRow, type_errors_are_missing: true, ..CsvSpec::value("y") };
         same(b"a,b,y\n1,x,1\n2,3,4\n5,inf,6\n", &spec, 1);
         let mut spec = CsvSpec::class("y");

@@ -155,11 +155,12 @@ impl ParquetRows {
             if !*used {
                 continue;
             }
-            let size = chunk.uncompressed_size().max(0) as u64;
-            let sum = unpacked.unwrap_or(0).saturating_add(size);
-            *unpacked = unpacked.map(|_| sum);
-            if sum > LIMIT {
-                return Err(DataError::TooLarge { file: file.into(), limit: LIMIT });
+            // Of a file that is streamed a page at a time is in memory, however long its columns are.
+            if let Some(sum) = unpacked {
+                *sum = sum.saturating_add(chunk.uncompressed_size().max(0) as u64);
+                if *sum > LIMIT {
+                    return Err(DataError::TooLarge { file: file.into(), limit: LIMIT });
+                }
             }
             let open = || reader.get_row_group(*group).and_then(|group| group.get_column_reader(*index));
             *chunk_reader = Some(guarded(file, || open().map_err(|error| damaged(file, WHOLE, error.to_string())))?);

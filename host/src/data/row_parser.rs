@@ -138,7 +138,7 @@ impl<'a> RowParser<'a> {
 }
 
 /// Refuses a list in which a class stands twice: one of both would never be meant.
-fn check_names(classes: &[String]) -> Result<(), DataError> {
+pub(super) fn check_names(classes: &[String]) -> Result<(), DataError> {
     match classes.iter().enumerate().find(|(place, name)| classes[..*place].contains(name)) {
         None => Ok(()),
         Some((_, name)) => Err(DataError::Mismatch {

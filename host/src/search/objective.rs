@@ -9,7 +9,7 @@ use crate::data::{DataError, Set, Source, random};
 use crate::metrics::Metric;
 use crate::spec::{Folded, LoadError, Sets, Spec};
 use crate::study::{Candidate, Identity, Method, Objective, Price, Progress, Score, mean};
-use crate::train::{DeviceChoice, EpochRecord};
+use crate::train::{self, DeviceChoice, EpochRecord};
 
 /// Candidates of a description, judged by its validation part or by folds.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Training<'a> {
     description: &'a Description,
     judge: Judge,
     device: DeviceChoice,
+    /// What that is on this machine.
+    computes: String,
     samples: Samples,
     /// Of the description's own samples, so that a search doesn't go on with others.
     fingerprint: u64,
@@ -68,13 +70,14 @@ impl<'a> Training<'a> {
         }
         let fingerprint = samples.fingerprint().map_err(LoadError::from)?;
         let samples = if description.same_data() { samples } else { Samples::Each };
-        Ok(Training { description, judge, device, samples, fingerprint })
+        let computes = train::resolve(device)?;
+        Ok(Training { description, judge, device, computes, samples, fingerprint })
     }
 
     /// What decides scores beside the description: the samples, and what computes.
     pub(super) fn add_identity(&self, identity: &mut Identity) {
         identity.insert("data".into(), format!("{:016x}", self.fingerprint));
-        identity.insert("device".into(), self.device.to_string());
+        identity.insert("device".into(), self.computes.clone());
     }
 
     /// The figure that candidates are judged by.

@@ -7,6 +7,7 @@ use crate::data::augment::Augmented;
 use crate::data::folder::{self, Listing};
 use crate::data::images::{Images, PICTURES};
 use crate::data::picture::Format;
+use crate::data::split::Rule;
 use crate::data::text::{self, Texts, Tokenizer};
 use crate::data::{
     DataError, Dataset, Labels, Origin, Prepare, Readings, Scaling, Set, Source, Split, Standardise, disk, fit_stream,
@@ -287,6 +288,7 @@ impl Spec {
             let message = "`data.window`: a stream has no windows; cut them when the file is made, or leave out stream";
             return Err(self.error(data.lines.window, message.into()).into());
         }
+        self.check_places(data)?;
         let open = |files: &Files| -> Result<Set, LoadError> {
             let records = match files {
                 Files::Idx { images, labels } => disk::idx_images(images, labels, data.scale)?,
@@ -319,6 +321,28 @@ impl Spec {
         let by_rule = DataSpec { validation: rules(&data.validation), test: rules(&data.test), ..data.clone() };
         let none = |_: &Media| Err(self.error(data.lines.section, "must be files of records".into()).into());
         Ok(self.divide(&by_rule, set, validation, test, none)?.sets())
+    }
+
+    /// A packed row has no recording and no group: parts that are cut by them would be others than when the set is read whole.
+    fn check_places(&self, data: &DataSpec) -> Result<(), LoadError> {
+        let several = match &data.files {
+            Files::Csv { paths, spec } => paths.len() > 1 || spec.recording.is_some(),
+            _ => false,
+        };
+        for (part, line) in [(&data.validation, data.lines.validation), (&data.test, data.lines.test)] {
+            let by = match part {
+                Some(Part::Rule(Rule::Group { .. })) => "groups",
+                Some(Part::Rule(Rule::Head { .. }) | Part::Tail { .. }) if several => {
+                    "the head or tail of each recording"
+                }
+                _ => continue,
+            };
+            let message = format!(
+                "a stream can't be split by {by}: rows keep neither; give a part as files, or leave out `stream`"
+            );
+            return Err(self.error(line, message).into());
+        }
+        Ok(())
     }
 
     /// Records of the model's input shape.

@@ -146,17 +146,21 @@ impl Checkpoint {
     /// Gives the newest file a second name, which stays when the first one gets the new content.
     fn set_aside(&self, updates: u32) -> io::Result<()> {
         let (path, kept) = (self.path(), self.dir.join(format!("checkpoint-{updates}.safetensors")));
+        // Who went on from an earlier one has left these behind, and may come to the same numbers with other bits.
+        for (_, path) in self.kept()?.iter().filter(|(number, _)| *number >= updates) {
+            fs::remove_file(path)?;
+        }
         match fs::hard_link(&path, &kept) {
             Ok(()) => Ok(()),
-            Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             // Some file systems have no second names.
             Err(_) => fs::copy(&path, &kept).map(|_| ()),
         }
     }
 
-    /// Removes all but the last so many of those set aside.
-    fn prune(&self, keep: usize) -> io::Result<()> {
-        let mut kept: Vec<(u32, PathBuf)> = Vec::new();
+    /// Those set aside, with their updates, in order.
+    fn kept(&self) -> io::Result<Vec<(u32, PathBuf)>> {
+        let mut kept = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -164,6 +168,12 @@ impl Checkpoint {
             kept.extend(updates.and_then(|updates| updates.parse().ok()).map(|updates| (updates, entry.path())));
         }
         kept.sort();
+        Ok(kept)
+    }
+
+    /// Removes all but the last so many of those set aside.
+    fn prune(&self, keep: usize) -> io::Result<()> {
+        let kept = self.kept()?;
         let surplus = kept.len().saturating_sub(keep);
         kept.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
     }

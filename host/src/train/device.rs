@@ -107,11 +107,14 @@ pub fn devices() -> Vec<FoundDevice> {
         vec![FoundDevice { choice: "cpu".into(), precisions: cpu.precisions(), found: Ok(cpu.name), hardware: false }];
     for (name, found) in [("cuda", gpu::all_cuda()), ("vulkan", gpu::all_vulkan()), ("wgpu", gpu::all_wgpu())] {
         match found {
-            Ok(found) => list.extend(found.into_iter().enumerate().map(|(index, device)| FoundDevice {
-                choice: format!("{name}:{index}"),
-                hardware: device.as_ref().is_ok_and(|open| open.hardware),
-                precisions: device.as_ref().map_or(Vec::new(), Open::precisions),
-                found: device.map(|open| open.name),
+            Ok(found) => list.extend(found.into_iter().enumerate().map(|(index, device)| {
+                let device = (device.open)();
+                FoundDevice {
+                    choice: format!("{name}:{index}"),
+                    hardware: device.as_ref().is_ok_and(|open| open.hardware),
+                    precisions: device.as_ref().map_or(Vec::new(), Open::precisions),
+                    found: device.map(|open| open.name),
+                }
             })),
             Err(reason) => list.push(FoundDevice {
                 choice: name.into(),
@@ -172,6 +175,19 @@ pub fn check_precision(choice: DeviceChoice, precision: Precision) -> Result<(),
 /// by its place among them: where no number was given, each takes a GPU of its own.
 pub(crate) fn open_for(choice: DeviceChoice, precision: Precision, process: usize) -> Result<Open, TrainError> {
     open_as(choice, process)?.with(choice, precision)
+}
+
+/// What a choice comes to on this machine: `cpu`, or the GPU's kind and name.
+///
+/// # Errors
+/// [`TrainError::Device`] if it can't be used.
+pub fn resolve(choice: DeviceChoice) -> Result<String, TrainError> {
+    if choice == DeviceChoice::Cpu {
+        return Ok("cpu".into());
+    }
+    let open = open(choice)?;
+    // What isn't asked for by name is a card, or the CPU.
+    Ok(if choice == DeviceChoice::Auto && !open.hardware { "cpu".into() } else { open.name })
 }
 
 /// Opens a device, or says why it can't be used.

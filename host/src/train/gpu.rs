@@ -19,8 +19,17 @@ pub(super) fn any(process: usize) -> Option<Open> {
     [cuda, vulkan, wgpu].into_iter().find_map(|open| open(which).ok().filter(|open| open.hardware))
 }
 
-/// The devices of a kind in the order of their numbers, each open or with the sentence why not.
-pub(super) type All = Result<Vec<Result<Open, String>>, String>;
+/// A device that was found and not yet opened: that takes its memory, and a card may belong to one process at a time.
+#[cfg_attr(not(any(feature = "cuda", feature = "wgpu")), allow(dead_code, reason = "there is nothing to find"))]
+pub(super) struct Found {
+    /// Whether it is more than a program on the CPU.
+    hardware: bool,
+    /// Opens it and tries one small sum, or says why it can't be used.
+    pub open: Box<dyn FnOnce() -> Result<Open, String>>,
+}
+
+/// The devices of a kind in the order of their numbers.
+pub(super) type All = Result<Vec<Found>, String>;
 
 pub(super) fn cuda(which: Which) -> Result<Open, String> {
     choose("CUDA device", all_cuda()?, which)
@@ -55,26 +64,30 @@ pub(super) fn all_wgpu() -> All {
     Err(absent("wgpu"))
 }
 
-/// The one of that number, or of those that work the first (for the second process of a machine the second, and so on), a real
-/// GPU before a program that stands in for one.
-fn choose(what: &str, mut all: Vec<Result<Open, String>>, which: Which) -> Result<Open, String> {
+/// The one of that number; or the first that works, a real GPU before a program that stands in for one, where the second
+/// process of a machine begins with the second card, and so on. No other is opened.
+fn choose(what: &str, mut all: Vec<Found>, which: Which) -> Result<Open, String> {
     if let Some(index) = which.index {
         let count = all.len();
         if usize::from(index) >= count {
             let last = count.saturating_sub(1);
             return Err(format!("there is no {what} {index}, the last is {last}; `emberlite devices` lists them"));
         }
-        return all.swap_remove(index.into());
+        return (all.swap_remove(index.into()).open)();
     }
-    let (mut cards, mut software, mut reason) = (Vec::new(), None, none(what));
-    for device in all {
-        match device {
-            Ok(open) if open.hardware => cards.push(open),
-            Ok(open) => software = software.or(Some(open)),
+    let (mut cards, programs): (Vec<Found>, Vec<Found>) = all.into_iter().partition(|found| found.hardware);
+    if !cards.is_empty() {
+        let first = which.process % cards.len();
+        cards.rotate_left(first);
+    }
+    let mut reason = none(what);
+    for found in cards.into_iter().chain(programs) {
+        match (found.open)() {
+            Ok(open) => return Ok(open),
             Err(e) => reason = e,
         }
     }
-    if cards.is_empty() { software.ok_or(reason) } else { Ok(cards.swap_remove(which.process % cards.len())) }
+    Err(reason)
 }
 
 fn none(what: &str) -> String {
@@ -88,29 +101,33 @@ fn absent(feature: &str) -> String {
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod found {
-    use super::{All, Open, none};
+    use super::{All, Found, Open, none};
     use crate::lower::Precision;
     use burn_tensor::{Device, DeviceType, Tensor};
     use std::panic::{self, AssertUnwindSafe};
+    use std::sync::{Mutex, PoisonError};
 
-    /// Every device of a kind, tried one after the other.
-    pub(super) fn all(what: &str, kind: DeviceType) -> All {
+    /// Every device of a kind.
+    pub(super) fn all(what: &'static str, kind: DeviceType) -> All {
         let none = none(what);
         let devices = quietly(|| Device::enumerate(kind)).map_err(|e| format!("{none} ({e})"))?.into_vec();
         if devices.is_empty() {
             return Err(none);
         }
-        let failed = |e| format!("the {what} doesn't work: {e}; update its driver, or choose `cpu`");
-        let open = |device| quietly(|| works(device)).and_then(|opened| opened).map_err(failed);
-        Ok(devices.into_iter().map(open).collect())
+        let failed = move |e| format!("the {what} doesn't work: {e}; update its driver, or choose `cpu`");
+        let found = |device: Device| {
+            // A card has an address; a rasterizer on the CPU hasn't.
+            let card = || device.identity().is_some_and(|identity| identity.physical.is_some());
+            let hardware = quietly(card).unwrap_or(false);
+            let open = move || quietly(|| works(device, hardware)).and_then(|opened| opened).map_err(failed);
+            Found { hardware, open: Box::new(open) }
+        };
+        Ok(devices.into_iter().map(found).collect())
     }
 
     /// Opens a device and lets it add.
-    fn works(device: Device) -> Result<Open, String> {
-        let identity = device.identity();
-        // A card has an address; a rasterizer on the CPU hasn't.
-        let hardware = identity.as_ref().is_some_and(|identity| identity.physical.is_some());
-        let name = identity.map_or_else(|| format!("{device:?}"), |identity| identity.name);
+    fn works(device: Device, hardware: bool) -> Result<Open, String> {
+        let name = device.identity().map_or_else(|| format!("{device:?}"), |identity| identity.name);
         let sum = Tensor::<1>::from_data([1.0, 2.0], &device).sum();
         let sum: f32 = sum.try_into_scalar().map_err(|e| format!("{e:?}"))?;
         if sum != 3.0 {
@@ -119,8 +136,12 @@ mod found {
         Ok(Open { bf16: Precision::Bf16.is_on(&device), device, name, hardware })
     }
 
+    /// The hook is the whole process's: of trials side by side each waits for its turn, so that the last puts back the first's.
+    static TURN: Mutex<()> = Mutex::new(());
+
     /// Runs what may panic, without the report of a panic; the message becomes the error.
     fn quietly<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let hook = panic::take_hook();
         panic::set_hook(Box::new(|_| {}));
         let result = panic::catch_unwind(AssertUnwindSafe(f));
@@ -136,47 +157,55 @@ mod found {
 mod tests {
     use super::*;
     use burn_tensor::Device;
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
-    fn open(name: &str, hardware: bool) -> Result<Open, String> {
-        Ok(Open { device: Device::flex(), name: name.into(), hardware, bf16: false })
+    /// Devices by name, `*` before a card, `!` before one that doesn't work; and the names of those that were opened.
+    fn devices(names: &[&'static str]) -> (Vec<Found>, Rc<RefCell<Vec<&'static str>>>) {
+        let opened = Rc::new(RefCell::new(Vec::new()));
+        let found = |&name: &&'static str| {
+            let (opened, hardware) = (opened.clone(), name.contains('*'));
+            let open = move || {
+                opened.borrow_mut().push(name);
+                match name.contains('!') {
+                    true => Err(format!("{name} is broken")),
+                    false => Ok(Open { device: Device::flex(), name: name.into(), hardware, bf16: false }),
+                }
+            };
+            Found { hardware, open: Box::new(open) }
+        };
+        (names.iter().map(found).collect(), opened)
+    }
+
+    fn chosen(names: &[&'static str], index: Option<u16>, process: usize) -> Result<String, String> {
+        choose("adapter", devices(names).0, Which { index, process }).map(|open| open.name)
     }
 
     #[test]
     fn a_card_comes_before_a_program_and_a_number_before_both() {
-        let all = || vec![Err("broken".to_string()), open("program", false), open("card", true)];
-        let name = |index| choose("adapter", all(), Which { index, process: 0 }).map(|open| open.name);
-        assert_eq!(name(None), Ok("card".into()));
+        let name = |index| chosen(&["!first", "program", "*card"], index, 0);
+        assert_eq!(name(None), Ok("*card".into()));
         assert_eq!(name(Some(1)), Ok("program".into()));
-        assert_eq!(name(Some(0)), Err("broken".into()));
+        assert_eq!(name(Some(0)), Err("!first is broken".into()));
         let expected = "there is no adapter 3, the last is 2; `emberlite devices` lists them";
         assert_eq!(name(Some(3)), Err(expected.into()));
-        assert_eq!(
-            choose("adapter", all()[..2].iter().map(clone).collect(), FIRST).map(|o| o.name),
-            Ok("program".into())
-        );
-        assert_eq!(choose("adapter", vec![Err("broken".into())], FIRST).err(), Some("broken".into()));
-        assert!(choose("adapter", Vec::new(), FIRST).err().unwrap().contains("install the GPU's driver"));
+        assert_eq!(chosen(&["!first", "program"], None, 0), Ok("program".into()));
+        assert_eq!(chosen(&["!*first"], None, 0), Err("!*first is broken".into()));
+        assert!(chosen(&[], None, 0).unwrap_err().contains("install the GPU's driver"));
     }
-
-    const FIRST: Which = Which { index: None, process: 0 };
 
     #[test]
-    fn each_process_of_a_machine_takes_a_card_of_its_own() {
-        let all = || vec![open("a", true), open("program", false), Err("broken".to_string()), open("b", true)];
-        let names = (0..4).map(|process| choose("adapter", all(), Which { process, ..FIRST }).unwrap().name);
-        assert_eq!(names.collect::<Vec<_>>(), ["a", "b", "a", "b"]);
-        // A number is a number, whoever asks; a program that stands in for a card is shared.
-        assert_eq!(choose("adapter", all(), Which { index: Some(0), process: 1 }).unwrap().name, "a");
-        assert_eq!(
-            choose("adapter", vec![open("program", false)], Which { process: 1, ..FIRST }).unwrap().name,
-            "program"
-        );
-    }
-
-    fn clone(device: &Result<Open, String>) -> Result<Open, String> {
-        match device {
-            Ok(o) => open(&o.name, o.hardware),
-            Err(e) => Err(e.clone()),
+    fn each_process_of_a_machine_opens_a_card_of_its_own_and_no_other() {
+        let names = ["*a", "program", "*b"];
+        for (process, expected) in ["*a", "*b", "*a", "*b"].into_iter().enumerate() {
+            let (found, opened) = devices(&names);
+            assert_eq!(choose("adapter", found, Which { index: None, process }).unwrap().name, expected);
+            assert_eq!(*opened.borrow(), [expected]);
         }
+        // A number is a number, whoever asks; a program that stands in for a card is shared; one that doesn't work is
+        // passed over by those whose turn it was.
+        assert_eq!(chosen(&names, Some(0), 1), Ok("*a".into()));
+        assert_eq!(chosen(&["program"], None, 1), Ok("program".into()));
+        assert_eq!(chosen(&["*a", "!*b", "*c"], None, 1), Ok("*c".into()));
     }
 }

@@ -3,7 +3,8 @@
 //! All ranks hold the same parameters and make the same updates. A batch is cut into as many runs of neighbouring samples as
 //! there are ranks; each rank's gradient is a sum over its samples, and what is divided by is the weight of all, so that the
 //! update is that of one process but for the order of the sum: with `n` samples a batch a relative `n * 2^-24` of the sum of
-//! the terms' sizes at most. A batch norm takes its statistics over a rank's share; running statistics are averaged.
+//! the terms' sizes at most. A batch norm takes its statistics over a rank's share; running statistics are averaged
+//! by samples.
 
 use super::error::TrainError;
 use crate::lower::{download, upload};
@@ -75,13 +76,15 @@ pub(super) fn share(len: usize, rank: usize, ranks: usize) -> Range<usize> {
     len * rank / ranks..len * (rank + 1) / ranks
 }
 
-/// Gradients, their weight and the mean of running statistics over all ranks, in one exchange.
+/// Gradients, their weight and the mean of running statistics over all ranks, in one exchange. `samples` are this rank's of the
+/// update: its statistics count by them, and not at all where it had none.
 #[allow(clippy::type_complexity, reason = "named once, taken apart at once")]
 pub(super) fn sum(
     group: &dyn Group,
     gradients: Vec<Tensor<1>>,
     weight: f64,
     statistics: Vec<Tensor<1>>,
+    samples: usize,
     device: &Device,
 ) -> Result<(Vec<Tensor<1>>, f64, Vec<Tensor<1>>), GroupError> {
     let count = gradients.len();
@@ -89,19 +92,20 @@ pub(super) fn sum(
     let mut all = Vec::new();
     for tensor in gradients.into_iter().chain(statistics) {
         let values = download(tensor).map_err(|error| GroupError { reason: format!("{error:?}") })?;
+        let share = if lens.len() < count { 1.0 } else { samples as f32 };
         lens.push(values.len());
-        all.extend(values);
+        all.extend(values.into_iter().map(|value| value * share));
     }
     group.sum(&mut all)?;
-    let mut weights = [weight];
+    let mut weights = [weight, samples as f64];
     group.sum64(&mut weights)?;
     let device = device.clone().without_autodiff();
     let mut rest = all.as_slice();
     let mut tensors = lens.into_iter().enumerate().map(|(i, len)| {
         let (values, after) = rest.split_at(len);
         rest = after;
-        let ranks = group.size() as f32;
-        let values = if i < count { values.to_vec() } else { values.iter().map(|v| v / ranks).collect() };
+        let samples = weights[1] as f32;
+        let values = if i < count { values.to_vec() } else { values.iter().map(|v| v / samples).collect() };
         upload(values, &device)
     });
     let gradients = tensors.by_ref().take(count).collect();

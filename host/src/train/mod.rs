@@ -65,7 +65,7 @@ mod tally;
 mod vectors;
 
 pub use checkpoint::Checkpoint;
-pub use device::{DeviceChoice, FoundDevice, check_precision, devices};
+pub use device::{DeviceChoice, FoundDevice, check_precision, devices, resolve};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, evaluate_metrics};
 pub use group::{Group, GroupError, local_rank};

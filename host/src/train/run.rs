@@ -80,6 +80,7 @@ pub(super) struct Run<'a> {
 struct Pending {
     gradients: Option<Vec<Tensor<1>>>,
     weight: f64,
+    samples: usize,
 }
 
 impl<'a> Run<'a> {
@@ -339,6 +340,7 @@ impl<'a> Run<'a> {
         let loss = if alone || weight <= 0.0 { loss } else { loss / weight as f32 };
         unread.push(step, loss, weight, correct, size);
         pending.weight += weight;
+        pending.samples += size;
         pending.gradients = Some(match pending.gradients.take() {
             None => gradients,
             Some(sum) => sum.into_iter().zip(gradients).map(|(a, b)| a + b).collect(),
@@ -354,13 +356,13 @@ impl<'a> Run<'a> {
 
     /// One update.
     fn update(&mut self, pending: Pending) -> Result<(), TrainError> {
-        let Pending { gradients, mut weight } = pending;
+        let Pending { gradients, mut weight, samples } = pending;
         let zeros = || self.stepper.slots().iter().map(|slot| Tensor::zeros([slot.len], &self.open.device)).collect();
         let mut gradients: Vec<Tensor<1>> = gradients.unwrap_or_else(zeros);
         if let Some(group) = self.group {
             let epoch = self.history.len() as u32 + 1;
             let statistics = self.tensors.running(&self.lowered);
-            let (sum, all, means) = super::group::sum(group, gradients, weight, statistics, &self.open.device)
+            let (sum, all, means) = super::group::sum(group, gradients, weight, statistics, samples, &self.open.device)
                 .map_err(|error| error.at(epoch, self.saved.clone()))?;
             (gradients, weight) = (sum, all);
             self.tensors.set_running(&self.lowered, means);

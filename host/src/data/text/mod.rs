@@ -14,6 +14,7 @@ use super::bytes;
 use super::dataset::{Dataset, Labels};
 use super::error::DataError;
 use super::folder::Listing;
+use super::row_parser::{check_names, sorted};
 use super::row_reader::RowReader;
 use super::spec::CsvSpec;
 use std::collections::HashMap;
@@ -65,6 +66,7 @@ fn utf8(file: &str, bytes: Vec<u8>) -> Result<String, DataError> {
 /// # Errors
 /// [`DataError`] with file, line and column.
 pub fn read_csv(path: &Path, text: &str, class: &str, classes: &[String]) -> Result<Texts, DataError> {
+    check_names(classes)?;
     let mut table = RowReader::parse(&bytes::name(path), bytes::read(path)?, &CsvSpec::default())?;
     let (text, class) = (table.column(text)?, table.column(class)?);
     table.keep(&[text, class]);
@@ -81,11 +83,11 @@ pub fn read_csv(path: &Path, text: &str, class: &str, classes: &[String]) -> Res
         texts.push(table.cell(text).to_string());
         found.push(name.to_string());
     }
-    let mut names: Vec<String> = if classes.is_empty() { found.clone() } else { classes.to_vec() };
-    if classes.is_empty() {
-        names.sort();
-        names.dedup();
-    }
+    // As every table's classes are ordered.
+    let mut distinct = found.clone();
+    distinct.sort();
+    distinct.dedup();
+    let names = if classes.is_empty() { sorted(&distinct) } else { classes.to_vec() };
     let place: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
     let ids = found.iter().map(|name| place[name.as_str()]).collect();
     Ok(Texts { texts, labels: Labels::Class { ids, names } })
