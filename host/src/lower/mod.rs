@@ -156,6 +156,22 @@ impl<'a> Lowered<'a> {
         self.layers.last().map_or(self.graph.input, |layer| layer.facts.output)
     }
 
+    /// Numbers of one sample that its most demanding operation holds when it is predicted: what it reads and gives, and of
+    /// attention the projections and every head's scores.
+    pub fn widest(&self) -> usize {
+        let of = |(node, layer): (&Node, &Layer)| {
+            let (x, y) = (layer.input.elements() as usize, layer.facts.output.elements() as usize);
+            match node.op {
+                Op::Host(HostOp::Attention(a)) => {
+                    let length = usize::from(layer.input.dims()[0]);
+                    5 * x + usize::from(a.heads) * length * length
+                }
+                _ => x + y,
+            }
+        };
+        self.graph.nodes.iter().zip(&self.layers).map(of).max().unwrap_or(0)
+    }
+
     /// The rows of the smallest embedding that reads the model's input: what samples must be below, in whole numbers.
     pub fn vocabulary(&self) -> Option<u16> {
         let rows = self.graph.nodes.iter().enumerate().filter_map(|(i, node)| match node.op {

@@ -17,6 +17,8 @@ pub(crate) struct Samples<'a> {
     outputs: usize,
     /// What inputs must be below where they are token ids.
     vocabulary: Option<u16>,
+    /// [`Lowered::widest`].
+    widest: usize,
 }
 
 /// What the loss compares with.
@@ -133,7 +135,7 @@ impl<'a> Samples<'a> {
                 return Err(error(format!("{expected} for {}", loss.name()), found.into(), help));
             }
         };
-        Ok(Samples { set, kind, outputs, vocabulary: lowered.vocabulary() })
+        Ok(Samples { set, kind, outputs, vocabulary: lowered.vocabulary(), widest: lowered.widest() })
     }
 
     /// The number of samples.
@@ -155,11 +157,12 @@ impl<'a> Samples<'a> {
     }
 
     /// How many samples are predicted at once: `most`, or fewer large ones, so that the batches that wait to be looked at
-    /// take some 100 MiB at most.
+    /// take some 100 MiB at most, and one operation's numbers some 128 MiB.
     pub fn at_once(&self, most: usize) -> usize {
-        /// Numbers of a batch.
-        const NUMBERS: usize = 1 << 22;
-        (NUMBERS / self.set.sample_len().max(1)).clamp(1, most)
+        /// Numbers of a batch, as it was read and within an operation.
+        const NUMBERS: [usize; 2] = [1 << 22, 1 << 25];
+        let fit = NUMBERS[0] / self.set.sample_len().max(1);
+        fit.min(NUMBERS[1] / self.widest.max(1)).clamp(1, most)
     }
 
     /// Whether reading is no more than copying.

@@ -14,7 +14,7 @@ use emberlite::graph::Graph;
 use emberlite::loss::Loss;
 use std::collections::BTreeMap;
 
-/// Samples that are predicted at once; without the way back their activations are small.
+/// Samples that are predicted at once, if [`Samples::at_once`] has room for them.
 const BATCH: usize = 256;
 
 /// A set's figures.

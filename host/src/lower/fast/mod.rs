@@ -78,8 +78,7 @@ struct Kept {
 /// A tensor's numbers, copied only if others hold it too.
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExecutionError> {
     let data = tensor.without_autodiff().try_into_data()?;
-    // Anything but f32 doesn't come here; the slow way is right for it all the same.
-    data.try_into_vec::<f32>().or_else(|_| Ok(Vec::new()))
+    Ok(data.try_into_vec::<f32>().expect("this way is taken in f32 alone"))
 }
 
 fn parameters(node: &NodeTensors, step: &Step) -> Result<[Vec<f32>; 2], ExecutionError> {
@@ -106,7 +105,7 @@ impl Fast {
         let mut kept = Vec::with_capacity(self.steps.len());
         let mut all = Vec::with_capacity(self.steps.len());
         values[0] = numbers(input)?.into();
-        for step in &self.steps {
+        for (i, step) in self.steps.iter().enumerate() {
             let mut keep = Kept::default();
             let own = parameters(&tensors.nodes[step.node], step)?;
             let mut y = self.memory.any(batch * self.lens[step.output]);
@@ -160,8 +159,18 @@ impl Fast {
                 }),
             }
             values[step.output] = y;
-            kept.push(keep);
-            all.push(own);
+            if mode != Mode::Predict {
+                kept.push(keep);
+                all.push(own);
+                continue;
+            }
+            // Nothing goes back: what no later step reads makes room for the next.
+            let later = &self.steps[i + 1..];
+            for read in step.inputs {
+                if read != self.output && !later.iter().any(|step| step.inputs.contains(&read)) {
+                    values[read] = Buffer::default();
+                }
+            }
         }
         let output = TensorData::new(values[self.output].to_vec(), [batch, self.lens[self.output]]);
         let output = Tensor::from_data(output, &device);

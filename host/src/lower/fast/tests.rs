@@ -109,6 +109,31 @@ fn bits_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn a_prediction_keeps_its_output_alone() {
+    let nodes = [
+        sequence_linear(8),
+        attention(2),
+        add(0),
+        sequence_layer_norm(),
+        sequence_linear(6),
+        gelu(),
+        flatten(),
+        linear(3),
+    ];
+    let lowered = graph(Shape::d2(5, 4), &nodes);
+    let fast = lowered.fast.as_ref().unwrap();
+    let device = Device::flex();
+    let tensors = Tensors::upload(&lowered, &random_parameters(&lowered), &device).unwrap();
+    let x = || Tensor::<2>::from_data(TensorData::new(numbers(9, 2 * 20), [2, 20]), &device);
+    let train = fast.forward(&tensors, x(), Mode::Train { seed: 1, first_sample: 0 }).unwrap();
+    let predict = fast.forward(&tensors, x(), Mode::Predict).unwrap();
+    assert_eq!(predict.output().into_data(), train.output().without_autodiff().into_data());
+    assert_eq!((train.kept.len(), predict.kept.len(), predict.parameters.len()), (fast.steps.len(), 0, 0));
+    let held = predict.values.iter().enumerate().filter(|(_, values)| !values.is_empty());
+    assert_eq!(held.map(|(buffer, _)| buffer).collect::<Vec<_>>(), [fast.output]);
+}
+
+#[test]
 fn what_has_no_steps_goes_the_frameworks_way() {
     assert!(graph(IMAGE, &[conv2d(3, 3).groups(3)]).fast.is_none());
     assert!(graph(IMAGE, &[conv2d(3, 1).padding(1)]).fast.is_none());
