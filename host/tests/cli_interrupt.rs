@@ -205,3 +205,19 @@ fn another_seed_or_setting_is_refused_in_its_own_words() {
     assert!(said.contains("a change of the seed (0, now 9);"), "{said}");
     assert!(!said.contains('{'), "{said}");
 }
+
+#[test]
+fn an_interrupted_recipe_goes_on_as_one() {
+    let folder = Folder::new();
+    let recipes = folder.path("recipes");
+    let mut command = emberlite();
+    command.args(["recipes", "run", "logistic-cancer", "--dir", &recipes]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_checkpoint(&Path::new(&recipes).join("logistic-cancer/run"));
+    signal("-INT", child.id());
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    let said = text(&stderr);
+    assert_eq!(status.code(), Some(130), "{said}");
+    let line = format!("; go on with: emberlite recipes run logistic-cancer --dir {recipes} --resume");
+    assert!(said.trim_end().ends_with(&line), "{said}");
+}

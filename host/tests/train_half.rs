@@ -79,6 +79,7 @@ fn bf16_learns_digits_as_well_as_f32() {
         // a deviation of sqrt(2 n p (1 - p)) at most, three of which are allowed.
         let (p, n) = (wide.0, validation.len() as f64);
         assert!(narrow.0 >= p - 3.0 * (2.0 * p * (1.0 - p) / n).sqrt(), "{narrow:?}, f32 {wide:?}");
+        // For losses after hundreds of updates nothing can be derived; a quarter more would be worth a look.
         assert!(narrow.1 <= wide.1 * 1.25 + 0.01 && narrow.2 <= wide.2 * 1.25 + 0.01, "{narrow:?}, f32 {wide:?}");
     }
 }

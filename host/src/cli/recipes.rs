@@ -7,6 +7,7 @@ use std::process::Command as Process;
 use std::time::Instant;
 
 use super::run_folder::Lock;
+use super::train::GO_ON;
 use super::{CliError, interrupt, plan};
 use crate::export::{self, Bytes, FileError};
 use crate::recipes::{
@@ -71,7 +72,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     match arguments.action.as_ref().unwrap_or(&Action::List) {
         Action::List => list(&dir, out),
         Action::Run { names, quick, resume, device, quiet } => {
-            let how = How { quick: *quick, resume: *resume, device: device.as_deref(), quiet: *quiet };
+            let how = How {
+                quick: *quick,
+                resume: *resume,
+                device: device.as_deref(),
+                quiet: *quiet,
+                dir: arguments.dir.as_deref(),
+            };
             // A misspelt name is known before the first training.
             let chosen = names.iter().map(|name| recipes::find(name)).collect::<Result<Vec<_>, _>>()?;
             for recipe in &chosen {
@@ -140,6 +147,8 @@ struct How<'a> {
     resume: bool,
     device: Option<&'a str>,
     quiet: bool,
+    /// The folder that was named.
+    dir: Option<&'a Path>,
 }
 
 impl How<'_> {
@@ -161,7 +170,12 @@ impl How<'_> {
                 before += Checkpoint::new(&place.run).seconds();
             }
             // What takes seconds needs no progress.
-            self.train(&place, quick.and_then(|quick| quick.epochs), self.quiet || recipe.expected.minutes == 0)?;
+            self.train(
+                recipe,
+                &place,
+                quick.and_then(|quick| quick.epochs),
+                self.quiet || recipe.expected.minutes == 0,
+            )?;
             let spec = Spec::read(&place.model)?;
             let file = Bytes::read(place.run.join("model.safetensors"))?;
             recipes::judge(&spec, &file, expect, reference)?
@@ -217,7 +231,7 @@ impl How<'_> {
     }
 
     /// `emberlite train` with the recipe's files.
-    fn train(&self, place: &Place, epochs: Option<u32>, quiet: bool) -> Result<(), CliError> {
+    fn train(&self, recipe: &Recipe, place: &Place, epochs: Option<u32>, quiet: bool) -> Result<(), CliError> {
         let path = |path: &Path| path.display().to_string();
         let mut words = vec!["emberlite".into(), "train".into()];
         words.extend(["--model".into(), path(&place.model), "--run".into(), path(&place.run)]);
@@ -226,12 +240,21 @@ impl How<'_> {
         words.extend(self.resume.then(|| "--resume".into()));
         words.extend(quiet.then(|| "--quiet".into()));
         let (mut said, mut error) = (Vec::new(), Vec::new());
-        match super::run(words, &mut said, &mut error) {
-            0 => Ok(()),
-            _ => {
-                let text = String::from_utf8_lossy(&error);
-                Err(CliError::Message(text.trim_end().trim_start_matches("error: ").into()))
+        let status = super::run(words, &mut said, &mut error);
+        if status == 0 {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&error);
+        let text = text.trim_end().trim_start_matches("error: ");
+        match text.split_once(GO_ON) {
+            // A training that goes on by itself is never judged.
+            Some((saved, _)) if status == interrupt::STATUS => {
+                let device = self.device.map_or(String::new(), |device| format!(" --device {device}"));
+                let dir = self.dir.map_or(String::new(), |dir| format!(" --dir {}", dir.display()));
+                let line = format!("emberlite recipes run {}{device}{dir} --resume", recipe.name);
+                Err(CliError::Interrupted(format!("{saved}{GO_ON}{line}")))
             }
+            _ => Err(CliError::Message(text.into())),
         }
     }
 }

@@ -254,12 +254,15 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     Ok(())
 }
 
+/// Between what was saved and the line that goes on with it.
+pub(super) const GO_ON: &str = "; go on with: ";
+
 /// An interrupted run's error with the line that goes on with it.
 fn resumable(error: CliError, command: &str) -> CliError {
     match error {
         CliError::Train(error @ TrainError::Interrupted { .. }) => {
             let saved = matches!(error, TrainError::Interrupted { checkpoint: Some(_), .. });
-            let how = if saved { format!("; go on with: {}", resuming(command)) } else { String::new() };
+            let how = if saved { format!("{GO_ON}{}", resuming(command)) } else { String::new() };
             CliError::Interrupted(format!("{error}{how}"))
         }
         other => other,

@@ -252,7 +252,7 @@ fn results_are_bf16_or_f32_as_autocasts_lists_say() {
     }
 }
 
-/// The runner sees what is wrong: a bias that is left out, and one number off by a part in fifty.
+/// The runner sees what is wrong: a bias that is left out, and one number off by a fifth of the largest.
 #[test]
 fn a_wrong_result_is_seen() {
     let v = read("half");
