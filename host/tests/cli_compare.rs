@@ -56,6 +56,13 @@ fn what_cannot_be_evaluated_is_a_sentence() {
     assert!(
         wrong(&["--weights", &weights]).contains("[data] names no test part; add it, or choose another with --part")
     );
+    let turned = small("f32").replace(r#"["a", "b"]"#, r#"["b", "a"]"#);
+    let turned = folder.write("turned.toml", turned);
+    let said = emberlite(&["evaluate", "--model", &turned, "--weights", &weights, "--part", "train"]).error;
+    assert!(
+        said.contains("it tells a, b apart, in this order, and the data b, a; give the description that"),
+        "{said}"
+    );
     let train = ["--part", "train", "--weights"];
     let with = |more: &[&str]| wrong(&train.iter().chain(more).copied().collect::<Vec<_>>());
     assert!(

@@ -14,6 +14,7 @@ use crate::data::{Set, Source};
 use crate::export::{self, Bytes};
 use crate::metrics::{Average, ConfusionMatrix, Metric};
 use crate::report::number::{precise, precise_percent};
+use crate::simulate::stored;
 use crate::spec::{Spec, class_names};
 use crate::train::{self, DeviceChoice, Judgement};
 
@@ -98,6 +99,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let spec = Spec::read(&arguments.model)?;
     let path = &arguments.weights;
     let bytes = Bytes::read(path)?;
+    let mut named = Vec::new();
     let (parameters, standardise) = match Image::open(bytes.as_slice()) {
         Ok(image) if image.format() == Format::Fixed16 => {
             let real = path.with_extension("f32.safetensors");
@@ -108,7 +110,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
                 real.file_name().unwrap_or_default().to_string_lossy()
             )));
         }
-        Ok(image) => (super::train::parameters_of(path, &spec)?, export::standardise(&image)),
+        Ok(image) => {
+            named = stored(&image).classes;
+            (super::train::parameters_of(path, &spec)?, export::standardise(&image))
+        }
         // What no device runs isn't sealed: its weights have PyTorch's names.
         Err(_) if spec.host_only().is_some() => {
             let imported = export::import_file(path, &spec);
@@ -119,6 +124,16 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     };
     let raw = part(&spec, arguments.part)?;
     let set = raw.standardised(standardise.as_ref())?;
+    let names = class_names(&set);
+    // Of other names, or the same in another order, every figure would be wrong and look right.
+    if !named.is_empty() && !names.is_empty() && named != names {
+        return Err(CliError::Message(format!(
+            "{}: it tells {} apart, in this order, and the data {}; give the description that it was trained with",
+            path.display(),
+            named.join(", "),
+            names.join(", ")
+        )));
+    }
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
@@ -130,7 +145,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
             metrics.push((metric, value));
         }
     }
-    let classes = classes(&judged, &class_names(&set));
+    let classes = classes(&judged, &names);
     let part = arguments.part.name();
     if arguments.json {
         let output = Output {
