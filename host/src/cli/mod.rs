@@ -73,6 +73,12 @@ pub fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 /// Runs the program; the first argument is its name. Returns the exit status.
 pub fn run<T: Into<OsString>>(
     arguments: impl IntoIterator<Item = T>,
@@ -80,7 +86,7 @@ pub fn run<T: Into<OsString>>(
     error: &mut dyn Write,
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let words = arguments.iter().map(|argument| argument.to_string_lossy());
+    let words = arguments.iter().map(|argument| quoted(&argument.to_string_lossy()));
     // The program's name rather than its path, which differs from machine to machine.
     let command = ["emberlite".into()].into_iter().chain(words.skip(1)).collect::<Vec<_>>().join(" ");
     let cli = match Cli::try_parse_from(arguments) {
@@ -135,4 +141,14 @@ fn harmless(message: &str) -> String {
         if obeyed && c != '\n' { text.extend(c.escape_debug()) } else { text.push(c) }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_line_to_type_reads_back() {
+        assert_eq!(["--run=a/b", "a b", "it's", ""].map(quoted), ["--run=a/b", "'a b'", "'it'\\''s'", "''"]);
+    }
 }

@@ -6,14 +6,18 @@ use thiserror::Error;
 
 /// A mistake in a file of settings: where it is, what was expected, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{file}:{line}: {message}")]
+#[error("{file}{}: {message}", place(*line))]
 pub struct SpecError {
     /// The file's name as given.
     pub file: String,
-    /// The line, counted from 1 as editors do.
+    /// The line, counted from 1 as editors do; 0 for the file as a whole.
     pub line: u32,
     /// What was expected, what was found, what to do.
     pub message: String,
+}
+
+fn place(line: u32) -> String {
+    if line > 0 { format!(":{line}") } else { String::new() }
 }
 
 /// A text with its name, so that a place in it becomes a line.
