@@ -12,7 +12,7 @@
 //!
 //! **Speed.** `python benches/host/compare.py --threads 1 --clock processor` compares a step with PyTorch's. Of the transformer
 //! there (4 blocks of 256 features, 1024 tokens a batch), on a Xeon with AVX-512 that others used too: the framework's way took
-//! 560 ms, PyTorch 238 ms, this 267 ms, 0.88 of PyTorch's speed. By `perf record` of our half, 64 % are products; 8 % are copies
+//! 560 ms, PyTorch 238 ms, this 267 ms, 0.88 of PyTorch's speed (0.77 in `benches/record/cpu.md`). By `perf record` of our half, 64 % are products; 8 % are copies
 //! (panels of `B`; the parameters, which the optimizer's tensors hold as well), 10 % GELU, softmax and norms. What helped:
 //! loops compiled to wide vectors (GELU forward from 2.2 to 1.1 ms a block, a norm from 0.19 to 0.08), a product's right side
 //! copied once instead of once a block of rows, its left side's terms, where they lie apart, in blocks that stay near (a
