@@ -125,7 +125,9 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     let mut kills = 0;
     loop {
         let mut command = emberlite();
-        command.args(arguments(&model, &run)).args(["--resume", "--quiet"]);
+        // Killed before the first saving there is nothing to go on from.
+        let resume = Path::new(&run).join("checkpoint.safetensors").exists().then_some("--resume");
+        command.args(arguments(&model, &run)).arg("--quiet").args(resume);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         // At another moment each time, in the midst of computing or of writing; later and later, so that it comes to an end.
         let mut ended = false;
@@ -198,8 +200,8 @@ fn another_seed_or_setting_is_refused_in_its_own_words() {
     let changed = folder.write("changed.toml", changed);
     let said = refused(&changed, &["--quiet", "--resume"]);
     let expected = "checkpoint run/checkpoint.safetensors: can't be continued: since then there is a change of \
-                    optimizer.learning_rate (0.01, now 0.02), ema.decay (0.9, now 0.8); undo the change, or train anew \
-                    without resuming";
+                    optimizer.learning_rate (0.01, now 0.02), ema.decay (0.9, now 0.8); undo the change, or start anew \
+                    with --fresh";
     assert!(said.contains(expected), "{said}");
     let said = refused(&model, &["--quiet", "--resume", "--seed", "9"]);
     assert!(said.contains("a change of the seed (0, now 9);"), "{said}");
@@ -220,4 +222,11 @@ fn an_interrupted_recipe_goes_on_as_one() {
     assert_eq!(status.code(), Some(130), "{said}");
     let line = format!("; go on with: emberlite recipes run logistic-cancer --dir {recipes} --resume");
     assert!(said.trim_end().ends_with(&line), "{said}");
+    // Without a word it isn't begun anew.
+    let again = cli_common::emberlite(&["recipes", "run", "logistic-cancer", "--quick", "--dir", &recipes]);
+    let lines = format!(
+        "it would be lost. Type one of these:\n  go on:     emberlite recipes run logistic-cancer --quick --dir {recipes} --resume\n  \
+         replace:   emberlite recipes run logistic-cancer --quick --dir {recipes} --fresh\n"
+    );
+    assert!(again.status == 1 && again.error.contains(&lines), "{}", again.error);
 }

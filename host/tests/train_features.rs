@@ -213,7 +213,7 @@ fn a_run_interrupted_after_any_update_gives_the_bits_of_an_uninterrupted_one() {
             device: DeviceChoice::Cpu,
             early_stopping: Some(stopping),
             checkpoint: dir.map(Checkpoint::new),
-            resume: dir.is_some(),
+            resume: dir.is_some_and(|dir| dir.join("checkpoint.safetensors").exists()),
             interrupt: stop,
             ..Job::new(graph(&NODES), &training, &set, observer)
         })

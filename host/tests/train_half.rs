@@ -119,7 +119,7 @@ fn run(host: HostSettings, epochs: u32, dir: Option<&Path>) -> Result<Trained, T
     let job = Job::new(graph, &training, &train_set, &mut silent);
     // Within an epoch too: five updates each.
     let checkpoint = dir.map(|dir| Checkpoint { every_steps: Some(2), ..Checkpoint::new(dir) });
-    let (resume, device) = (dir.is_some(), DeviceChoice::Cpu);
+    let (resume, device) = (dir.is_some_and(|dir| dir.join("checkpoint.safetensors").exists()), DeviceChoice::Cpu);
     train(Job { host, epochs, seed: 3, validation: Some(&validation), device, checkpoint, resume, ..job })
 }
 

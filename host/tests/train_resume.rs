@@ -11,7 +11,8 @@ use emberlite_host::metrics::Metric;
 use emberlite_host::train::*;
 use safetensors::tensor::{SafeTensors, TensorView, serialize};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 /// A folder of its own for each test.
 fn folder(name: &str) -> PathBuf {
@@ -40,6 +41,11 @@ const fn settings(optimizer: Optimizer) -> Training {
     Training::new(Loss::SoftmaxCrossEntropy, optimizer).batch(16).schedule(schedule).clip(Clip::GlobalNorm(1.0))
 }
 
+/// Whether there is something to go on from.
+fn begun(dir: &Path) -> bool {
+    dir.join("checkpoint.safetensors").exists()
+}
+
 /// All but the wall times.
 fn figures(history: &[EpochRecord]) -> Vec<EpochRecord> {
     history.iter().map(|r| EpochRecord { seconds: 0.0, samples_per_second: 0.0, ..r.clone() }).collect()
@@ -56,7 +62,7 @@ fn a_resumed_run_gives_the_bits_of_an_uninterrupted_one() {
             let mut silent = Silent;
             let job = Job::new(graph(), &training, &train_set, &mut silent);
             let checkpoint = dir.map(|dir| Checkpoint { every_epochs: 2, ..Checkpoint::new(dir) });
-            let (resume, seed, device) = (dir.is_some(), 3, DeviceChoice::Cpu);
+            let (resume, seed, device) = (dir.is_some_and(|dir| begun(dir)), 3, DeviceChoice::Cpu);
             train(Job { epochs, seed, validation: Some(&validation), device, checkpoint, resume, ..job }).unwrap()
         };
         let whole = run(7, None);
@@ -85,7 +91,7 @@ fn patience_is_counted_across_an_interruption() {
     let training = settings(Optimizer::adam(0.03));
     let early_stopping = Some(EarlyStopping { monitor: Monitor::ValidationLoss, patience: 3, min_delta: 0.0 });
     let run = |epochs, dir: Option<PathBuf>| {
-        let resume = dir.is_some();
+        let resume = dir.as_ref().is_some_and(|dir| begun(dir));
         let checkpoint = dir.map(Checkpoint::new);
         let mut silent = Silent;
         let job = Job::new(graph(), &training, &train_set, &mut silent);
@@ -261,7 +267,85 @@ fn a_checkpoint_that_cannot_be_written_leaves_nothing_beside_it() {
     let mut silent = Silent;
     let job = Job::new(graph(), &training, &train_set, &mut silent);
     let checkpoint = Some(Checkpoint::new(&dir));
-    let error = train(Job { epochs: 1, device: DeviceChoice::Cpu, checkpoint, ..job }).unwrap_err();
+    let error = train(Job { epochs: 1, device: DeviceChoice::Cpu, checkpoint, fresh: true, ..job }).unwrap_err();
     assert!(error.to_string().contains("can't be written"), "{error}");
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+}
+
+/// What was learnt is lost only by somebody who says so.
+#[test]
+fn a_run_that_is_not_finished_is_replaced_only_when_asked() {
+    let (train_set, training) = (waves(70, 1), settings(Optimizer::adam(0.01)));
+    let dir = folder("unfinished");
+    let run = |epochs, how: (bool, bool), stop: bool| {
+        let (resume, fresh) = how;
+        let stop = AtomicBool::new(stop);
+        let mut silent = Silent;
+        let job = Job::new(graph(), &training, &train_set, &mut silent);
+        let checkpoint = Some(Checkpoint { every_steps: Some(1), keep: 3, ..Checkpoint::new(&dir) });
+        let (device, interrupt) = (DeviceChoice::Cpu, Some(&stop));
+        train(Job { epochs, device, checkpoint, resume, fresh, interrupt, ..job })
+    };
+    let (new, resume, fresh) = ((false, false), (true, false), (false, true));
+    let reached = || Checkpoint::new(&dir).reached().unwrap().unwrap();
+    let error = run(2, resume, false).unwrap_err();
+    assert!(matches!(&error, TrainError::NothingToResume { dir: named } if *named == dir), "{error}");
+    assert!(!dir.exists() && Checkpoint::new(&dir).reached().unwrap().is_none());
+    // Interrupted after the first of five updates.
+    let interrupted = |how| assert!(matches!(run(1, how, true), Err(TrainError::Interrupted { .. })));
+    interrupted(new);
+    assert_eq!((reached().updates, reached().within, reached().finished), (1, 1, false));
+    let before = fs::read(dir.join("checkpoint.safetensors")).unwrap();
+    let error = run(1, new, false).unwrap_err();
+    assert!(matches!(&error, TrainError::Unfinished { dir: named, epochs: 0, within: 1 } if *named == dir), "{error}");
+    assert!(error.to_string().contains("isn't finished, of 1 step of the first epoch, and a new one"), "{error}");
+    assert_eq!(fs::read(dir.join("checkpoint.safetensors")).unwrap(), before);
+    assert!(run(1, (true, true), false).unwrap_err().to_string().contains("give one of them"));
+    interrupted(fresh);
+    assert_eq!(reached().updates, 1);
+    // Interrupted by and by, to after the last update: what is left is to say that it is finished.
+    (0..4).for_each(|_| interrupted(resume));
+    assert_eq!((reached().updates, reached().history.len(), reached().finished), (5, 1, false));
+    let kept = || fs::read_dir(&dir).unwrap().count();
+    assert_eq!(kept(), 3);
+    run(1, resume, false).unwrap();
+    assert_eq!((reached().finished, kept()), (true, 3));
+    // Longer, then anew: a finished one needs no word.
+    interrupted_longer(run(2, resume, true));
+    assert!(!reached().finished && run(2, new, false).is_err());
+    run(2, resume, false).unwrap();
+    assert!(reached().finished && reached().history.len() == 2);
+    run(1, new, false).unwrap();
+    // Somebody's file, whatever it is.
+    for text in ["", "not a checkpoint"] {
+        fs::write(dir.join("checkpoint.safetensors"), text).unwrap();
+        assert!(matches!(run(1, new, false), Err(TrainError::Checkpoint { .. })));
+        assert_eq!(fs::read(dir.join("checkpoint.safetensors")).unwrap(), text.as_bytes());
+    }
+    run(1, fresh, false).unwrap();
+}
+
+fn interrupted_longer(result: Result<Trained, TrainError>) {
+    assert!(matches!(result, Err(TrainError::Interrupted { epoch: 2, step: 1, .. })));
+}
+
+/// `max_steps` ends a run within an epoch, from where it can be made longer.
+#[test]
+fn a_run_that_max_steps_has_ended_is_finished() {
+    let (train_set, training) = (waves(70, 1), settings(Optimizer::adam(0.01)));
+    let dir = folder("finished-within");
+    let run = |most, resume| {
+        let mut silent = Silent;
+        let job = Job::new(graph(), &training, &train_set, &mut silent);
+        let host = HostSettings { max_steps: Some(most), ..HostSettings::default() };
+        let checkpoint = Some(Checkpoint::new(&dir));
+        train(Job { host, device: DeviceChoice::Cpu, checkpoint, resume, ..job }).unwrap()
+    };
+    let reached = || Checkpoint::new(&dir).reached().unwrap().unwrap();
+    run(7, false);
+    assert_eq!((reached().updates, reached().within, reached().finished), (7, 2, true));
+    run(7, true);
+    run(7, false);
+    assert_eq!(run(9, true).history.len(), 2);
+    assert_eq!((reached().updates, reached().finished), (9, true));
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
+use super::line::Line;
 use super::search::aligned;
 use super::{CliError, interrupt};
 use crate::data::Folds;
@@ -56,7 +57,8 @@ struct Figure {
     folds: Vec<f64>,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+/// `line` is what was typed.
+pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Result<(), CliError> {
     let mut spec = Spec::read(&arguments.model)?;
     let training = &mut spec.training;
     training.epochs = arguments.epochs.unwrap_or(training.epochs);
@@ -83,7 +85,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         }
     })?;
     if watch.asked().load(Ordering::Relaxed) {
-        return Err(CliError::Interrupted(format!("interrupted after {} of {count} folds", result.folds.len())));
+        return Err(CliError::Interrupted(format!(
+            "interrupted after {} of {count} folds, of which nothing is kept; start again with: {line}",
+            result.folds.len()
+        )));
     }
     let figures = figures(&result);
     let text = if arguments.json {

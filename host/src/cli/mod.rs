@@ -14,6 +14,7 @@ mod export;
 mod import;
 mod inspect;
 mod interrupt;
+mod line;
 mod new;
 mod outputs;
 mod page;
@@ -26,6 +27,7 @@ mod run_folder;
 mod search;
 mod simulate;
 mod train;
+mod unfinished;
 mod words;
 
 pub use error::CliError;
@@ -73,12 +75,6 @@ pub fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-}
-
 /// Runs the program; the first argument is its name. Returns the exit status.
 pub fn run<T: Into<OsString>>(
     arguments: impl IntoIterator<Item = T>,
@@ -86,9 +82,7 @@ pub fn run<T: Into<OsString>>(
     error: &mut dyn Write,
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let words = arguments.iter().map(|argument| quoted(&argument.to_string_lossy()));
-    // The program's name rather than its path, which differs from machine to machine.
-    let command = ["emberlite".into()].into_iter().chain(words.skip(1)).collect::<Vec<_>>().join(" ");
+    let line = line::Line::typed(&arguments);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) => {
@@ -100,17 +94,17 @@ pub fn run<T: Into<OsString>>(
     };
     let done = match cli.command {
         Command::New(arguments) => new::run(&arguments, out),
-        Command::Train(arguments) => train::run(&arguments, &command, out),
+        Command::Train(arguments) => train::run(&arguments, &line, out),
         Command::Devices(arguments) => devices::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
         Command::Import(arguments) => import::run(&arguments, out),
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Plan(arguments) => plan::run(&arguments, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
-        Command::CrossValidate(arguments) => cross_validate::run(&arguments, out),
-        Command::Search(arguments) => search::run(&arguments, &command, out),
+        Command::CrossValidate(arguments) => cross_validate::run(&arguments, &line, out),
+        Command::Search(arguments) => search::run(&arguments, &line, out),
         Command::Simulate(arguments) => simulate::run(&arguments, out),
-        Command::Recipes(arguments) => recipes::run(&arguments, out),
+        Command::Recipes(arguments) => recipes::run(&arguments, &line, out),
         Command::Report(arguments) => page::run(&arguments, out),
         Command::Evaluate(arguments) => evaluate::run(&arguments, out),
         Command::Compare(arguments) => compare::run(&arguments, out),
@@ -141,14 +135,4 @@ fn harmless(message: &str) -> String {
         if obeyed && c != '\n' { text.extend(c.escape_debug()) } else { text.push(c) }
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_line_to_type_reads_back() {
-        assert_eq!(["--run=a/b", "a b", "it's", ""].map(quoted), ["--run=a/b", "'a b'", "'it'\\''s'", "''"]);
-    }
 }

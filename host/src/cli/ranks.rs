@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::CliError;
 use super::interrupt::Watch;
+use super::line::Line;
 use crate::train::Group;
 
 /// The processes of this run.
@@ -17,8 +18,8 @@ pub(super) struct Ranks {
 #[cfg(feature = "mpi")]
 impl Ranks {
     /// Joins the others that `mpirun` has started, if it has.
-    pub(super) fn join() -> Ranks {
-        Ranks { mpi: crate::train::Mpi::join() }
+    pub(super) fn join() -> Result<Ranks, CliError> {
+        Ok(Ranks { mpi: crate::train::Mpi::join() })
     }
 
     /// The processes to train with.
@@ -27,15 +28,15 @@ impl Ranks {
     }
 
     /// The line that starts them.
-    pub(super) fn command(&self, command: &str) -> String {
-        self.group().map_or(command.into(), |group| format!("mpirun -np {} {command}", group.size()))
+    pub(super) fn line(&self, line: &Line) -> Line {
+        self.group().map_or(line.clone(), |group| line.under(&["mpirun", "-np", &group.size().to_string()]))
     }
 
     /// Lets the first rank say which one is gone, when `mpirun` ends it for that.
-    pub(super) fn tell(&self, watch: &Watch, checkpoint: &Path, command: &str) {
+    pub(super) fn tell(&self, watch: &Watch, checkpoint: &Path, line: &Line) {
         let Some(mpi) = &self.mpi else { return };
-        let (missing, first, checkpoint, command) =
-            (mpi.missing(), self.is_first(), checkpoint.to_path_buf(), command.to_string());
+        let (missing, first, checkpoint, line) =
+            (mpi.missing(), self.is_first(), checkpoint.to_path_buf(), line.clone());
         watch.because(move || {
             let gone = missing()?;
             if !first {
@@ -43,7 +44,7 @@ impl Ranks {
                 std::process::exit(1);
             }
             Some(match checkpoint.exists() {
-                true => format!("{gone}; the last checkpoint is {}; go on with: {command}", checkpoint.display()),
+                true => format!("{gone}; the last checkpoint is {}; go on with: {line}", checkpoint.display()),
                 false => format!("{gone}; nothing was saved yet"),
             })
         });
@@ -67,21 +68,36 @@ impl Ranks {
     }
 }
 
+/// What launchers tell each of the processes that they start: how many there are. Open MPI; MPICH, Intel MPI and their like.
+#[cfg(not(feature = "mpi"))]
+const SIZES: [&str; 2] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
+
 #[cfg(not(feature = "mpi"))]
 impl Ranks {
-    pub(super) fn join() -> Ranks {
-        Ranks {}
+    /// This process alone.
+    ///
+    /// # Errors
+    /// A launcher has started several, each of which would train by itself in the same folder.
+    pub(super) fn join() -> Result<Ranks, CliError> {
+        let size = |name| std::env::var(name).ok()?.trim().parse::<u32>().ok();
+        match SIZES.into_iter().filter_map(size).find(|&size| size > 1) {
+            None => Ok(Ranks {}),
+            Some(size) => Err(CliError::Message(format!(
+                "{size} processes were started to train together, but this program was built without `mpi`; build it with \
+                 `cargo install --path host --features mpi`, or start it alone, without mpirun"
+            ))),
+        }
     }
 
     pub(super) fn group(&self) -> Option<&dyn Group> {
         None
     }
 
-    pub(super) fn command(&self, command: &str) -> String {
-        command.into()
+    pub(super) fn line(&self, line: &Line) -> Line {
+        line.clone()
     }
 
-    pub(super) fn tell(&self, _: &Watch, _: &Path, _: &str) {}
+    pub(super) fn tell(&self, _: &Watch, _: &Path, _: &Line) {}
 
     pub(super) fn end(&self, result: Result<(), CliError>) -> Result<(), CliError> {
         result

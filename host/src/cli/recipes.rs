@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::time::Instant;
 
+use super::line::Line;
 use super::run_folder::Lock;
 use super::train::GO_ON;
+use super::unfinished::{Begin, choice};
 use super::{CliError, interrupt, plan};
 use crate::export::{self, Bytes, FileError};
 use crate::recipes::{
@@ -42,9 +44,12 @@ enum Action {
         /// A shorter training or fewer searches, judged by figures of its own; nothing is recorded
         #[arg(long)]
         quick: bool,
-        /// Go on from the checkpoint or the trials of a run that was ended
+        /// Go on from the checkpoint or the trials of a run that was ended; recipes that have none begin
         #[arg(long)]
         resume: bool,
+        /// Replace runs even if they aren't finished, as for `train`
+        #[arg(long, conflicts_with = "resume")]
+        fresh: bool,
         /// Where to compute, as for `train`
         #[arg(long)]
         device: Option<String>,
@@ -67,22 +72,18 @@ enum Action {
     Table,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+/// `line` is what was typed.
+pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Result<(), CliError> {
     let dir = arguments.dir.clone().unwrap_or_else(default_dir);
     match arguments.action.as_ref().unwrap_or(&Action::List) {
         Action::List => list(&dir, out),
-        Action::Run { names, quick, resume, device, quiet } => {
-            let how = How {
-                quick: *quick,
-                resume: *resume,
-                device: device.as_deref(),
-                quiet: *quiet,
-                dir: arguments.dir.as_deref(),
-            };
+        Action::Run { names, quick, resume, fresh, device, quiet } => {
+            let begin = Begin { resume: *resume, fresh: *fresh };
+            let how = How { quick: *quick, begin, device: device.as_deref(), quiet: *quiet, line };
             // A misspelt name is known before the first training.
             let chosen = names.iter().map(|name| recipes::find(name)).collect::<Result<Vec<_>, _>>()?;
             for recipe in &chosen {
-                ready(recipe, &dir)?;
+                how.keeps(&ready(recipe, &dir)?)?;
             }
             let mut short = Vec::new();
             for recipe in &chosen {
@@ -144,14 +145,36 @@ fn ready(recipe: &Recipe, dir: &Path) -> Result<Place, CliError> {
 /// How recipes are run.
 struct How<'a> {
     quick: bool,
-    resume: bool,
+    begin: Begin,
     device: Option<&'a str>,
     quiet: bool,
-    /// The folder that was named.
-    dir: Option<&'a Path>,
+    /// What was typed.
+    line: &'a Line,
 }
 
+/// In a recipe's run: what its searches came to, there when they are finished.
+const COMPARISON: &str = "comparison.txt";
+
 impl How<'_> {
+    /// Makes sure that nothing which isn't finished would be replaced.
+    fn keeps(&self, place: &Place) -> Result<(), CliError> {
+        let elsewhere = self.line.set("--dir", "OTHER");
+        // With --resume a recipe that has nothing to go on from begins.
+        let begin = Begin { resume: false, fresh: self.begin.fresh || self.begin.resume };
+        begin.look(&Checkpoint::new(&place.run), self.line, &elsewhere)?;
+        let trials = || {
+            fs::read_dir(&place.run)
+                .ok()?
+                .flatten()
+                .find(|entry| entry.path().extension().is_some_and(|e| e == "jsonl"))
+        };
+        let searched = !place.run.join("metrics.jsonl").exists() && trials().is_some();
+        if searched && !begin.fresh && !place.run.join(COMPARISON).exists() {
+            return Err(choice(&place.run, "here are trials of searches that aren't finished", self.line, &elsewhere));
+        }
+        Ok(())
+    }
+
     /// Trains, judges and records; whether every figure was reached.
     fn run(&self, recipe: &Recipe, dir: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
         let place = recipe.at(dir);
@@ -166,16 +189,11 @@ impl How<'_> {
             before += comparison.seconds_before;
             comparison.judge(expect, reference)?
         } else {
-            if self.resume {
+            if self.begin.resume {
                 before += Checkpoint::new(&place.run).seconds();
             }
             // What takes seconds needs no progress.
-            self.train(
-                recipe,
-                &place,
-                quick.and_then(|quick| quick.epochs),
-                self.quiet || recipe.expected.minutes == 0,
-            )?;
+            self.train(&place, quick.and_then(|quick| quick.epochs), self.quiet || recipe.expected.minutes == 0)?;
             let spec = Spec::read(&place.model)?;
             let file = Bytes::read(place.run.join("model.safetensors"))?;
             recipes::judge(&spec, &file, expect, reference)?
@@ -184,7 +202,7 @@ impl How<'_> {
         for verdict in &verdicts {
             writeln!(out, "{}", line(recipe.name, verdict))?;
         }
-        let resume = if self.resume { " --resume" } else { "" };
+        let resume = if self.begin.resume { " --resume" } else { "" };
         let device = self.device.map_or(String::new(), |device| format!(" --device {device}"));
         let command = format!("emberlite recipes run {}{device}{resume}", recipe.name);
         let record = Record {
@@ -208,10 +226,18 @@ impl How<'_> {
         let description = Description::read(&place.model, plan::boards(None)?)?;
         let device = self.device.map(str::parse).transpose().map_err(CliError::Message)?;
         let _lock = Lock::take(&place.run)?;
+        let told_in = place.run.join(COMPARISON);
+        if told_in.exists() {
+            fs::remove_file(&told_in).map_err(|source| FileError {
+                path: told_in.clone(),
+                doing: "can't remove",
+                source,
+            })?;
+        }
         let watch = interrupt::Watch::new();
         let keeping = Keeping {
             folder: &place.run,
-            resume: self.resume,
+            resume: self.begin.resume,
             device: device.unwrap_or(description.spec.training.device),
             stop: watch.asked(),
         };
@@ -223,21 +249,32 @@ impl How<'_> {
             }
         };
         let Some(comparison) = recipes::compare(&description, searches, keeping, &mut told)? else {
-            let message = format!("interrupted; trials are kept in {}; go on with --resume", place.run.display());
+            let (run, line) = (place.run.display(), self.line.resuming());
+            let message = format!("interrupted; trials are kept in {run}{GO_ON}{line}");
             return Err(CliError::Interrupted(message));
         };
         export::write(&place.folder.join("best.toml"), comparison.best.as_bytes())?;
+        export::write(&told_in, comparison.to_string().as_bytes())?;
         Ok(comparison)
     }
 
     /// `emberlite train` with the recipe's files.
-    fn train(&self, recipe: &Recipe, place: &Place, epochs: Option<u32>, quiet: bool) -> Result<(), CliError> {
+    fn train(&self, place: &Place, epochs: Option<u32>, quiet: bool) -> Result<(), CliError> {
         let path = |path: &Path| path.display().to_string();
         let mut words = vec!["emberlite".into(), "train".into()];
         words.extend(["--model".into(), path(&place.model), "--run".into(), path(&place.run)]);
         words.extend(epochs.map(|epochs| format!("--epochs={epochs}")));
         words.extend(self.device.map(|device| format!("--device={device}")));
-        words.extend(self.resume.then(|| "--resume".into()));
+        if self.begin.resume {
+            match Checkpoint::new(&place.run).path().exists() {
+                true => words.push("--resume".into()),
+                false if self.quiet => {}
+                // That nobody reads it is no reason to end.
+                false => drop(writeln!(std::io::stderr(), "{}: nothing to go on from, so it begins", path(&place.run))),
+            }
+        } else if self.begin.fresh {
+            words.push("--fresh".into());
+        }
         words.extend(quiet.then(|| "--quiet".into()));
         let (mut said, mut error) = (Vec::new(), Vec::new());
         let status = super::run(words, &mut said, &mut error);
@@ -249,10 +286,7 @@ impl How<'_> {
         match text.split_once(GO_ON) {
             // A training that goes on by itself is never judged.
             Some((saved, _)) if status == interrupt::STATUS => {
-                let device = self.device.map_or(String::new(), |device| format!(" --device {device}"));
-                let dir = self.dir.map_or(String::new(), |dir| format!(" --dir {}", dir.display()));
-                let line = format!("emberlite recipes run {}{device}{dir} --resume", recipe.name);
-                Err(CliError::Interrupted(format!("{saved}{GO_ON}{line}")))
+                Err(CliError::Interrupted(format!("{saved}{GO_ON}{}", self.line.resuming())))
             }
             _ => Err(CliError::Message(text.into())),
         }

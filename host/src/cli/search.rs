@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::line::Line;
 use super::run_folder::Lock;
+use super::train::GO_ON;
 use super::{CliError, interrupt, outputs};
 use crate::export;
 use crate::report::{self, ParameterFacts, SearchReport};
@@ -62,8 +64,8 @@ const MOST: usize = 10;
 const PRICED: usize = 10_000;
 const SHOWN: usize = 20;
 
-/// `command` is the line that was typed.
-pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
+/// `line` is what was typed.
+pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Result<(), CliError> {
     let started = Instant::now();
     let mut description = Description::read(&arguments.model, super::plan::boards(None)?)?;
     let search = &mut description.search;
@@ -101,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     let stopped = watch.asked().load(Ordering::Relaxed);
     let text = table(&description, &searched);
     out.write_all(text.as_bytes())?;
-    let mut report = report_of(&description, &searched, command, started.elapsed().as_secs_f64());
+    let mut report = report_of(&description, &searched, &line.to_string(), started.elapsed().as_secs_f64());
     if let Some(trial) = searched.best() {
         let text = description.text_of_trial(trial, searched.judge).map_err(CliError::Message)?;
         export::write(&best, text.as_bytes())?;
@@ -116,8 +118,10 @@ pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> 
     if stopped {
         let kept = searched.trials.len();
         return Err(CliError::Interrupted(format!(
-            "interrupted after {kept} trials, which are kept in {}; go on with --resume",
-            trials.display()
+            "interrupted after {kept} trial{}, kept in {}{GO_ON}{}",
+            if kept == 1 { "" } else { "s" },
+            trials.display(),
+            line.resuming()
         )));
     }
     if searched.best().is_none() {

@@ -14,9 +14,11 @@ use emberlite::number::Format;
 use emberlite::plan::Training;
 use serde::Serialize;
 
+use super::line::Line;
 use super::ranks::Ranks;
 use super::report::Facts;
 use super::run_folder::{Lock, Metrics};
+use super::unfinished::{self, Begin};
 use super::{CliError, interrupt, outputs, words};
 use crate::Parameters;
 use crate::data::text::Tokenizer;
@@ -44,9 +46,12 @@ pub(super) struct Arguments {
     /// The device's file [default: model.safetensors in the run's folder]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Go on from the run's checkpoint, if there is one
+    /// Go on from the checkpoint of the run in this folder
     #[arg(long)]
     resume: bool,
+    /// Replace the run in this folder even if it isn't finished; a finished one is replaced without being asked
+    #[arg(long, conflicts_with = "resume")]
+    fresh: bool,
     /// Start from the parameters of a file instead of new ones: a sealed f32 file, or a state dict (.safetensors, .pth)
     #[arg(long)]
     from: Option<PathBuf>,
@@ -128,14 +133,14 @@ impl Observer for Name {
     }
 }
 
-/// `command` is the line that was typed.
-pub(super) fn run(arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
-    let ranks = Ranks::join();
-    ranks.end(run_as(&ranks, arguments, &ranks.command(command), out))
+/// `line` is what was typed.
+pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Result<(), CliError> {
+    let ranks = Ranks::join()?;
+    ranks.end(run_as(&ranks, arguments, &ranks.line(line), out))
 }
 
 /// The same as one of several processes.
-fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Write) -> Result<(), CliError> {
+fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Result<(), CliError> {
     let started = Instant::now();
     let mut spec = Spec::read(&arguments.model)?;
     let host = &mut spec.training.host;
@@ -150,6 +155,21 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
     let real_path = file.with_extension("f32.safetensors");
     check_outputs(&spec, arguments, &folder, &file, &real_path)?;
+    let saving = &spec.training.checkpoint;
+    let checkpoint = Checkpoint {
+        dir: folder.clone(),
+        every_epochs: saving.every_epochs,
+        every_steps: saving.every_steps,
+        keep: saving.keep,
+    };
+    // Held to the end: what is written after the training is the run's too. A folder that isn't there yet is made later, when
+    // nothing is wrong with description and data.
+    let (mut lock, mut before) = (None, None);
+    if ranks.is_first() {
+        lock = folder.is_dir().then(|| Lock::take(&folder)).transpose()?;
+        let begin = Begin { resume: arguments.resume, fresh: arguments.fresh };
+        before = begin.look(&checkpoint, line, &line.set("--run", "OTHER"))?;
+    }
     // What the device can't hold is known before an epoch is spent.
     let costs = spec.costs(Some(&spec.device.training))?;
     let budget = spec.budget(&super::plan::boards(None)?)?;
@@ -160,14 +180,13 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     }
     spec.check_classes(&costs, &raw.train)?;
     let standardise = spec.fit_sets(&raw)?;
-    // Held to the end: what is written after the training is the run's too.
-    let _lock = match ranks.is_first() {
-        true => {
-            let lock = Lock::take(&folder)?;
+    let _lock = match (ranks.is_first(), lock) {
+        (false, _) => None,
+        (true, lock) => {
+            let lock = lock.map_or_else(|| Lock::take(&folder), Ok)?;
             outputs::try_to_write(&file)?;
             Some(lock)
         }
-        false => None,
     };
     let metrics = folder.join("metrics.jsonl");
     let host = &spec.training.settings;
@@ -175,13 +194,15 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
     let epochs = arguments.epochs.unwrap_or(spec.training.epochs);
     let name = Name::default();
     let trained_on = Rc::clone(&name.0);
-    let run =
-        Run { spec: &spec, settings: &settings, epochs, folder: &folder, metrics: &metrics, name, ranks, command };
-    let trained = run.learn(arguments, &raw, standardise.as_ref()).map_err(|error| resumable(error, command))?;
+    let run = Run { spec: &spec, settings: &settings, epochs, checkpoint, metrics: &metrics, name, ranks, line };
+    let trained = run.learn(arguments, &raw, standardise.as_ref()).map_err(|error| resumable(error, line))?;
     if !ranks.is_first() {
         return Ok(());
     }
 
+    if let Some(text) = before.as_ref().and_then(|before| unfinished::finished_before(before, &trained, &spec, line)) {
+        writeln!(out, "{text}")?;
+    }
     let classes = class_names(&raw.train);
     if let Some((name, text)) = raw.tokenizer.as_ref().map(Tokenizer::file).transpose()?.flatten() {
         export::write(&folder.join(name), text.as_bytes())?;
@@ -222,10 +243,11 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
         trained: &trained,
         tested: &tested,
         settings: &settings,
-        epochs,
+        // A finished run may have done more than it is now asked for.
+        epochs: epochs.max(trained.history.len() as u32),
         trained_on: trained_on.take(),
-        seconds: started.elapsed().as_secs_f64(),
-        command,
+        seconds: before.map_or(0.0, |before| before.seconds) + started.elapsed().as_secs_f64(),
+        command: &line.to_string(),
         files: &files,
     };
     super::report::write(&folder, &facts)?;
@@ -258,21 +280,15 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, command: &str, out: &mut dyn Wri
 pub(super) const GO_ON: &str = "; go on with: ";
 
 /// An interrupted run's error with the line that goes on with it.
-fn resumable(error: CliError, command: &str) -> CliError {
+fn resumable(error: CliError, line: &Line) -> CliError {
     match error {
         CliError::Train(error @ TrainError::Interrupted { .. }) => {
             let saved = matches!(error, TrainError::Interrupted { checkpoint: Some(_), .. });
-            let how = if saved { format!("{GO_ON}{}", resuming(command)) } else { String::new() };
+            let how = if saved { format!("{GO_ON}{}", line.resuming()) } else { String::new() };
             CliError::Interrupted(format!("{error}{how}"))
         }
         other => other,
     }
-}
-
-/// The line that goes on with what this one began.
-fn resuming(command: &str) -> String {
-    let resume = if command.split(' ').any(|word| word == "--resume") { "" } else { " --resume" };
-    format!("{command}{resume}")
 }
 
 /// All that a training will write, before it starts.
@@ -300,11 +316,11 @@ struct Run<'a> {
     spec: &'a Spec,
     settings: &'a Training,
     epochs: u32,
-    folder: &'a Path,
+    checkpoint: Checkpoint,
     metrics: &'a Path,
     name: Name,
     ranks: &'a Ranks,
-    command: &'a str,
+    line: &'a Line,
 }
 
 impl Run<'_> {
@@ -315,7 +331,7 @@ impl Run<'_> {
         raw: &Sets,
         standardise: Option<&Standardise>,
     ) -> Result<train::Trained, CliError> {
-        let Run { spec, settings, epochs, folder, metrics, name, ranks, command } = self;
+        let Run { spec, settings, epochs, checkpoint, metrics, name, ranks, line } = self;
         let train_set = spec.augmented(&raw.train, standardise, settings.seed.into())?;
         let validation = raw.validation.as_ref().map(|set| set.standardised(standardise)).transpose()?;
         let nodes = spec.host_nodes();
@@ -333,15 +349,8 @@ impl Run<'_> {
             Some(weights) => Some(weights.of(raw.train.source().labels())?),
             None => None,
         };
-        let saving = &spec.training.checkpoint;
-        let checkpoint = Checkpoint {
-            dir: folder.into(),
-            every_epochs: saving.every_epochs,
-            every_steps: saving.every_steps,
-            keep: saving.keep,
-        };
         let watch = interrupt::Watch::new();
-        ranks.tell(&watch, &checkpoint.path(), &resuming(command));
+        ranks.tell(&watch, &checkpoint.path(), &line.resuming());
         let job = Job {
             host,
             epochs,
@@ -353,6 +362,7 @@ impl Run<'_> {
             interrupt: Some(watch.asked()),
             group: ranks.group(),
             resume: arguments.resume,
+            fresh: arguments.fresh,
             initial: initial.as_ref(),
             ..Job::new(graph, settings, train_set.source(), &mut observers)
         };

@@ -46,18 +46,6 @@ impl Checkpoint {
         Checkpoint { dir: dir.into(), every_epochs: 1, every_steps: None, keep: 1 }
     }
 
-    /// Wall time that the training took up to this checkpoint, all parts of a resumed one together: of its epochs, and of the
-    /// updates of the one at hand; 0 where there is no checkpoint that this program reads.
-    pub fn seconds(&self) -> f64 {
-        let meta = || {
-            let bytes = fs::read(self.path()).ok()?;
-            let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
-            serde_json::from_str::<Meta>(metadata.metadata().as_ref()?.get(KEY)?).ok()
-        };
-        let counters = meta().map(|meta| meta.counters);
-        counters.map_or(0.0, |c| c.history.iter().map(|epoch| epoch.seconds).sum::<f64>() + c.within.seconds)
-    }
-
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.every_steps == Some(0) {
             return Err("a checkpoint needs at least 1 step between two savings");
@@ -83,6 +71,9 @@ pub(crate) struct Counters {
     pub waited: u32,
     pub plateau: PlateauState,
     pub history: Vec<EpochRecord>,
+    /// Whether the run came to its end; older programs didn't say.
+    #[serde(default)]
+    pub finished: bool,
 }
 
 impl Counters {
@@ -132,7 +123,9 @@ impl Checkpoint {
             reason: format!("can't be written: {e}; check the folder, its permissions and the space left"),
         };
         let bytes = encode(saved, trained).map_err(|e| failed(&e))?;
-        if let (Some(updates), true) = (before, self.keep > 1) {
+        // One that only says now that the run is finished has no second name.
+        let other = before.filter(|&updates| updates != saved.counters.updates);
+        if let (Some(updates), true) = (other, self.keep > 1) {
             self.set_aside(updates).map_err(|e| failed(&e))?;
         }
         export::write(&path, &bytes).map_err(|e| failed(&e.source))?;
@@ -186,15 +179,22 @@ impl Checkpoint {
         states: usize,
         averaged: bool,
     ) -> Result<Option<Saved>, TrainError> {
+        self.read(|bytes| decode(bytes, identity, slots, states, averaged))
+    }
+
+    /// The counters alone, of any run; `None` if there is no file.
+    pub(super) fn counters(&self) -> Result<Option<Counters>, TrainError> {
+        self.read(|bytes| Ok(meta(bytes)?.counters))
+    }
+
+    fn read<T>(&self, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Option<T>, TrainError> {
         let path = self.path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(TrainError::Checkpoint { path, reason: format!("can't be read: {e}") }),
         };
-        decode(&bytes, identity, slots, states, averaged)
-            .map(Some)
-            .map_err(|reason| TrainError::Checkpoint { path, reason })
+        decode(&bytes).map(Some).map_err(|reason| TrainError::Checkpoint { path, reason })
     }
 }
 
@@ -246,8 +246,12 @@ fn encode(saved: &Saved, trained: &[Slot]) -> Result<Vec<u8>, String> {
     views.and_then(|views| serialize(views, metadata)).map_err(|e| e.to_string())
 }
 
-fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, averaged: bool) -> Result<Saved, String> {
-    let damaged = |e: &dyn std::fmt::Display| format!("is damaged: {e}; delete it to start anew");
+fn damaged(e: &dyn std::fmt::Display) -> String {
+    format!("is damaged: {e}; delete it to start anew")
+}
+
+/// What stands beside the tensors.
+fn meta(bytes: &[u8]) -> Result<Meta, String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
     let meta =
         metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("is a safetensors file, but no checkpoint")?;
@@ -259,7 +263,11 @@ fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, aver
              or delete the file to start anew"
         ));
     }
-    let meta: Meta = serde_json::from_str(meta).map_err(|e| damaged(&e))?;
+    serde_json::from_str(meta).map_err(|e| damaged(&e))
+}
+
+fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, averaged: bool) -> Result<Saved, String> {
+    let meta = meta(bytes)?;
     meta.identity.agrees(identity)?;
     let averaged = averaged && meta.counters.updates > 0;
     let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;

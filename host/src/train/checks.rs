@@ -45,6 +45,9 @@ pub(super) fn check_settings(job: &Job<'_>, lowered: &Lowered<'_>) -> Result<(),
     if job.resume && job.checkpoint.is_none() {
         return setting("resuming needs a checkpoint folder");
     }
+    if job.resume && job.fresh {
+        return setting("resume goes on with a run and fresh replaces it; give one of them");
+    }
     if let Some(stopping) = job.early_stopping {
         if stopping.patience == 0 {
             return setting("early stopping needs a patience of at least 1 epoch");

@@ -108,6 +108,30 @@ pub enum TrainError {
         /// Why, and what to do.
         reason: String,
     },
+    /// [`Job::resume`](super::Job::resume) without a checkpoint.
+    #[error(
+        "{}: there is nothing to go on from: no checkpoint.safetensors in this folder; check its name, or leave --resume out \
+         to start anew",
+        dir.display()
+    )]
+    NothingToResume {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A new run would replace one that isn't finished, and [`Job::fresh`](super::Job::fresh) doesn't say that it may.
+    #[error(
+        "{}: here is a run that isn't finished, of {}, and a new one would replace it; go on with it by --resume, or give it \
+         up by --fresh",
+        dir.display(), super::Reached::words(*epochs, *within)
+    )]
+    Unfinished {
+        /// The folder.
+        dir: PathBuf,
+        /// Epochs that are done.
+        epochs: u32,
+        /// Updates of the one after those.
+        within: u32,
+    },
     /// An observer couldn't report, such as to a full disk.
     #[error("reporting progress: {0}")]
     Observer(#[from] io::Error),

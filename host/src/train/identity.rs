@@ -3,7 +3,7 @@
 use super::batches::Samples;
 use super::error::TrainError;
 use super::job::Job;
-use super::settings::{Course, HostSchedule, HostSettings};
+use super::settings::{HostSchedule, HostSettings};
 use crate::lower::{Lowered, Precision};
 use emberlite::graph::write_graph;
 use emberlite::loss::Loss;
@@ -40,7 +40,7 @@ impl Identity {
         let mut settings = device(job.training, &job.host);
         host(&mut settings, &job.host);
         // Schedules that stretch over the run change with its length.
-        if stretches(&job.host) {
+        if job.host.stretches() {
             push(&mut settings, "epochs", job.epochs);
         }
         if let Some(stopping) = job.early_stopping {
@@ -93,7 +93,7 @@ impl Identity {
             return Ok(());
         }
         Err(format!(
-            "can't be continued: since then there is a change of {}; undo the change, or train anew without resuming",
+            "can't be continued: since then there is a change of {}; undo the change, or start anew with --fresh",
             differences.join(", ")
         ))
     }
@@ -117,18 +117,6 @@ fn lines(was: &str, is: &str) -> String {
 
 fn push(list: &mut Vec<(String, String)>, name: &str, value: impl std::fmt::Display) {
     list.push((name.into(), value.to_string()));
-}
-
-fn stretches(host: &HostSettings) -> bool {
-    match host.schedule.as_ref().map(|schedule| &schedule.course) {
-        Some(
-            Course::Linear { steps, .. }
-            | Course::Polynomial { steps, .. }
-            | Course::Cosine { steps, .. }
-            | Course::OneCycle { steps, .. },
-        ) => steps.is_none(),
-        _ => false,
-    }
 }
 
 /// What the device has too.
@@ -238,7 +226,7 @@ fn host(list: &mut Vec<(String, String)>, host: &HostSettings) {
     if let Some(steps) = host.steps_per_epoch {
         push(list, "steps_per_epoch", steps);
     }
-    if let (Some(steps), true) = (host.max_steps, stretches(host)) {
+    if let (Some(steps), true) = (host.max_steps, host.stretches()) {
         push(list, "max_steps", steps);
     }
 }

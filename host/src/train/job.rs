@@ -35,8 +35,11 @@ pub struct Job<'a> {
     pub early_stopping: Option<EarlyStopping>,
     /// Where and how often to save.
     pub checkpoint: Option<Checkpoint>,
-    /// Go on from the checkpoint if there is one.
+    /// Go on from the checkpoint; without one it is [`TrainError::NothingToResume`](super::TrainError::NothingToResume).
     pub resume: bool,
+    /// Replace the checkpoint of a run that isn't finished; otherwise a new run there is
+    /// [`TrainError::Unfinished`](super::TrainError::Unfinished). What is finished is replaced in any case.
+    pub fresh: bool,
     /// Start from these instead of new ones.
     pub initial: Option<&'a Parameters>,
     /// When this becomes true, the run ends after the update at hand: it saves and returns [`TrainError::Interrupted`](super::TrainError::Interrupted).
@@ -67,6 +70,7 @@ impl<'a> Job<'a> {
             early_stopping: None,
             checkpoint: None,
             resume: false,
+            fresh: false,
             initial: None,
             interrupt: None,
             group: None,

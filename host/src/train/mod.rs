@@ -57,6 +57,7 @@ mod observer;
 mod optimizer;
 mod predict;
 mod progress;
+mod reached;
 mod run;
 mod save;
 pub mod settings;
@@ -77,6 +78,7 @@ pub use mpi::Mpi;
 pub use observer::{Event, JsonLines, Observer, Silent};
 pub use predict::predict;
 pub use progress::Progress;
+pub use reached::Reached;
 pub use run::train;
 pub use settings::{Course, Ema, HostOptimizer, HostSchedule, HostSettings, Plateau, Sampling};
 

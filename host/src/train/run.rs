@@ -57,6 +57,8 @@ pub(super) struct Run<'a> {
     pub saved: Option<PathBuf>,
     /// The updates that it has seen.
     pub saved_updates: Option<u32>,
+    /// Whether it says that the run is finished.
+    pub marked: bool,
     pub identity: Identity,
     pub tensors: Tensors,
     pub stepper: Stepper,
@@ -87,6 +89,9 @@ impl<'a> Run<'a> {
     fn new(job: Job<'a>) -> Result<Self, TrainError> {
         let lowered = Lowered::new(job.graph)?.in_precision(job.host.precision);
         check_settings(&job, &lowered)?;
+        if let Some(checkpoint) = job.checkpoint.as_ref().filter(|_| !job.resume && !job.fresh) {
+            checkpoint.check_free()?;
+        }
         let loss = job.training.loss;
         let train = Samples::new("the training set", job.train, &lowered, &loss)?;
         let new = |set| Samples::new("the validation set", set, &lowered, &loss);
@@ -124,6 +129,7 @@ impl<'a> Run<'a> {
             checkpoint: job.checkpoint,
             saved: None,
             saved_updates: None,
+            marked: false,
             identity,
             average: host.ema.map(Average::new),
             samples: 0,
@@ -173,9 +179,10 @@ impl<'a> Run<'a> {
             validation: self.validation.map_or(0, |v| v.len()),
             trained: self.stepper.slots().iter().map(|slot| slot.len).sum(),
         })?;
+        let mut whole = self.within.step == 0;
         while (self.history.len() as u32) < self.epochs && !self.watch.stops() && self.goes_on() {
             let record = self.epoch()?;
-            let whole = std::mem::take(&mut self.within).step == self.steps;
+            whole = std::mem::take(&mut self.within).step == self.steps;
             self.follow(&record);
             let best = self.watch.see(&record);
             if best {
@@ -190,6 +197,10 @@ impl<'a> Run<'a> {
                 self.save_epoch(stop)?;
                 self.stop_here(stop)?;
             }
+        }
+        // It was interrupted after its last epoch, or has now been asked for no more than that.
+        if whole && !self.marked && !self.history.is_empty() {
+            self.save(true)?;
         }
         let epoch = self.history.len() as u32;
         let parameters = self.finite(&self.best, epoch, self.steps)?;
@@ -277,7 +288,7 @@ impl<'a> Run<'a> {
                 self.observer.event(Event::Steps { epoch, epochs, step, steps, loss })?;
             }
             if save {
-                self.save()?;
+                self.save(step == last && !stop)?;
                 self.stop_here(stop)?;
             }
             Ok::<(), TrainError>(())

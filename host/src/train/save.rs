@@ -20,13 +20,14 @@ impl Run<'_> {
         let epoch = self.history.len() as u32;
         let last = epoch == self.epochs || self.watch.stops() || !self.goes_on();
         let by_epoch = checkpoint.every_epochs > 0 && epoch.is_multiple_of(checkpoint.every_epochs);
-        if by_epoch || last || self.is_due() || interrupted { self.save() } else { Ok(()) }
+        if by_epoch || last || self.is_due() || interrupted { self.save(last && !interrupted) } else { Ok(()) }
     }
 
-    /// Saves as the run is now. Of several ranks the first writes; the others are as far.
-    pub fn save(&mut self) -> Result<(), TrainError> {
+    /// Saves as the run is now, `finished` or not. Of several ranks the first writes; the others are as far.
+    pub fn save(&mut self, finished: bool) -> Result<(), TrainError> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
         let epoch = self.history.len() as u32;
+        self.marked = finished;
         if self.group.is_some_and(|group| group.rank() > 0) {
             self.saved = Some(checkpoint.path());
             return Ok(());
@@ -48,6 +49,7 @@ impl Run<'_> {
                 waited: self.watch.waited,
                 plateau: self.stepper.plateau,
                 history: self.history.clone(),
+                finished,
             },
             parameters: self.finite(&self.tensors, at, self.within.step)?,
             state,
@@ -61,13 +63,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Takes over the checkpoint, if there is one.
+    /// Takes over the checkpoint.
     pub fn resume(&mut self) -> Result<(), TrainError> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
         let states = state_slots(self.training, &self.host);
         let averaged = self.average.is_some();
         let Some(saved) = checkpoint.load(&self.identity, self.lowered.slots(), states, averaged)? else {
-            return Ok(());
+            // Where one rank alone has none, all of them learn of it together.
+            let alone = self.group.is_none_or(|group| group.rank() == 0);
+            let dir = checkpoint.dir.clone();
+            return if alone { Err(TrainError::NothingToResume { dir }) } else { Ok(()) };
         };
         let device = &self.open.device;
         let upload_all = |states: Vec<Vec<f32>>| states.into_iter().map(|v| upload(v, device)).collect();
@@ -84,6 +89,7 @@ impl Run<'_> {
         (self.watch.waited, self.history) = (counters.waited, counters.history);
         self.within = counters.within;
         self.saved_updates = Some(counters.updates);
+        self.marked = counters.finished;
         self.saved = Some(checkpoint.path());
         Ok(())
     }

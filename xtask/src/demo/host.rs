@@ -78,7 +78,8 @@ impl Emberlite {
     /// Trains the model of `folder`, from its seed to a sealed file.
     pub fn train(&self, folder: &Path, seed: u32, epochs: Option<u32>, out: &Path) -> Result<()> {
         let run = out.with_extension("train");
-        let mut args: Vec<&OsStr> = vec!["train".as_ref(), "--quiet".as_ref(), "--out".as_ref(), out.as_ref()];
+        let mut args: Vec<&OsStr> = vec!["train".as_ref(), "--quiet".as_ref(), "--fresh".as_ref()];
+        args.extend::<[&OsStr; 2]>(["--out".as_ref(), out.as_ref()]);
         args.extend::<[&OsStr; 2]>(["--run".as_ref(), run.as_ref()]);
         let (seed, epochs) = (seed.to_string(), epochs.map(|epochs| epochs.to_string()));
         args.extend::<[&OsStr; 2]>(["--seed".as_ref(), seed.as_ref()]);

@@ -141,6 +141,19 @@ impl HostSettings {
         }
     }
 
+    /// Whether the schedule stretches over the whole run, so that a longer one has other rates from the start on.
+    pub fn stretches(&self) -> bool {
+        match self.schedule.as_ref().map(|schedule| &schedule.course) {
+            Some(
+                Course::Linear { steps, .. }
+                | Course::Polynomial { steps, .. }
+                | Course::Cosine { steps, .. }
+                | Course::OneCycle { steps, .. },
+            ) => steps.is_none(),
+            _ => false,
+        }
+    }
+
     /// Checks everything that doesn't need the data; `nodes` are the graph's. The error says what is asked.
     ///
     /// # Errors

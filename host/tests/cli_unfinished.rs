@@ -1,0 +1,128 @@
+//! What a run has learnt stays until somebody says that it may go, and what there is to go on from is said.
+
+mod cli_common;
+
+use cli_common::{Folder, ROWS, done, emberlite, small};
+use serde_json::Value;
+
+/// The checkpoint of a run of two updates an epoch: after `updates` of them, as an interruption leaves it.
+fn interrupted(updates: u32) -> (Folder, String, String) {
+    let folder = Folder::new();
+    folder.write("rows.csv", ROWS);
+    let text = small("f32").replace("epochs = 3", "epochs = 3\ncheckpoint = { every_steps = 1, keep = 9 }");
+    let (model, run) = (folder.write("model.toml", text), folder.path("run"));
+    done(&["train", "--quiet", "--model", &model, "--run", &run]);
+    let named = |name: &str| std::path::Path::new(&run).join(name);
+    std::fs::rename(named(&format!("checkpoint-{updates}.safetensors")), named("checkpoint.safetensors")).unwrap();
+    (folder, model, run)
+}
+
+#[test]
+fn an_unfinished_run_is_not_replaced_without_a_word() {
+    let (folder, model, run) = interrupted(3);
+    let train = |more: &[&str]| emberlite(&[&["train", "--quiet", "--model", &model, "--run", &run], more].concat());
+    let [checkpoint, metrics] = ["run/checkpoint.safetensors", "run/metrics.jsonl"].map(|name| folder.read(name));
+    let answer = train(&[]);
+    assert_eq!((answer.status, answer.out.as_str()), (1, ""));
+    let line = "emberlite train --quiet --model model.toml --run";
+    let expected = format!(
+        "error: run: here is a run that isn't finished, of 1 epoch and 1 step of the next; it would be lost. Type one of \
+         these:\n  go on:     {line} run --resume\n  replace:   {line} run --fresh\n  keep both: {line_other}\n",
+        line_other = "emberlite train --quiet --model model.toml --run OTHER",
+    );
+    assert_eq!(folder.plain(&answer.error), expected);
+    assert_eq!(folder.read("run/checkpoint.safetensors"), checkpoint);
+    assert_eq!(folder.read("run/metrics.jsonl"), metrics);
+    // Each of the three works; the first comes to the end that an uninterrupted one has.
+    let whole = folder.read("run/model.safetensors");
+    assert_eq!(train(&["--resume"]).error, "");
+    assert_eq!(folder.read("run/model.safetensors"), whole);
+    assert_eq!(train(&["--fresh", "--epochs", "1"]).error, "");
+    assert_ne!(folder.read("run/model.safetensors"), whole);
+    done(&["train", "--quiet", "--model", &model, "--run", &folder.path("other")]);
+    assert_eq!(folder.read("other/model.safetensors"), whole);
+    // A finished one is replaced as ever, and both words at once mean nothing.
+    assert_eq!(train(&[]).error, "");
+    assert_eq!(train(&["--fresh", "--resume"]).status, 2);
+}
+
+#[test]
+fn a_run_whose_files_were_not_written_is_not_replaced_either() {
+    let folder = cli_common::trained("f32");
+    let (model, run) = (folder.path("model.toml"), folder.path("run"));
+    let train = |more: &[&str]| emberlite(&[&["train", "--quiet", "--model", &model, "--run", &run], more].concat());
+    let metrics = String::from_utf8(folder.read("run/metrics.jsonl")).unwrap();
+    let last = metrics.trim_end().rfind('\n').unwrap() + 1;
+    folder.write("run/metrics.jsonl", &metrics[..last]);
+    let error = train(&[]).error;
+    assert!(
+        error.contains("here is a run that was trained to its end, but its files weren't written; it would be lost"),
+        "{error}"
+    );
+    assert_eq!(train(&["--resume"]).error, "");
+    assert_eq!(train(&[]).error, "");
+}
+
+#[test]
+fn a_mistyped_folder_is_no_run_to_go_on_with() {
+    let (folder, model, _) = interrupted(3);
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    for name in ["runn", "empty"] {
+        let answer = emberlite(&["train", "--model", &model, "--run", &folder.path(name), "--resume"]);
+        let expected = format!(
+            "error: {name}: there is nothing to go on from: no checkpoint.safetensors in this folder; check its name, or \
+             leave --resume out to start anew\n"
+        );
+        assert_eq!((answer.status, folder.plain(&answer.error)), (1, expected));
+    }
+    assert!(!folder.names().contains(&"runn".to_string()));
+}
+
+#[test]
+fn a_finished_run_says_so_and_how_to_train_it_longer() {
+    let folder = cli_common::trained("f32");
+    let (model, run, file) = (folder.path("model.toml"), folder.path("run"), folder.path("model.safetensors"));
+    let resume = ["train", "--quiet", "--model", &model, "--run", &run, "--out", &file, "--resume"];
+    let before = folder.read("model.safetensors");
+    let seconds = || {
+        let report: Value = serde_json::from_slice(&folder.read("run/report.json")).unwrap();
+        (report["seconds"].as_f64().unwrap(), report["history"].as_array().unwrap().clone())
+    };
+    let said = folder.plain(&done(&resume));
+    assert_eq!(folder.read("model.safetensors"), before);
+    let (first, second) = (said.lines().next().unwrap(), said.lines().nth(1).unwrap());
+    assert!(first.starts_with("nothing is left to train: this run has done 3 epochs, best epoch 3, loss 0."), "{said}");
+    let line = "emberlite train --quiet --model model.toml --run run --out model.safetensors --resume --epochs 6";
+    assert_eq!(second, format!("to train longer: {line}"));
+    // The page tells of all parts together.
+    let (all, history) = seconds();
+    assert!(all > history.iter().map(|epoch| epoch["seconds"].as_f64().unwrap()).sum::<f64>());
+    let said = done(&[&resume[..], &["--epochs", "6"]].concat());
+    assert!(!said.contains("nothing is left"), "{said}");
+    assert_eq!(seconds().1.len(), 6);
+    // Asked for fewer than there are.
+    let said = done(&[&resume[..], &["--epochs", "2"]].concat());
+    assert!(said.contains("has done 6 epochs") && said.contains("--epochs 12\n"), "{said}");
+}
+
+/// A launcher that starts several of a program which can't join them gets a sentence, not two runs in one folder.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn several_processes_need_a_program_that_was_built_for_them() {
+    let folder = Folder::new();
+    folder.write("rows.csv", ROWS);
+    let (model, run) = (folder.write("model.toml", small("f32")), folder.path("run"));
+    for (name, size, refused) in
+        [("OMPI_COMM_WORLD_SIZE", "2", true), ("PMI_SIZE", "3", true), ("OMPI_COMM_WORLD_SIZE", "1", false)]
+    {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_emberlite"));
+        command.args(["train", "--quiet", "--model", &model, "--run", &run]).env(name, size);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = format!(
+            "error: {size} processes were started to train together, but this program was built without `mpi`; build it with \
+             `cargo install --path host --features mpi`, or start it alone, without mpirun\n"
+        );
+        assert_eq!((output.status.code(), said.as_ref() == expected), (Some(i32::from(refused)), refused), "{said}");
+    }
+}
