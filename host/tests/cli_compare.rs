@@ -92,6 +92,10 @@ fn runs_stand_side_by_side() {
     folder.write("model.toml", text);
     done(&["train", "--model", &model, "--run", &other, "--epochs", "4", "--quiet"]);
     let page = folder.path("pages/compare.html");
+    let said = emberlite(&["compare", &run, &other, "--out", &page]);
+    let expected = "error: --out pages/compare.html: there is no folder pages; make it, or mend the path\n";
+    assert_eq!((said.status, said.out.as_str(), folder.plain(&said.error).as_str()), (1, "", expected));
+    std::fs::create_dir(folder.path("pages")).unwrap();
     let text = done(&["compare", &run, &other, "--out", &page]);
     for said in
         ["run", "other", "best epoch", "train_loss", "parameters", "RAM to learn", "0.02", "settings that differ", " *"]

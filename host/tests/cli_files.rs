@@ -210,6 +210,44 @@ fn a_place_that_cannot_be_written_is_refused_first() {
         let path = if name == "--out" { out } else { metrics };
         assert_eq!((answer.status, answer.error), (1, format!("error: {name} {path}: {message}\n")));
     }
+    // A mistyped folder isn't made, whatever would be written; a run's own is.
+    let typo = folder.path("some/mistyped/x");
+    let sheet = ["data", &model, "--images", &typo];
+    let report = folder.path("run/report.json");
+    for arguments in [
+        &[&train[..], &[&new, "--out", &typo]].concat()[..],
+        &[&simulate[..], &["--out", &typo]].concat(),
+        &[&simulate[..], &["--out", &new, "--metrics", &typo]].concat(),
+        &["export", &weights, "--out", &typo],
+        &["import", &weights, "--model", &model, "--out", &typo],
+        &["report", &report, "--out", &typo],
+        &["compare", &run, "--out", &typo],
+        &sheet,
+    ] {
+        let answer = emberlite(arguments);
+        let said = folder.plain(&answer.error);
+        let expected = "some/mistyped/x: there is no folder some/mistyped; make it, or mend the path\n";
+        assert!(answer.status == 1 && said.starts_with("error: --") && said.ends_with(expected), "{said}");
+    }
     assert_eq!(folder.names(), before);
     assert_eq!(folder.read("rows.csv"), ROWS.as_bytes());
+    done(&[&train[..], &[&new, "--out", &folder.path("new/deeper/x.safetensors")]].concat());
+}
+
+/// Even for those who may write anywhere there is a folder where nothing can be.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_is_named_with_what_to_do() {
+    let folder = trained("f32");
+    for (run, what) in [
+        ("/proc/self", "nothing can be written into the run's folder"),
+        ("/proc/self/none", "the run's folder can't be made"),
+    ] {
+        let said = emberlite(&["train", "--quiet", "--model", &folder.path("model.toml"), "--run", run]).error;
+        assert!(said.starts_with(&format!("error: {run}: {what}: ")), "{said}");
+        assert!(
+            said.ends_with("; mend that (permissions, space left), or choose another folder with --run\n"),
+            "{said}"
+        );
+    }
 }

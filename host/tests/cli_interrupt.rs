@@ -225,7 +225,7 @@ fn an_interrupted_recipe_goes_on_as_one() {
     // Without a word it isn't begun anew.
     let again = cli_common::emberlite(&["recipes", "run", "logistic-cancer", "--quick", "--dir", &recipes]);
     let lines = format!(
-        "it would be lost. Type one of these:\n  go on:     emberlite recipes run logistic-cancer --quick --dir {recipes} --resume\n  \
+        "all of it would be lost. Type one of these:\n  go on:     emberlite recipes run logistic-cancer --quick --dir {recipes} --resume\n  \
          replace:   emberlite recipes run logistic-cancer --quick --dir {recipes} --fresh\n"
     );
     assert!(again.status == 1 && again.error.contains(&lines), "{}", again.error);

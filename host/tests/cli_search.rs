@@ -73,7 +73,7 @@ fn trials(folder: &Folder) -> Vec<serde_json::Value> {
     let mut trials: Vec<serde_json::Value> =
         text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     trials.iter_mut().for_each(|trial| drop(trial.as_object_mut().unwrap().remove("seconds")));
-    trials.sort_by_key(|trial| trial["number"].as_u64());
+    trials.sort_by_key(|trial| trial["trial"].as_u64());
     trials
 }
 
@@ -113,10 +113,8 @@ fn a_search_goes_on_where_it_ended() {
     let (folder, path, run) = folder(SEARCH);
     assert_eq!(search(&path, &run, &["--trials", "5"]).status, 0);
     let error = search(&path, &run, &[]).error;
-    assert!(
-        error.contains("trials of a search already; go on with --resume, or give another folder with --run"),
-        "{error}"
-    );
+    let expected = "trials of a search; all of it would be lost. Type one of these:\n  go on:     emberlite search ";
+    assert!(error.contains(expected) && error.ends_with(" --run OTHER\n"), "{error}");
     // The last line was cut off.
     let text = folder.read("run/trials.jsonl");
     folder.write("run/trials.jsonl", &text[..text.len() - 9]);
@@ -125,18 +123,54 @@ fn a_search_goes_on_where_it_ended() {
     assert_eq!(trials(&folder), trials(&whole));
     assert_eq!(folder.read("best.toml"), whole.read("best.toml"));
     let error = search(&path, &run, &["--resume", "--seed", "4"]).error;
-    assert!(error.contains("its trials were made with seed = 3, this search has 4"), "{error}");
+    assert!(error.contains("its trials were made with seed = 3 (now 4); change that back"), "{error}");
     // Other samples score otherwise.
     folder.write("rows.csv", rows().replace("0,0,a", "0,0,b"));
     let error = search(&path, &run, &["--resume"]).error;
-    assert!(error.contains("its trials were made with data = "), "{error}");
+    assert!(error.contains("its trials were made with other data; "), "{error}");
     folder.write("rows.csv", rows());
     // A comment is no other search; another learning rate is.
     folder.write("model.toml", model(SEARCH).replace("# What it is for.", "# Whatever."));
     assert_eq!(search(&path, &run, &["--resume"]).status, 0);
     folder.write("model.toml", model(SEARCH).replace("epochs = 4", "epochs = 5"));
     let error = search(&path, &run, &["--resume"]).error;
-    assert!(error.contains("its trials were made with description = "), "{error}");
+    assert!(error.contains("its trials were made with training.epochs = 4 (now 5); change"), "{error}");
+    folder.write("model.toml", model(SEARCH).replace("[4, 8, 16]", "[4, 8]").replace("step = 4", "step = 2"));
+    let error = search(&path, &run, &["--resume"]).error;
+    let expected = "made with search.space.model.layers.hidden.outputs = 4 to 64 by 4 (now 4 to 64 by 2), \
+                    search.space.training.batch = [4, 8, 16] (now [4, 8]); change that back, start anew with --fresh, or";
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(search(&path, &run, &["--fresh", "--trials", "2"]).status, 0);
+    assert!(trials(&folder).len() < trials(&whole).len());
+    let error = search(&path, &folder.path("runn"), &["--resume"]).error;
+    assert!(error.contains("runn/trials.jsonl: there is nothing to go on from"), "{error}");
+    assert!(!folder.names().contains(&"runn".to_string()));
+}
+
+/// What programs before this one wrote: numbers from 0, and no more than fingerprints of what was searched.
+#[test]
+fn an_older_search_goes_on_too() {
+    let (whole, path, run) = folder(SEARCH);
+    assert_eq!(search(&path, &run, &[]).status, 0);
+    let (folder, path, run) = folder(SEARCH);
+    assert_eq!(search(&path, &run, &["--trials", "5"]).status, 0);
+    let text = String::from_utf8(folder.read("run/trials.jsonl")).unwrap();
+    let older = text.lines().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let object = line.as_object_mut().unwrap();
+        match object.remove("trial") {
+            Some(trial) => drop(object.insert("number".into(), (trial.as_u64().unwrap() - 1).into())),
+            None => drop(object.remove("details").unwrap()),
+        }
+        format!("{line}\n")
+    });
+    folder.write("run/trials.jsonl", older.collect::<String>());
+    folder.write("model.toml", model(SEARCH).replace("epochs = 4", "epochs = 5"));
+    let error = search(&path, &run, &["--resume"]).error;
+    assert!(error.contains("its trials were made with another description; change that back"), "{error}");
+    folder.write("model.toml", model(SEARCH));
+    assert_eq!(search(&path, &run, &["--resume"]).error, "");
+    assert_eq!(folder.read("best.toml"), whole.read("best.toml"));
 }
 
 #[test]

@@ -269,6 +269,12 @@ fn a_line_that_was_cut_off_is_dropped_on_resuming() {
 fn devices_are_listed_and_a_wrong_one_is_answered() {
     let said = done(&["devices"]);
     assert!(said.starts_with("cpu") && said.contains("CPU, "), "{said}");
+    for (threads, expected) in [("1", "CPU, 1 thread;"), ("3", "CPU, 3 threads;")] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_emberlite"));
+        let output = command.arg("devices").env("RAYON_NUM_THREADS", threads).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.lines().next().unwrap().contains(expected), "{said}");
+    }
     if !cfg!(feature = "cuda") {
         assert!(said.contains("- this build has no cuda; build with `--features cuda`"), "{said}");
     }

@@ -26,7 +26,7 @@ fn an_unfinished_run_is_not_replaced_without_a_word() {
     assert_eq!((answer.status, answer.out.as_str()), (1, ""));
     let line = "emberlite train --quiet --model model.toml --run";
     let expected = format!(
-        "error: run: here is a run that isn't finished, of 1 epoch and 1 step of the next; it would be lost. Type one of \
+        "error: run: here is a run that isn't finished, of 1 epoch and 1 step of the next; all of it would be lost. Type one of \
          these:\n  go on:     {line} run --resume\n  replace:   {line} run --fresh\n  keep both: {line_other}\n",
         line_other = "emberlite train --quiet --model model.toml --run OTHER",
     );
@@ -56,7 +56,9 @@ fn a_run_whose_files_were_not_written_is_not_replaced_either() {
     folder.write("run/metrics.jsonl", &metrics[..last]);
     let error = train(&[]).error;
     assert!(
-        error.contains("here is a run that was trained to its end, but its files weren't written; it would be lost"),
+        error.contains(
+            "here is a run that was trained to its end, but its files weren't written; all of it would be lost"
+        ),
         "{error}"
     );
     assert_eq!(train(&["--resume"]).error, "");

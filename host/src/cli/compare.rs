@@ -10,8 +10,8 @@ use crate::report::runs;
 
 /// Puts training runs side by side: figures, costs, and the settings that differ.
 ///
-/// Each is the folder of a run, as `emberlite train` makes it under runs/. The best of a row is marked with a star. A run
-/// that was stopped is compared as far as it got.
+/// Each is the folder of a run, as `emberlite train` makes it under runs/. The best of a row is marked with a star, unless
+/// another reads the same. A run that was stopped is compared as far as it got.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Folders of runs

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use emberlite::graph::layout_hash;
 use emberlite::image::{Image, Profile};
 
-use super::CliError;
+use super::{CliError, outputs};
 use crate::export::{self, Bytes, Trained};
 use crate::spec::{Parts, Spec, class_names};
 
@@ -42,6 +42,7 @@ enum To {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    outputs::check(&[("--out", &arguments.out)], &[])?;
     let path = &arguments.file;
     let bytes = Bytes::read(path)?;
     let spec = arguments.model.as_deref().map(Spec::read).transpose()?;

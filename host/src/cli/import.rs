@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use emberlite::image::Profile;
 
-use super::CliError;
+use super::{CliError, outputs};
 use crate::export::{self, ImportError, Trained};
 use crate::spec::{Spec, class_names};
 
@@ -31,6 +31,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    outputs::check(&[("--out", &arguments.out)], &[])?;
     let spec = Spec::read(&arguments.model)?;
     let imported = export::import_file(&arguments.file, &spec).map_err(|error| match error {
         ImportError::File(error) => CliError::from(error),

@@ -12,6 +12,9 @@ use crate::spec::{Files, Part, Spec};
 /// Makes sure that every output can be a file, that no two are the same and none is an input; each with the words that
 /// name it in a message. Nothing is made.
 ///
+/// What was typed, which has the name of its flag, must lie in a folder that is there, since a mistyped one would be made and
+/// the file be looked for elsewhere; or in that of the other outputs, the run's folder, which is made.
+///
 /// # Errors
 /// The first output that can't be, in one sentence.
 pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Result<(), CliError> {
@@ -26,6 +29,14 @@ pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Resu
         // Folders on the way are made, but not where a file is.
         if path.ancestors().skip(1).find(|parent| parent.exists()).is_some_and(|parent| !parent.is_dir()) {
             return wrong("can't be made, since a part of the path is a file; choose another path");
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let own = |(name, other): &(&str, &Path)| {
+            !name.starts_with("--")
+                && other.parent().is_some_and(|run| self::place(folder).starts_with(self::place(run)))
+        };
+        if name.starts_with("--") && !folder.is_dir() && !outputs.iter().any(own) {
+            return wrong(&format!("there is no folder {}; make it, or mend the path", folder.display()));
         }
         let place = place(path);
         let taken = |other: &&(&str, &Path)| self::place(other.1) == place;

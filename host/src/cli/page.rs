@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
-use super::CliError;
+use super::{CliError, outputs};
 use crate::export::{self, Bytes};
 use crate::report;
 
@@ -23,6 +23,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Some(path) = &arguments.out {
+        outputs::check(&[("--out", path)], &[])?;
+    }
     let json = Bytes::read(&arguments.file)?;
     let json = json.as_slice();
     // Reports of a demonstration have runs, those of training have epochs, those of a search trials.

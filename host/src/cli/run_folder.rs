@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 
 use super::CliError;
-use crate::export::FileError;
 use crate::train::{Event, JsonLines, Observer};
 
 /// Held while a training is at work: two of them would write the same checkpoint and the same metrics.
@@ -21,10 +20,15 @@ impl Lock {
     /// # Errors
     /// Another training holds it, or the folder can't be written to.
     pub(super) fn take(folder: &Path) -> Result<Lock, CliError> {
-        let failed = |path: &Path, doing, source| FileError { path: path.into(), doing, source };
-        fs::create_dir_all(folder).map_err(|source| failed(folder, "can't make the folder", source))?;
-        let path = folder.join("lock");
-        let file = File::create(&path).map_err(|source| failed(&path, "can't write", source))?;
+        let failed = |what: &str, source: io::Error| {
+            CliError::Message(format!(
+                "{}: {what}: {source}; mend that (permissions, space left), or choose another folder with --run",
+                folder.display()
+            ))
+        };
+        fs::create_dir_all(folder).map_err(|source| failed("the run's folder can't be made", source))?;
+        let file = File::create(folder.join("lock"))
+            .map_err(|source| failed("nothing can be written into the run's folder", source))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(CliError::Message(format!(
@@ -33,7 +37,7 @@ impl Lock {
             ))),
             // Some network file systems have no locks; training there is as good as it can be.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Lock(file)),
-            Err(TryLockError::Error(source)) => Err(failed(&path, "can't lock", source).into()),
+            Err(TryLockError::Error(source)) => Err(failed("the run's folder can't be locked", source)),
         }
     }
 }

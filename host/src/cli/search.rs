@@ -9,13 +9,16 @@ use std::time::Instant;
 use super::line::Line;
 use super::run_folder::Lock;
 use super::train::GO_ON;
+use super::unfinished::choice;
 use super::{CliError, interrupt, outputs};
 use crate::export;
 use crate::report::{self, ParameterFacts, SearchReport};
 use crate::search::document::literal;
 use crate::search::{
-    Description, Direction, Judge, Method, Options, Priced, Pruning, Searched, State, Training, Trial, prices, ranking,
+    Description, Direction, Judge, Method, Options, Priced, Pruning, SearchError, Searched, State, Training, Trial,
+    prices, ranking,
 };
+use crate::study::LogError;
 use crate::train::{self, DeviceChoice};
 
 /// Searches for the best values of a description's settings.
@@ -37,6 +40,9 @@ pub(super) struct Arguments {
     /// Go on from the trials that are there
     #[arg(long)]
     resume: bool,
+    /// Replace the trials that are there
+    #[arg(long, conflicts_with = "resume")]
+    fresh: bool,
     /// Only say what candidates cost
     #[arg(long)]
     dry_run: bool,
@@ -88,6 +94,9 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     let device = arguments.device.unwrap_or(description.spec.training.device);
     train::check_precision(device, description.spec.training.host.precision)?;
     let objective = Training::new(&description, device)?;
+    if arguments.resume && !trials.exists() {
+        return Err(SearchError::Log(LogError::Nothing { path: trials }).into());
+    }
     let _lock = Lock::take(&folder)?;
     outputs::try_to_write(&best)?;
     let watch = interrupt::Watch::new();
@@ -96,10 +105,20 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     let options = Options {
         trials: Some(&trials),
         resume: arguments.resume,
+        fresh: arguments.fresh,
         stop: watch.asked(),
         told: &mut |trial| progress.told(trial),
     };
-    let searched = objective.search(options)?;
+    let searched = objective.search(options).map_err(|error| match error {
+        SearchError::Log(LogError::Exists { trials, .. }) => {
+            let what = format!(
+                "here {} of a search",
+                if trials == 1 { "is 1 trial".into() } else { format!("are {trials} trials") }
+            );
+            choice(&folder, &what, line, &line.set("--run", "OTHER"))
+        }
+        error => error.into(),
+    })?;
     let stopped = watch.asked().load(Ordering::Relaxed);
     let text = table(&description, &searched);
     out.write_all(text.as_bytes())?;
@@ -126,7 +145,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     }
     if searched.best().is_none() {
         let why = searched.trials.iter().rev().find(|trial| !trial.reason.is_empty());
-        let why = why.map_or(String::new(), |trial| format!("; trial {}: {}", trial.number, trial.reason));
+        let why = why.map_or(String::new(), |trial| format!("; trial {}: {}", trial.place(), trial.reason));
         return Err(CliError::Message(format!("no trial has a score{why}")));
     }
     Ok(())
@@ -165,7 +184,7 @@ impl Progress {
         if let Some(score) = trial.score
             && self.best.is_none_or(|(best, _)| judge.direction().better(score, best))
         {
-            self.best = Some((score, trial.number));
+            self.best = Some((score, trial.place()));
         }
         if self.quiet {
             return;
@@ -182,7 +201,7 @@ impl Progress {
         let _ = writeln!(
             std::io::stderr(),
             "trial {} of {}  {what}{best}  {:.1} s  {}",
-            trial.number,
+            trial.place(),
             self.trials,
             trial.seconds,
             values.join(" ")
@@ -207,7 +226,7 @@ fn table(description: &Description, searched: &Searched) -> String {
     head.extend(parameters.iter().map(|parameter| parameter.path.clone()));
     head.extend(["epochs", "RAM", "flash", "MACs"].map(String::from));
     let row = |trial: &&Trial| {
-        let mut row = vec![trial.number.to_string(), trial.score.map_or("-".into(), |score| format!("{score:.5}"))];
+        let mut row = vec![trial.place().to_string(), trial.score.map_or("-".into(), |score| format!("{score:.5}"))];
         if folds {
             row.push(trial.deviation().map_or("-".into(), |deviation| format!("{deviation:.5}")));
         }
@@ -261,7 +280,7 @@ fn dry_run(description: &Description, out: &mut dyn Write) -> Result<(), CliErro
     let row = |(number, Priced { values, price }): (usize, &Priced)| {
         let value =
             |path: &str| values.iter().find(|(known, _)| known == path).map_or("-".into(), |(_, value)| literal(value));
-        let mut row = vec![number.to_string()];
+        let mut row = vec![(number + 1).to_string()];
         row.extend(study.space.parameters.iter().map(|parameter| value(&parameter.path)));
         row.extend(match price {
             Ok(price) => [price.parameters, price.ram, price.flash, price.macs].map(|number| number.to_string()),

@@ -55,7 +55,7 @@ impl Begin {
 pub(super) fn choice(folder: &Path, what: &str, line: &Line, elsewhere: &Line) -> CliError {
     let rows = [("go on", line.resuming()), ("replace", line.fresh()), ("keep both", elsewhere.clone())];
     let rows = rows.map(|(what, line)| format!("\n  {:<11}{line}", format!("{what}:"))).concat();
-    CliError::Message(format!("{}: {what}; it would be lost. Type one of these:{rows}", folder.display()))
+    CliError::Message(format!("{}: {what}; all of it would be lost. Type one of these:{rows}", folder.display()))
 }
 
 /// Whether the results of the checkpoint that metrics.jsonl tells of were written: a line of them comes last.

@@ -138,7 +138,9 @@ fn search(
     }
     let mut new = 0.0;
     let mut count = |trial: &Trial| new += trial.seconds;
-    let options = Options { trials: Some(file), resume: keeping.resume, stop: keeping.stop, told: &mut count };
+    // With `resume` those that haven't begun begin.
+    let resume = keeping.resume && file.exists();
+    let options = Options { trials: Some(file), resume, fresh: false, stop: keeping.stop, told: &mut count };
     let searched = Training::new(&description, keeping.device)?.search(options)?;
     *before += searched.trials.iter().map(|trial| trial.seconds).sum::<f64>() - new;
     if keeping.stop.load(Ordering::Relaxed) {

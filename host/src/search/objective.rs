@@ -10,6 +10,7 @@ use crate::metrics::Metric;
 use crate::spec::{Folded, LoadError, Sets, Spec};
 use crate::study::{Candidate, Identity, Method, Objective, Price, Progress, Score, mean};
 use crate::train::{self, DeviceChoice, EpochRecord};
+use std::collections::BTreeMap;
 
 /// Candidates of a description, judged by its validation part or by folds.
 #[derive(Debug)]
@@ -76,8 +77,9 @@ impl<'a> Training<'a> {
 
     /// What decides scores beside the description: the samples, and what computes.
     pub(super) fn add_identity(&self, identity: &mut Identity) {
-        identity.insert("data".into(), format!("{:016x}", self.fingerprint));
-        identity.insert("device".into(), self.computes.clone());
+        identity.settings.insert("data".into(), format!("{:016x}", self.fingerprint));
+        identity.details.insert("data".into(), BTreeMap::new());
+        identity.settings.insert("device".into(), self.computes.clone());
     }
 
     /// The figure that candidates are judged by.

@@ -1,5 +1,6 @@
 //! A whole search: from a description to its trials and the best description.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -15,8 +16,11 @@ use crate::study::{Identity, Log, Method, Study, StudyError, Trial, ranking};
 pub struct Options<'a> {
     /// The file in which trials are kept; none: they are in memory only.
     pub trials: Option<&'a Path>,
-    /// Go on from the trials in the file.
+    /// Go on from the trials in the file; without the file it is [`LogError::Nothing`](crate::study::LogError::Nothing).
     pub resume: bool,
+    /// Replace the trials in the file; otherwise a new search there is
+    /// [`LogError::Exists`](crate::study::LogError::Exists).
+    pub fresh: bool,
     /// When this becomes true, the search ends; trials at work aren't kept and run again when it goes on.
     pub stop: &'a AtomicBool,
     /// Told of each trial as it ends.
@@ -52,6 +56,9 @@ impl Training<'_> {
             Some(path) => {
                 let mut identity = description.identity(&study, judge);
                 self.add_identity(&mut identity);
+                if options.fresh && !options.resume {
+                    Log::remove(path)?;
+                }
                 let (log, before) = Log::open(path, &identity, study.space, options.resume)?;
                 (Some(log), before)
             }
@@ -101,8 +108,8 @@ impl Description {
     fn identity(&self, study: &Study<'_>, judge: Judge) -> Identity {
         let search = &self.search;
         let described = |what: &dyn std::fmt::Debug| format!("{:016x}", hash_text(0, &format!("{what:?}")));
-        let mut identity = Identity::new();
-        let mut set = |name: &str, value: String| drop(identity.insert(name.into(), value));
+        let mut identity = Identity::default();
+        let mut set = |name: &str, value: String| drop(identity.settings.insert(name.into(), value));
         set("metric", judge.to_string());
         set("direction", format!("{:?}", study.direction).to_lowercase());
         set("method", format!("{:?}", study.method).to_lowercase());
@@ -117,6 +124,11 @@ impl Description {
         if study.uses_history() {
             set("parallel", study.parallel.to_string());
         }
+        let parameters = search.space.parameters.iter();
+        let space = parameters.map(|p| (format!("search.space.{}", p.path), search.space.words(p))).collect();
+        let mut described = BTreeMap::new();
+        flatten("", &toml::Value::Table(self.content()), &mut described);
+        identity.details.extend([("space".into(), space), ("description".into(), described)]);
         identity
     }
 
@@ -141,6 +153,18 @@ impl Description {
         let said: Vec<String> =
             values.iter().map(|(path, value)| format!("#   {path} = {}\n", document::literal(value))).collect();
         let text = self.text_of(&values)?;
-        Ok(format!("# Trial {} of a search{score}{folds}.\n{}{text}", trial.number, said.concat()))
+        Ok(format!("# Trial {} of a search{score}{folds}.\n{}{text}", trial.place(), said.concat()))
+    }
+}
+
+/// The values of a description by their paths, as `model.layers.0.outputs`; lists of plain values are one value.
+fn flatten(path: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
+    let deeper = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
+    match value {
+        toml::Value::Table(table) => table.iter().for_each(|(name, value)| flatten(&deeper(name), value, into)),
+        toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
+            list.iter().enumerate().for_each(|(place, value)| flatten(&deeper(&place.to_string()), value, into));
+        }
+        value => drop(into.insert(path.into(), value.to_string())),
     }
 }

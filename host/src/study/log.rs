@@ -4,6 +4,7 @@
 //! while it writes leaves a line without its end, which is dropped: that trial runs again.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -14,13 +15,39 @@ use thiserror::Error;
 use super::space::Space;
 use super::trial::Trial;
 
-/// What a search is of: names of settings with their values as text. Equal searches propose equal candidates.
-pub type Identity = BTreeMap<String, String>;
-
-#[derive(Debug, Serialize, Deserialize)]
+/// What a search is of. Equal searches propose equal candidates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
-    search: Identity,
+pub struct Identity {
+    /// Names of settings with their values as text. Large ones are a fingerprint.
+    #[serde(rename = "search")]
+    pub settings: BTreeMap<String, String>,
+    /// What is behind the fingerprints, to name what has changed; empty for one whose content can't be named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A value that differs from the one that trials were made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What it is of.
+    pub name: String,
+    /// The value then; none where there was none, or where it is known of neither.
+    pub was: Option<String>,
+    /// The value now.
+    pub is: Option<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.was, &self.is) {
+            (Some(was), Some(is)) => write!(f, "{} = {was} (now {is})", self.name),
+            (Some(was), None) => write!(f, "{} = {was} (now nothing)", self.name),
+            (None, Some(is)) => write!(f, "no {} (now {is})", self.name),
+            (None, None) if self.name == "data" => f.write_str("other data"),
+            (None, None) => write!(f, "another {}", self.name),
+        }
+    }
 }
 
 /// The file of trials.
@@ -43,7 +70,8 @@ pub enum LogError {
     },
     /// There are trials already.
     #[error(
-        "{}: there are {trials} trials of a search already; go on with --resume, or give another folder with --run",
+        "{}: there are {trials} trials of a search already; go on with --resume, replace them with --fresh, or give another \
+         folder with --run",
         path.display()
     )]
     Exists {
@@ -62,26 +90,40 @@ pub enum LogError {
         /// What is wrong with it.
         message: String,
     },
+    /// There is nothing to go on from.
+    #[error(
+        "{}: there is nothing to go on from: no such file of trials; check the folder, or leave --resume out to start anew",
+        path.display()
+    )]
+    Nothing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The trials are those of another search.
     #[error(
-        "{}: its trials were made with {name} = {found}, this search has {expected}; change that back, or give another \
-         folder with --run",
-        path.display()
+        "{}: its trials were made with {}; change that back, start anew with --fresh, or give another folder with --run",
+        path.display(), listed(changes)
     )]
     Other {
         /// The file.
         path: PathBuf,
-        /// The setting.
-        name: String,
-        /// Its value in the file.
-        found: String,
-        /// Its value now.
-        expected: String,
+        /// What differs.
+        changes: Vec<Change>,
     },
 }
 
+/// Changes that are named; of a rewritten description there may be hundreds.
+const NAMED: usize = 5;
+
+fn listed(changes: &[Change]) -> String {
+    let named: Vec<String> = changes.iter().take(NAMED).map(Change::to_string).collect();
+    let more = changes.len().saturating_sub(NAMED);
+    named.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
 impl Log {
-    /// Opens the file for a search; gives the trials it has, by number. Without `resume` it must have none.
+    /// Opens the file for a search; gives the trials it has, by number. Without `resume` it must have none, with it there must be
+    /// the file.
     ///
     /// # Errors
     /// [`LogError`]; the file is left as it is.
@@ -89,6 +131,9 @@ impl Log {
         let failed = |source| LogError::File { path: path.into(), source };
         let before = match fs::read(path) {
             Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound && resume => {
+                return Err(LogError::Nothing { path: path.into() });
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed(error)),
         };
@@ -104,9 +149,20 @@ impl Log {
         file.set_len(keep).map_err(failed)?;
         let mut log = Log { path: path.into(), file };
         if keep == 0 {
-            log.line(&Head { search: identity.clone() })?;
+            log.line(identity)?;
         }
         Ok((log, trials))
+    }
+
+    /// Removes the file, if it is there.
+    ///
+    /// # Errors
+    /// [`LogError::File`].
+    pub fn remove(path: &Path) -> Result<(), LogError> {
+        match fs::remove_file(path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(LogError::File { path: path.into(), source }),
+            _ => Ok(()),
+        }
     }
 
     /// Adds a trial; it is on the disk when this returns.
@@ -132,9 +188,9 @@ fn read(path: &Path, lines: &[&[u8]], identity: &Identity, space: &Space) -> Res
     for (index, bytes) in lines.iter().enumerate() {
         let wrong = |message: String| LogError::Line { path: path.into(), line: index + 1, message };
         if index == 0 {
-            let head: Head = serde_json::from_slice(bytes)
+            let head: Identity = serde_json::from_slice(bytes)
                 .map_err(|error| wrong(format!("not the first line of a search ({error}); give another file")))?;
-            same(path, &head.search, identity)?;
+            same(path, &head, identity)?;
             continue;
         }
         let mut trial: Trial = serde_json::from_slice(bytes).map_err(|error| wrong(format!("not a trial: {error}")))?;
@@ -147,11 +203,24 @@ fn read(path: &Path, lines: &[&[u8]], identity: &Identity, space: &Space) -> Res
 }
 
 /// Refuses trials of another search.
-fn same(path: &Path, found: &Identity, expected: &Identity) -> Result<(), LogError> {
-    let names = found.keys().chain(expected.keys());
-    let different = names.into_iter().find(|name| found.get(*name) != expected.get(*name));
-    different.map_or(Ok(()), |name| {
-        let value = |identity: &Identity| identity.get(name).cloned().unwrap_or_else(|| "nothing".into());
-        Err(LogError::Other { path: path.into(), name: name.clone(), found: value(found), expected: value(expected) })
-    })
+fn same(path: &Path, was: &Identity, is: &Identity) -> Result<(), LogError> {
+    let mut changes = Vec::new();
+    for Change { name, was: value, is: now } in differences(&was.settings, &is.settings) {
+        match (was.details.get(&name), is.details.get(&name)) {
+            (Some(was), Some(is)) if was != is => changes.extend(differences(was, is)),
+            // A fingerprint says nothing to people.
+            (_, Some(_)) => changes.push(Change { name, was: None, is: None }),
+            _ => changes.push(Change { name, was: value, is: now }),
+        }
+    }
+    if changes.is_empty() { Ok(()) } else { Err(LogError::Other { path: path.into(), changes }) }
+}
+
+fn differences(was: &BTreeMap<String, String>, is: &BTreeMap<String, String>) -> Vec<Change> {
+    let mut names: Vec<&String> = was.keys().chain(is.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let different = names.into_iter().filter(|name| was.get(*name) != is.get(*name));
+    let change = |name: &String| Change { name: name.clone(), was: was.get(name).cloned(), is: is.get(name).cloned() };
+    different.map(change).collect()
 }

@@ -3,6 +3,8 @@
 //! A point has one coordinate a parameter: the number itself, or the index of a choice. A parameter whose condition
 //! doesn't hold has none, and leaves the description as it is.
 
+use std::fmt;
+
 use serde_json::Value;
 
 /// A parameter: where its value goes, and which values it can take.
@@ -189,7 +191,43 @@ impl Distribution {
 /// A grid of more would never end.
 pub(super) const MOST_POINTS: usize = 1_000_000;
 
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Distribution::Choice(values) => f.write_str(&listed(values)),
+            Distribution::Real { low, high, step, log } => {
+                write!(f, "{low} to {high}")?;
+                step.map_or(Ok(()), |step| write!(f, " by {step}"))?;
+                f.write_str(if *log { ", log" } else { "" })
+            }
+            Distribution::Whole { low, high, step, log } => {
+                write!(f, "{low} to {high}")?;
+                if *step == 1 { Ok(()) } else { write!(f, " by {step}") }?;
+                f.write_str(if *log { ", log" } else { "" })
+            }
+        }
+    }
+}
+
+fn listed(values: &[Value]) -> String {
+    format!("[{}]", values.iter().map(Value::to_string).collect::<Vec<_>>().join(", "))
+}
+
 impl Space {
+    /// A parameter of this space as people read it: `0.001 to 0.1, log, 4 points`.
+    pub fn words(&self, parameter: &Parameter) -> String {
+        let mut text = parameter.distribution.to_string();
+        if let Some(points) = parameter.points {
+            text += &format!(", {points} points");
+        }
+        for condition in &parameter.when {
+            if let Some(other) = self.parameters.get(condition.parameter) {
+                text += &format!(", when {} is of {}", other.path, listed(&condition.values));
+            }
+        }
+        text
+    }
+
     /// Whether a parameter varies, given the coordinates of those before it.
     pub fn is_active(&self, parameter: usize, point: &[Option<f64>]) -> bool {
         let conditions = self.parameters.get(parameter).map_or(&[][..], |parameter| &parameter.when);

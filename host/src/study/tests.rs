@@ -241,9 +241,11 @@ fn the_file_gives_the_trials_back() {
     let folder = std::env::temp_dir().join(format!("emberlite-study-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (path, space) = (folder.join("trials.jsonl"), line());
-    let identity = Identity::from([("seed".to_string(), "8".to_string())]);
+    let seeded =
+        |seed: &str| Identity { settings: [("seed".to_string(), seed.to_string())].into(), ..Identity::default() };
+    let identity = seeded("8");
     // A search that ended before its first trial leaves a first line, which another one replaces.
-    let earlier = Identity::from([("seed".to_string(), "7".to_string())]);
+    let earlier = seeded("7");
     drop(Log::open(&path, &earlier, &space, false).unwrap());
     let (mut log, before) = Log::open(&path, &identity, &space, false).unwrap();
     assert!(before.is_empty());
@@ -269,11 +271,12 @@ fn the_file_gives_the_trials_back() {
         assert_eq!(std::fs::read(&path).unwrap().iter().filter(|&&b| b == b'\n').count(), trials.len() + 1);
     }
 
-    let other = Identity::from([("seed".to_string(), "9".to_string())]);
+    let other = seeded("9");
     let message = Log::open(&path, &other, &space, true).unwrap_err().to_string();
     assert!(
         message.ends_with(
-            "its trials were made with seed = 8, this search has 9; change that back, or give another folder with --run"
+            "its trials were made with seed = 8 (now 9); change that back, start anew with --fresh, or give another folder \
+             with --run"
         ),
         "{message}"
     );
@@ -283,7 +286,22 @@ fn the_file_gives_the_trials_back() {
     std::fs::write(&path, "{\"search\":{\"seed\":\"8\"}}\nno trial\n").unwrap();
     let message = Log::open(&path, &identity, &space, true).unwrap_err().to_string();
     assert!(message.contains(":2: not a trial: "), "{message}");
+    let missing = folder.join("none.jsonl");
+    assert!(matches!(Log::open(&missing, &identity, &space, true), Err(LogError::Nothing { path }) if path == missing));
+    assert!(!missing.exists());
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// People count trials from 1, in files as on the screen; files that count from 0 are read as they were meant.
+#[test]
+fn a_trial_in_a_file_counts_from_one() {
+    let old = r#"{"number":4,"state":"complete","parameters":{"x":0.25},"score":0.5}"#;
+    let trial: Trial = serde_json::from_str(old).unwrap();
+    assert_eq!((trial.number, trial.place()), (4, 5));
+    let new = serde_json::to_string(&trial).unwrap();
+    assert!(new.starts_with(r#"{"trial":5,"state":"complete","#), "{new}");
+    assert_eq!(serde_json::from_str::<Trial>(&new).unwrap(), trial);
+    assert!(serde_json::from_str::<Trial>(&old.replace("\"number\":4", "\"trial\":0")).is_err());
 }
 
 #[test]

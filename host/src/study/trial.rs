@@ -1,5 +1,7 @@
 //! What came of a candidate, and in which order trials stand.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -73,7 +75,9 @@ pub struct Price {
 /// A candidate and what came of it: one line of `trials.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Its number, from 0; candidates that are refused have one too.
+    /// Its number, from 0; candidates that are refused have one too. In files it is `trial`, from 1, as people count
+    /// ([`Trial::place`]); `number`, from 0, is read too.
+    #[serde(flatten, with = "in_files")]
     pub number: u32,
     /// How it ended.
     pub state: State,
@@ -105,7 +109,36 @@ pub struct Trial {
     pub reason: String,
 }
 
+/// A trial's number in JSON.
+mod in_files {
+    use super::{Deserialize, NonZeroU32, Serialize};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Named {
+        Now { trial: NonZeroU32 },
+        Before { number: u32 },
+    }
+
+    pub(super) fn serialize<S: Serializer>(number: &u32, to: S) -> Result<S::Ok, S::Error> {
+        Named::Now { trial: NonZeroU32::MIN.saturating_add(*number) }.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+        Ok(match Named::deserialize(from)? {
+            Named::Now { trial } => trial.get() - 1,
+            Named::Before { number } => number,
+        })
+    }
+}
+
 impl Trial {
+    /// Its number as people count, from 1.
+    pub fn place(&self) -> u32 {
+        self.number.saturating_add(1)
+    }
+
     /// The sample standard deviation of the folds' scores (divided by folds - 1); none with fewer than two.
     pub fn deviation(&self) -> Option<f64> {
         deviation(&self.scores)

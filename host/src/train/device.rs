@@ -208,7 +208,8 @@ fn open_as(choice: DeviceChoice, process: usize) -> Result<Open, TrainError> {
 }
 
 fn cpu() -> Open {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // Of the pool that computes, which `RAYON_NUM_THREADS` sizes.
+    let threads = rayon::current_num_threads();
     let device = Device::flex();
     Open {
         bf16: Precision::Bf16.is_on(&device),

@@ -32,7 +32,7 @@ pub struct FigureRow {
     pub name: String,
     /// A value a run; none where a run doesn't have it.
     pub values: Vec<Option<f64>>,
-    /// Which run is best, where that can be said and isn't said of all of them.
+    /// Which run is best, where that can be said: no other reads the same.
     pub best: Option<usize>,
     /// How it is written.
     #[serde(serialize_with = "unit_name")]
@@ -197,10 +197,16 @@ fn push(
     let best = higher.and_then(|higher| {
         let better = |a: f64, b: f64| if higher { a > b } else { a < b };
         let best = known().reduce(|best, next| if better(next.1, best.1) { next } else { best })?;
-        // Where it is the same everywhere nobody is best.
-        known().any(|(_, value)| value != best.1).then_some(best.0)
+        Some(best.0)
     });
-    rows.push(FigureRow { group: group.into(), name: name.into(), values, best, unit });
+    let mut row = FigureRow { group: group.into(), name: name.into(), values, best, unit };
+    // A mark between figures that read the same says nothing: of equal ones none is best.
+    row.best = row.best.filter(|&best| {
+        let others = (0..row.values.len()).filter(|&run| run != best && row.values[run].is_some());
+        let mut others = others.map(|run| row.text(run) != row.text(best)).peekable();
+        others.peek().is_some() && others.all(|differs| differs)
+    });
+    rows.push(row);
 }
 
 /// The last part of each folder's path, or as many as it takes to tell them apart.
@@ -247,6 +253,12 @@ mod tests {
             (row("validation_accuracy").text(0), row("validation_accuracy").text(2)),
             ("50.00 %".into(), "–".into())
         );
+        // Which of equal ones is best can't be told, whatever the others are; nor of those that read the same.
+        for second in [0.5, 0.5 + 1e-9] {
+            let all = Comparison::new(vec![run("a", 0.5, None), run("b", second, None), run("c", 2.0, None)]);
+            let row = all.rows.iter().find(|row| row.name == "validation_loss").unwrap();
+            assert_eq!((row.best, row.text(0) == row.text(1)), (None, true));
+        }
         // The last epoch is the best one: it isn't said twice.
         assert!(all.rows.iter().all(|row| row.group != "last epoch"));
     }

@@ -18,9 +18,9 @@ const FLOOR: f64 = HEIGHT - 38.0;
 /// The chart with heading and legend; nothing without a score.
 pub(super) fn html(report: &SearchReport) -> String {
     let trials = &report.search_trials;
-    let scores = || trials.iter().filter_map(|trial| Some((f64::from(trial.number), trial.score?)));
+    let scores = || trials.iter().filter_map(|trial| Some((f64::from(trial.place()), trial.score?)));
     let Some((first, _)) = scores().next() else { return String::new() };
-    let last = trials.last().map_or(first, |trial| f64::from(trial.number));
+    let last = trials.last().map_or(first, |trial| f64::from(trial.place()));
     let mut sorted: Vec<f64> = scores().map(|(_, score)| score).collect();
     sorted.sort_by(f64::total_cmp);
     let (least, most) = (sorted.first().copied().unwrap_or(0.0), sorted.last().copied().unwrap_or(1.0));
@@ -33,7 +33,7 @@ pub(super) fn html(report: &SearchReport) -> String {
     } else {
         Axis::exact((least.max(low - room), most.min(high + room)))
     };
-    let x_axis = Axis::exact((0.0, last.max(1.0)));
+    let x_axis = Axis::exact((1.0, last.max(2.0)));
     let x = |number: f64| LEFT + x_axis.place(number) * (WIDTH - LEFT - RIGHT);
     let y = |score: f64| FLOOR - y_axis.place(score).clamp(0.0, 1.0) * (FLOOR - TOP);
     let mut svg = format!(
@@ -79,11 +79,11 @@ fn dot(svg: &mut String, report: &SearchReport, trial: &Trial, x: &dyn Fn(f64) -
         (State::Failed, _) => ("over", FLOOR, format!("failed: {}", trial.reason)),
         _ => return,
     };
-    let tip = escape(&format!("trial {}: {said}", trial.number));
+    let tip = escape(&format!("trial {}: {said}", trial.place()));
     let _ = writeln!(
         svg,
         "<circle class=\"dot {class}\" cx=\"{:.1}\" cy=\"{at:.1}\" r=\"4\"><title>{tip}</title></circle>",
-        x(f64::from(trial.number))
+        x(f64::from(trial.place()))
     );
 }
 

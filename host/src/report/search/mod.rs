@@ -62,9 +62,9 @@ fn figures(report: &SearchReport) -> Vec<Tile> {
     if let Some(best) = ranked.first() {
         let remark = match best.deviation() {
             Some(deviation) => {
-                format!("± {} over {} folds, trial {}", report.value(deviation), best.scores.len(), best.number)
+                format!("± {} over {} folds, trial {}", report.value(deviation), best.scores.len(), best.place())
             }
-            None => format!("trial {}", best.number),
+            None => format!("trial {}", best.place()),
         };
         let score = report.value(best.score.unwrap_or(f64::NAN));
         out.push(Tile {
@@ -110,7 +110,7 @@ fn best(report: &SearchReport, ranked: &[&Trial]) -> String {
     }
     let row = |trial: &&Trial| {
         let mut row: Row =
-            vec![Cell::Number(trial.number.to_string()), Cell::Number(report.value(trial.score.unwrap_or(f64::NAN)))];
+            vec![Cell::Number(trial.place().to_string()), Cell::Number(report.value(trial.score.unwrap_or(f64::NAN)))];
         if folds {
             row.push(Cell::Number(trial.deviation().map_or("–".into(), |deviation| report.value(deviation))));
         }
@@ -145,7 +145,7 @@ fn without(report: &SearchReport) -> String {
         };
         match reasons.iter_mut().find(same) {
             Some(known) => known.2 += 1,
-            None => reasons.push((trial.state, trial.reason.clone(), 1, trial.number)),
+            None => reasons.push((trial.state, trial.reason.clone(), 1, trial.place())),
         }
     }
     reasons.sort_by_key(|(_, _, count, _)| std::cmp::Reverse(*count));
@@ -200,7 +200,7 @@ mod tests {
     fn a_page_shows_every_kind_of_trial_and_escapes_what_it_quotes() {
         let page = search(&report());
         for text in
-            ["92.5 %", "best: trial 3", "1 given up", "1 failed", "&lt;i&gt;", "RAM: needs 400 bytes, &lt;b&gt;the"]
+            ["92.5 %", "best: trial 4", "1 given up", "1 failed", "&lt;i&gt;", "RAM: needs 400 bytes, &lt;b&gt;the"]
         {
             assert!(page.contains(text), "no {text}");
         }
