@@ -98,7 +98,7 @@ impl Cifar {
             }
             files.push(RecordFile { file, start: 0, count });
         }
-        let layout = Layout { stride, skip: self.labels(), element: Element::BYTE, scale };
+        let layout = Layout { stride, skip: self.labels(), element: Element::BYTE, scale, checked: false };
         Ok(Records::new(files, layout, vec![3, 32, 32], Labels::Class { ids, names }))
     }
 }

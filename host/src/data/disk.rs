@@ -119,7 +119,7 @@ fn records(file: RandomFile, place: Place, labels: Labels, scale: f32) -> Result
     if let Some(found) = labels.len().filter(|&found| found != count) {
         return Err(mismatch(format!("labels of {}", file.name), count.to_string(), found.to_string()));
     }
-    let layout = Layout { stride: size * element.size, skip: 0, element, scale };
+    let layout = Layout { stride: size * element.size, skip: 0, element, scale, checked: false };
     Ok(Records::new(vec![RecordFile { file, start, count }], layout, shape, labels))
 }
 

@@ -9,6 +9,7 @@ use super::dataset::Labels;
 use super::element::Element;
 use super::error::DataError;
 use super::source::{Draw, Source};
+use flate2::Crc;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -83,6 +84,8 @@ pub(super) struct Layout {
     pub(super) element: Element,
     /// What every number is multiplied by.
     pub(super) scale: f32,
+    /// Whether the CRC-32 of a record's features follows them.
+    pub(super) checked: bool,
 }
 
 /// Samples in fixed-size records, one file after the other.
@@ -140,9 +143,9 @@ impl Source for Records {
     }
 
     fn read(&self, draw: Draw<'_>, out: &mut [f32]) -> Result<(), DataError> {
-        let Layout { stride, skip, element, scale } = self.layout;
+        let Layout { stride, skip, element, scale, checked } = self.layout;
         let size = self.sample_len();
-        let mut record = vec![0; size * element.size];
+        let mut record = vec![0; size * element.size + if checked { 4 } else { 0 }];
         for (&index, out) in draw.indices.iter().zip(out.chunks_exact_mut(size.max(1))) {
             let mut index = index;
             let found = self.files.iter().find(|file| match index.checked_sub(file.count) {
@@ -157,7 +160,17 @@ impl Source for Records {
             };
             let at = file.start + (index as u64) * stride as u64 + skip as u64;
             file.file.read(at, &mut record)?;
-            element.numbers(&record, out);
+            let (features, sum) = record.split_at(size * element.size);
+            if checked && !has_checksum(features, sum) {
+                return Err(DataError::Format {
+                    file: file.file.name.clone(),
+                    at,
+                    expected: "a row with its checksum",
+                    found: "another".into(),
+                    help: "the file is damaged; remove it, and it is made again",
+                });
+            }
+            element.numbers(features, out);
             if let Some(place) = out.iter().position(|value| !value.is_finite()) {
                 return Err(DataError::Format {
                     file: file.file.name.clone(),
@@ -175,6 +188,13 @@ impl Source for Records {
     }
 }
 
+/// Whether `sum` is the CRC-32 of `bytes`.
+fn has_checksum(bytes: &[u8], sum: &[u8]) -> bool {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    sum == crc.sum().to_le_bytes()
+}
+
 /// The error of a sample that isn't there.
 pub(super) fn beyond(len: usize) -> DataError {
     DataError::Mismatch {
@@ -182,5 +202,49 @@ pub(super) fn beyond(len: usize) -> DataError {
         expected: format!("an index below {len}"),
         found: "a larger one".into(),
         help: "draw from the set's own samples",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::element::Kind;
+    use std::time::Instant;
+
+    /// Rows of `features` numbers in a file, read in an order that no cache guesses, with and without looking at the sums.
+    #[test]
+    #[ignore = "a measurement: prints nanoseconds a row"]
+    fn what_the_check_of_a_row_costs() {
+        let path = std::env::temp_dir().join(format!("emberlite-check-{}", std::process::id()));
+        for features in [4, 64, 784, 3072] {
+            let numbers: Vec<u8> = (0..features).flat_map(|x| (x as f32 * 0.37).to_le_bytes()).collect();
+            let mut crc = Crc::new();
+            crc.update(&numbers);
+            let row = [&numbers[..], &crc.sum().to_le_bytes()].concat();
+            let count = (16 << 20) / row.len();
+            std::fs::write(&path, row.repeat(count)).unwrap();
+            let indices: Vec<usize> = (0..count.min(4096)).map(|place| place * 7919 % count).collect();
+            let mut out = vec![0.0; indices.len() * features];
+            let mut time = |checked| {
+                let element = Element { kind: Kind::Float, size: 4, big_endian: false };
+                let layout = Layout { stride: row.len(), skip: 0, element, scale: 1.0, checked };
+                let files = vec![RecordFile { file: RandomFile::open(&path).unwrap(), start: 0, count }];
+                let records = Records::new(files, layout, vec![features], Labels::None);
+                let started = Instant::now();
+                records.read(Draw { indices: &indices, epoch: None }, &mut out).unwrap();
+                started.elapsed().as_nanos() as f64 / indices.len() as f64
+            };
+            let (mut with, mut without, mut alone) = (f64::MAX, f64::MAX, f64::MAX);
+            for _ in 0..20 {
+                (without, with) = (without.min(time(false)), with.min(time(true)));
+                let started = Instant::now();
+                let right = indices.iter().filter(|_| has_checksum(&row[..4 * features], &row[4 * features..])).count();
+                alone = alone.min(started.elapsed().as_nanos() as f64 / right as f64);
+            }
+            println!(
+                "{features} features: {without:.0} ns a row unchecked, {with:.0} checked; the sum alone {alone:.0}"
+            );
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 }
