@@ -6,7 +6,7 @@ use cli_common::{Folder, ROWS, emberlite, small, trained};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 /// A line of the small model's description, what is written instead, and the message of `plan`.
-const DESCRIPTIONS: [(&str, &str, &str); 33] = [
+const DESCRIPTIONS: [(&str, &str, &str); 39] = [
     // Unknown and missing keys.
     ("batch = 4", "bacth = 4", "model.toml:16: unknown key `training.bacth`; did you mean `batch`?"),
     (
@@ -63,7 +63,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 33] = [
     (
         "learning_rate = 0.01 }",
         "learning_rate = -0.5 }",
-        "model.toml:15: `training.optimizer.name`: the learning rate must be finite and not negative",
+        "model.toml:15: `training.optimizer.learning_rate`: expected a positive number, found -0.5",
     ),
     (
         "input = [2]",
@@ -126,7 +126,40 @@ const DESCRIPTIONS: [(&str, &str, &str); 33] = [
         "{ op = \"add\", from = \"stem\" }",
         "model.toml:11: `model.layers[1].from`: unknown earlier layer `stem`; possible here: input, previous",
     ),
-    ("[device]", "[device]\nboard = \"m4\"", "model.toml:20: `device.board`: unknown board `m4`; did you mean `m4f`?"),
+    (
+        "[device]",
+        "[device]\nboard = \"m4\"",
+        "model.toml:20: `device.board`: unknown board `m4`; did you mean `m4f`? there are: m0 (STM32F091RC, 32 KiB RAM), m3 (STM32F103RE, 64 KiB RAM), m4f (STM32F401RC, 64 KiB RAM), m4f-large (STM32L4R5ZI, 640 KiB RAM), m7 (STM32F722RE, 256 KiB RAM), rv32imac (ESP32-C6, 512 KiB RAM), rv32imafc (CH32V307VC, 64 KiB RAM)",
+    ),
+    // Another number is another board, no misspelling.
+    (
+        "[device]",
+        "[device]\nboard = \"m9\"",
+        "model.toml:20: `device.board`: unknown board `m9`; there are: m0 (STM32F091RC, 32 KiB RAM), m3 (STM32F103RE, 64 KiB RAM), m4f (STM32F401RC, 64 KiB RAM), m4f-large (STM32L4R5ZI, 640 KiB RAM), m7 (STM32F722RE, 256 KiB RAM), rv32imac (ESP32-C6, 512 KiB RAM), rv32imafc (CH32V307VC, 64 KiB RAM)",
+    ),
+    // What others call our keys.
+    ("batch = 4", "batch_size = 4", "model.toml:16: unknown key `training.batch_size`; it is `batch` here"),
+    (
+        "classes = [\"a\", \"b\"]",
+        "separator = \";\"",
+        "model.toml:5: unknown key `data.separator`; it is `delimiter` here",
+    ),
+    (
+        "classes = [\"a\", \"b\"]",
+        "classes = [\n\"a\", \"b\",\n\"a\"]",
+        "model.toml:7: `data.classes[2]`: `a` stands here twice, first as number 0; take one out",
+    ),
+    // At the key that is wrong, not at the name.
+    (
+        "learning_rate = 0.01 }",
+        "learning_rate = 0.01, beta2 = 1.5 }",
+        "model.toml:15: `training.optimizer.beta2`: beta1 and beta2 must be in [0, 1)",
+    ),
+    (
+        "batch = 4",
+        "schedule = { name = \"step\", every = 5, gamma = 2 }",
+        "model.toml:16: `training.schedule.gamma`: gamma must be in (0, 1]",
+    ),
     // Layers that don't fit together, at their line.
     (
         "{ op = \"relu\" }",
@@ -228,17 +261,37 @@ fn wrong_data_is_refused_at_its_place() {
         (
             ("input = [2]", "input = [3]"),
             ("x", "x"),
-            "model.toml:7: `model.input`: the model takes 3 = 3 numbers, a sample of the data is 2 = 2 numbers; change the input, the feature columns or the window",
+            "model.toml:7: `model.input`: the model takes 3 numbers, a sample of the data is 2 numbers; change the input, the feature columns or the window",
         ),
         (
             ("class = \"class\"", "class = \"kind\""),
             ("x", "x"),
-            "rows.csv: no column or array `kind`; there are: x, y, class",
+            "model.toml:4: `data.label.class`: rows.csv: no column or array `kind`; there are: x, y, class",
+        ),
+        (
+            ("class = \"class\"", "class = \"clas\""),
+            ("x", "x"),
+            "model.toml:4: `data.label.class`: rows.csv: no column or array `clas`; did you mean `class`? there are: x, y, class",
+        ),
+        (
+            ("classes = [\"a\", \"b\"]", "features = [\"x\",\n\"z\"]"),
+            ("x", "x"),
+            "model.toml:6: `data.features[1]`: rows.csv: no column or array `z`; there are: x, y, class",
+        ),
+        (
+            ("x", "x"),
+            (ROWS, "x;y;class\n1;2;a\n"),
+            "rows.csv:1: expected several columns, found one, `x;y;class`; say delimiter = \";\" in [data]",
+        ),
+        (
+            ("x", "x"),
+            (ROWS, "x\ty\tclass\n1\t2\ta\n"),
+            "rows.csv:1: expected several columns, found one, `x\ty\tclass`; say delimiter = \"\\t\" in [data]",
         ),
         (
             ("classes = [\"a\", \"b\"]", "test = { by = \"group\", columns = [\"person\"], share = 0.5 }"),
             ("x", "x"),
-            "model.toml:5: `data.test`: dataset: no column or array `person`; there are: ",
+            "model.toml:5: `data.test`: groups: expected a group column `person`, found no group column; name it in `groups` in [data], or divide by another",
         ),
         (
             ("classes = [\"a\", \"b\"]", "window = { length = 9 }"),
@@ -248,7 +301,22 @@ fn wrong_data_is_refused_at_its_place() {
         (
             ("file = \"rows.csv\"", "file = \"none.csv\""),
             ("x", "x"),
-            "none.csv: No such file or directory (os error 2); check the path and the permissions",
+            "model.toml:3: `data.file`: none.csv: No such file or directory (os error 2); check the path and the permissions",
+        ),
+        (
+            ("classes = [\"a\", \"b\"]", "stream = true"),
+            (ROWS, "x;y;class\n1;2;a\n"),
+            "rows.csv:1: expected several columns, found one, `x;y;class`; say delimiter = \";\" in [data]",
+        ),
+        (
+            ("label = { class = \"class\" }\nclasses = [\"a\", \"b\"]", "stream = true\nlabel = { class = \"clas\" }"),
+            ("x", "x"),
+            "model.toml:5: `data.label.class`: rows.csv: no column or array `clas`; did you mean `class`?",
+        ),
+        (
+            ("classes = [\"a\", \"b\"]", "test = { file = \"none.csv\" }"),
+            ("x", "x"),
+            "model.toml:5: `data.test.file`: none.csv: No such file or directory (os error 2)",
         ),
         (
             ("outputs = 2", "outputs = 3"),
@@ -284,7 +352,20 @@ fn files_that_do_not_fit_are_refused() {
     let out = folder.path("out.safetensors");
     let three = folder.write("three.csv", "x,y,class\n1,2,c\n");
     let far = folder.write("far.csv", "x,y,class\n1e9,2,a\n");
-    let cases: [(&[&str], &str); 10] = [
+    let (empty, empty_pth) = (folder.write("empty.safetensors", ""), folder.write("empty.pth", ""));
+    let here = folder.path("");
+    let cases: [(&[&str], &str); 15] = [
+        (&["plan", "--model", &here], ": this is a folder; give the file in it, model.toml"),
+        (
+            &["import", &empty, "--model", &model, "--out", &out],
+            "empty.safetensors: the file is empty; save it again, or fetch it again",
+        ),
+        (
+            &["import", &empty_pth, "--model", &model, "--out", &out],
+            "empty.pth: the file is empty; save it again, or fetch it again",
+        ),
+        (&["export", &empty, "--out", &out], "empty.safetensors: the file is empty; save it again, or fetch it again"),
+        (&["inspect", &empty], "empty.safetensors: the file is empty; save it again, or fetch it again"),
         (&["inspect", &damaged], "damaged.safetensors: the file is damaged: checksum "),
         (&["inspect", &cut], "cut.safetensors: the file needs "),
         (&["inspect", &text], "text.safetensors: the file needs 80 bytes, there are 5"),
@@ -417,4 +498,15 @@ fn the_exit_status_reaches_the_shell() {
     assert_eq!(status(&["fly"]).0, Some(2));
     let (code, error) = status(&["inspect", "/none/such"]);
     assert_eq!((code, error.lines().count()), (Some(1), 1), "{error}");
+}
+
+#[test]
+fn a_rate_that_never_was_one_is_answered_with_a_usual_one() {
+    let folder = Folder::new();
+    folder.write("rows.csv", ROWS);
+    let model = folder.write("model.toml", small("f32").replacen("learning_rate = 0.01", "learning_rate = 1e30", 1));
+    let answer = emberlite(&["train", "--quiet", "--model", &model, "--run", &folder.path("run")]);
+    let expected =
+        "not finite at a learning rate of 1e30: training has diverged; try a learning rate of 0.001, a warm-up";
+    assert!(answer.status == 1 && answer.error.contains(expected), "{}", answer.error);
 }

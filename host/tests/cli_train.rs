@@ -286,3 +286,26 @@ fn devices_are_listed_and_a_wrong_one_is_answered() {
         assert!(answer.status == 2 && answer.error.contains(expected), "{}", answer.error);
     }
 }
+
+#[test]
+fn the_search_that_a_template_has_in_comments_is_valid() {
+    for template in ["mlp", "conv1d", "fixed16"] {
+        let folder = Folder::new();
+        done(&["new", &folder.path("x"), "--template", template]);
+        let text = String::from_utf8(folder.read("x/model.toml")).unwrap();
+        let (before, search) = text.split_once("# [search]").unwrap();
+        let bare = |line: &str| line.strip_prefix("# ").or(line.strip_prefix('#')).unwrap_or(line).to_string();
+        let search: Vec<String> = format!("# [search]{search}").lines().map(bare).collect();
+        let text = format!("{before}{}\n", search.join("\n"));
+        let model = folder.write("x/model.toml", &text);
+        let spec = emberlite_host::spec::Spec::read(&model).unwrap();
+        assert_eq!(spec.search.unwrap().space.parameters.len(), 3, "{template}");
+        done(&["plan", "--model", &model]);
+        if template == "mlp" {
+            // Every path is one of the file, and the figure one of its data.
+            let short = text.replace("trials = 20", "trials = 1").replace("epochs = 60", "epochs = 1");
+            let model = folder.write("x/short.toml", short);
+            done(&["search", "--model", &model, "--out", &folder.path("search")]);
+        }
+    }
+}

@@ -234,7 +234,7 @@ const MISTAKES: [(&str, &str, &str); 19] = [
     (
         "input = [7]",
         "input = [6]",
-        "model.toml:17: `model.input`: the model takes 6 = 6 numbers, a sample of the data is 7 = 7 numbers (island, bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g, sex=female, sex=male);",
+        "model.toml:17: `model.input`: the model takes 6 numbers, a sample of the data is 7 numbers (island, bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g, sex=female, sex=male);",
     ),
     (
         "\"sex\"]\ncategorical",

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{CliError, outputs};
-use crate::data::{Description, Prepare, Range, Rows};
-use crate::spec::{DataSpec, Spec};
+use crate::data::{Dataset, Description, Labels, Prepare, Range, Rows, windows};
+use crate::spec::{DataSpec, EmptyClasses, Parts, Spec};
 
 /// Shows what is in a model's data: parts, classes, ranges, missing values, a few rows.
 ///
@@ -39,8 +39,21 @@ struct Shown {
     description: Description,
     /// The model's inputs by name, once categories are encoded; empty for samples that aren't rows.
     inputs: Vec<String>,
+    /// What rows are cut into.
+    windows: Option<Windows>,
+    /// Classes that a part has no sample of.
+    empty_classes: Vec<EmptyClasses>,
     /// What training would refuse, and what else must be known.
     problems: Vec<String>,
+}
+
+/// What the rows of recordings are cut into.
+#[derive(Debug, Serialize)]
+struct Windows {
+    /// `[channels, length]`.
+    shape: Vec<usize>,
+    /// How many each part has, as [`Description::parts`] has them.
+    samples: Vec<usize>,
 }
 
 /// More of a kind are counted, unless all were asked for.
@@ -80,7 +93,8 @@ fn tables(spec: &Spec, data: &DataSpec, arguments: &Arguments) -> Result<Shown, 
         Ok(prepare) => inputs = prepare.encoder.inputs(),
         Err(error) => problems.push(error.to_string()),
     }
-    if let Err(error) = spec.load_parts() {
+    let prepared = spec.load_parts();
+    if let Err(error) = &prepared {
         problems.push(error.to_string());
     }
     // The same mistake, once with the line of the description before it.
@@ -89,7 +103,26 @@ fn tables(spec: &Spec, data: &DataSpec, arguments: &Arguments) -> Result<Shown, 
     {
         problems.remove(0);
     }
-    Ok(Shown { files: files(spec), description, inputs, problems })
+    // What is learnt from is windows of what was read; where training would refuse it, what they would be.
+    let cut = match (data.window, &prepared) {
+        (Some(_), Ok(Parts { train, validation, test, .. })) => {
+            [Some(train), validation.as_ref(), test.as_ref()].into_iter().flatten().cloned().collect()
+        }
+        (Some(window), Err(_)) => {
+            parts.iter().map(|(_, rows)| windows(&rows.set, window)).collect::<Result<Vec<_>, _>>().unwrap_or_default()
+        }
+        (None, _) => Vec::new(),
+    };
+    let labels = |place: usize| -> Option<&Labels> {
+        Some(cut.get(place).map_or(&parts.get(place)?.1.set.labels, |set| &set.labels))
+    };
+    let place = |name: &str| parts.iter().position(|(part, _)| *part == name);
+    let empty_classes =
+        spec.empty_classes_of(["training", "validation", "test"].map(|part| place(part).and_then(labels)));
+    problems.extend(EmptyClasses::sentence(&empty_classes));
+    let shape = cut.first().map(|set| set.shape.clone());
+    let windows = shape.map(|shape| Windows { shape, samples: cut.iter().map(Dataset::len).collect() });
+    Ok(Shown { files: files(spec), description, inputs, windows, empty_classes, problems })
 }
 
 fn files(spec: &Spec) -> Vec<String> {
@@ -100,19 +133,33 @@ fn files(spec: &Spec) -> Vec<String> {
 fn text(shown: &Shown, most: usize) -> String {
     let Description { shape, parts, classes, label, columns, first } = &shown.description;
     let sizes = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
-    let mut out = format!("{}\nsamples of {} numbers\n\n", shown.files.join(", "), sizes(shape));
+    let mut out = format!("{}\n", shown.files.join(", "));
+    match &shown.windows {
+        None => out += &format!("samples of {} numbers\n\n", sizes(shape)),
+        Some(windows) => {
+            out += &format!("rows of {} numbers, in windows of {}\n\n", sizes(shape), sizes(&windows.shape))
+        }
+    }
 
     let mut table = vec![vec!["".to_string()]];
     table[0].extend(parts.iter().map(|part| part.name.clone()));
     let line = |name: &str, cells: Vec<String>| [vec![name.to_string()], cells].concat();
-    table.push(line("samples", parts.iter().map(|part| part.samples.to_string()).collect()));
+    let is_cut = shown.windows.is_some();
+    let rows = if is_cut { "rows" } else { "samples" };
+    table.push(line(rows, parts.iter().map(|part| part.samples.to_string()).collect()));
+    if let Some(windows) = &shown.windows {
+        table.push(line("windows", windows.samples.iter().map(usize::to_string).collect()));
+    }
     if parts.iter().any(|part| part.missing > 0) {
         table.push(line("missing values", parts.iter().map(|part| part.missing.to_string()).collect()));
     }
     for (class, name) in classes.iter().enumerate().take(most) {
         let share = |part: &crate::data::PartSummary| {
             let count = part.class_counts.get(class).copied().unwrap_or(0);
-            format!("{count} {:>7}", format!("({:.1} %)", 100.0 * count as f64 / part.samples.max(1) as f64))
+            match count {
+                0 => "none        ".to_string(),
+                _ => format!("{count} {:>7}", format!("({:.1} %)", 100.0 * count as f64 / part.samples.max(1) as f64)),
+            }
         };
         table.push(line(&format!("  {}", cut(name, NAME)), parts.iter().map(share).collect()));
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{CliError, outputs};
 use crate::data::{Labels, Set, Source};
-use crate::spec::Spec;
+use crate::spec::{EmptyClasses, Spec};
 
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
@@ -24,7 +24,9 @@ struct Shown {
     looked_at: usize,
     /// One a channel; empty for tokens.
     channels: Vec<Channel>,
-    /// Why training would refuse the set.
+    /// Classes that a part has no sample of.
+    empty_classes: Vec<EmptyClasses>,
+    /// Why training would refuse the set, and what else must be known.
     problems: Vec<String>,
 }
 
@@ -54,6 +56,9 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
     parts.extend(sets.test.as_ref().map(|set| part("test", set)));
     let few = sets.train.spread(LOOKED_AT)?;
     let channels = if sets.tokenizer.is_some() { Vec::new() } else { channels(&few.features, &few.shape) };
+    let empty_classes = spec.empty_classes(&sets);
+    let mut problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    problems.extend(EmptyClasses::sentence(&empty_classes));
     let shown = Shown {
         files: outputs::data_files(spec).into_iter().map(|path| path.display().to_string()).collect(),
         shape: few.shape.clone(),
@@ -63,7 +68,8 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
         skipped: sets.skipped,
         looked_at: few.len(),
         channels,
-        problems: refused.iter().map(ToString::to_string).collect(),
+        empty_classes,
+        problems,
     };
     if json {
         let json = serde_json::to_string_pretty(&shown);
@@ -112,8 +118,11 @@ fn print(shown: &Shown, most: usize, out: &mut dyn Write) -> Result<(), CliError
         writeln!(out)?;
     }
     for (class, name) in shown.classes.iter().enumerate().take(most) {
-        let counts =
-            shown.parts.iter().map(|part| format!("{:>9}", part.class_counts.get(class).copied().unwrap_or(0)));
+        let count = |part: &Part| match part.class_counts.get(class).copied().unwrap_or(0) {
+            0 => format!("{:>9}", "none"),
+            count => format!("{count:>9}"),
+        };
+        let counts = shown.parts.iter().map(count);
         writeln!(out, "{name:<24} {}", counts.collect::<String>())?;
     }
     if shown.classes.len() > most {

@@ -38,7 +38,7 @@ pub enum CliError {
     #[error(transparent)]
     Export(#[from] ExportError),
     /// A model's file.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {}", path.display(), image(error))]
     Image {
         /// The file.
         path: PathBuf,
@@ -54,6 +54,14 @@ pub enum CliError {
     /// The result can't be printed.
     #[error("can't write the result: {0}")]
     Output(#[from] io::Error),
+}
+
+/// What is wrong with a model's file, in words.
+fn image(error: &ImageError) -> String {
+    match error {
+        ImageError::Length { got: 0, .. } => "the file is empty; save it again, or fetch it again".into(),
+        error => error.to_string(),
+    }
 }
 
 impl From<LoadError> for CliError {

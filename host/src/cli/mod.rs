@@ -124,6 +124,12 @@ pub fn run<T: Into<OsString>>(
     }
 }
 
+/// Says what is no error but must be known, where it doesn't mix with the result.
+fn warn(message: &str) {
+    // Nobody can be told that this can't be told.
+    let _ = writeln!(io::stderr(), "warning: {}", harmless(message));
+}
+
 /// A message without the characters that a terminal obeys: messages quote files, and those come from anywhere. Lines
 /// stay lines.
 fn harmless(message: &str) -> String {

@@ -75,16 +75,7 @@ pub(super) fn data_files(spec: &Spec) -> Vec<&Path> {
         Part::Files(files) => Some(files),
         Part::Rule(_) | Part::Tail { .. } => None,
     });
-    std::iter::once(&data.files).chain(parts).flat_map(paths).collect()
-}
-
-fn paths(files: &Files) -> Vec<&Path> {
-    match files {
-        Files::Csv { paths, .. } => paths.iter().map(PathBuf::as_path).collect(),
-        Files::Npz { path, .. } => vec![path],
-        Files::Idx { images, labels } => vec![images, labels],
-        Files::Media(media) => media.paths(),
-    }
+    std::iter::once(&data.files).chain(parts).flat_map(Files::paths).collect()
 }
 
 /// The one name of a file, whether it is there or not: links are followed as far as there is anything.

@@ -27,7 +27,7 @@ use crate::export::{self, Bytes, Export, Trained, Weights};
 use crate::metrics::ConfusionMatrix;
 use crate::report::Judged;
 use crate::simulate::{self, Options};
-use crate::spec::{Sets, Spec, class_names};
+use crate::spec::{EmptyClasses, Sets, Spec, class_names};
 use crate::train::{self, Checkpoint, DeviceChoice, Event, Job, Observer, Precision, Progress, TrainError};
 
 /// Trains a model on this machine and writes the file for the device.
@@ -177,6 +177,9 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write
     let raw = ranks.after_the_first(|| spec.load_sets())?;
     if raw.skipped > 0 && ranks.is_first() {
         writeln!(out, "left out {} files that can't be read", raw.skipped)?;
+    }
+    if ranks.is_first() {
+        EmptyClasses::sentence(&spec.empty_classes(&raw)).iter().for_each(|empty| super::warn(empty));
     }
     spec.check_classes(&costs, &raw.train)?;
     let standardise = spec.fit_sets(&raw)?;
@@ -407,7 +410,7 @@ fn real_file(spec: &Spec, trained: &Trained<'_>) -> Result<Bytes, CliError> {
 }
 
 /// Samples that scales are calibrated on, of a set that isn't in memory.
-const MOST_CALIBRATED: usize = 1024;
+pub(super) const MOST_CALIBRATED: usize = 1024;
 /// Samples of a set that isn't in memory that the device is simulated on; the host's figures are of all.
 const MOST_SIMULATED: usize = 1000;
 

@@ -39,7 +39,8 @@ impl Columns {
     /// # Errors
     /// [`DataError::Unknown`] for a column that isn't there, [`DataError::Mismatch`] for one in two uses.
     pub(super) fn new(table: &RowReader, spec: &CsvSpec, first: Option<(&str, Vec<&str>)>) -> Result<Self, DataError> {
-        let find = |name: &String| table.column(name);
+        // Of a file with another delimiter than was said no column is there.
+        let find = |name: &String| table.column(name).map_err(|error| table.other_delimiter().unwrap_or(error));
         let label = match &spec.label {
             Label::None => None,
             Label::Class(name) | Label::Value(name) => Some(find(name)?),
@@ -55,6 +56,9 @@ impl Columns {
         let mismatch =
             |expected: String, found, help| DataError::Mismatch { what: table.file.clone(), expected, found, help };
         if features.is_empty() {
+            if let Some(error) = table.other_delimiter() {
+                return Err(error);
+            }
             let found = format!("only {}", table.headers.join(", "));
             return Err(mismatch(
                 "at least one feature column".into(),

@@ -46,9 +46,9 @@ pub enum DataError {
         found: usize,
     },
     /// A column or array that was asked for isn't there.
-    #[error("{file}: no column or array `{name}`; there are: {known}")]
+    #[error("{file}: no column or array `{name}`; {}there are: {known}", meant(name, known))]
     Unknown {
-        /// The file, or "dataset".
+        /// The file.
         file: String,
         /// What was asked for.
         name: String,
@@ -89,6 +89,17 @@ pub enum DataError {
         /// What to do.
         help: &'static str,
     },
+}
+
+/// `did you mean …? ` where one of the names, listed with commas, is close.
+fn meant(name: &str, known: &str) -> String {
+    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let closest = known.split(", ").map(|other| (distance(other), other)).min();
+    match closest {
+        // A third of the letters may differ; anything further apart would be a guess.
+        Some((distance, other)) if distance * 3 <= other.chars().count() => format!("did you mean `{other}`? "),
+        _ => String::new(),
+    }
 }
 
 /// At most 40 characters of what was found, quoted, for an error's text.

@@ -430,7 +430,7 @@ mod tests {
         let set = Dataset::new(vec![0.0; 5], vec![1], rare).unwrap();
         assert!(text(Folds::new(FoldsBy::GroupKFold, 2).of(&set)).contains("columns"));
         let rule = Folds { columns: vec!["person".into()], ..Folds::new(FoldsBy::GroupKFold, 2) };
-        assert!(text(rule.of(&set)).contains("no column or array `person`"));
+        assert!(text(rule.of(&set)).contains("expected a group column `person`"));
         assert!(Folds { repeats: 0, ..Folds::new(FoldsBy::KFold, 2) }.of(&set).is_err());
     }
 }

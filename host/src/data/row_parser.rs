@@ -102,7 +102,7 @@ impl<'a> RowParser<'a> {
             } else if let Some(values) = &mut feature.values {
                 number(known, values, row.cell(column.place)) as f32
             } else {
-                row.number(column.place)?
+                row.number(column.place).map_err(|error| row.other_delimiter().unwrap_or(error))?
             });
         }
         match (&self.spec.label, columns.label) {

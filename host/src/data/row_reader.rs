@@ -154,6 +154,25 @@ impl RowReader {
         })
     }
 
+    /// The character that seems to separate the columns of a header that is all one column, and what to say of it.
+    pub(super) fn other_delimiter(&self) -> Option<DataError> {
+        let [header] = self.headers.as_slice() else { return None };
+        const OTHERS: [(char, &str); 4] = [
+            (';', "say delimiter = \";\" in [data]"),
+            (',', "say delimiter = \",\" in [data], or leave it out"),
+            ('\t', "say delimiter = \"\\t\" in [data]"),
+            ('|', "say delimiter = \"|\" in [data]"),
+        ];
+        let Format::Csv(_) = self.format else { return None };
+        let (_, help) = OTHERS.into_iter().find(|(character, _)| header.contains(*character))?;
+        Some(DataError::Mismatch {
+            what: format!("{}:1", self.file),
+            expected: "several columns".into(),
+            found: format!("one, {}", quoted(header)),
+            help,
+        })
+    }
+
     /// Whether [`RowReader::number`] gives one.
     pub(super) fn is_number(&self, column: usize) -> bool {
         number(self.cell(column)).is_some_and(f32::is_finite)

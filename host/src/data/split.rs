@@ -171,7 +171,12 @@ pub fn filter(set: &Dataset, conditions: &[impl AsRef<str>]) -> Result<Split, Da
         let mut listed = vec![false; column.values.len()];
         for value in values.split('|').map(str::trim) {
             let place = column.values.iter().position(|known| known == value);
-            listed[place.ok_or_else(|| unknown(format!("{name}={value}"), column.values.join(", ")))?] = true;
+            listed[place.ok_or_else(|| DataError::Mismatch {
+                what: format!("condition `{condition}`"),
+                expected: format!("values of `{}`", name.trim()),
+                found: format!("`{value}`, which no row has; there are: {}", listed_values(&column.values)),
+                help: "write them as the file does",
+            })?] = true;
         }
         matching.iter_mut().zip(&column.ids).for_each(|(all, &id)| *all &= listed[id as usize] == wanted);
     }
@@ -236,11 +241,24 @@ fn marked(len: usize, chosen: &[usize]) -> impl Fn(usize) -> bool {
 
 fn column<'a>(set: &'a Dataset, name: &str) -> Result<&'a super::Column, DataError> {
     let names = || set.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-    set.column(name).ok_or_else(|| unknown(name.into(), format!("{} (load it as a group column)", names())))
+    set.column(name).ok_or_else(|| unknown(name.into(), names()))
+}
+
+/// The first of many values.
+fn listed_values(values: &[String]) -> String {
+    const LISTED: usize = 20;
+    let more = if values.len() > LISTED { ", …" } else { "" };
+    values.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 fn unknown(name: String, known: String) -> DataError {
-    DataError::Unknown { file: "dataset".into(), name, known }
+    let found = if known.is_empty() { "no group column".into() } else { known };
+    DataError::Mismatch {
+        what: "groups".into(),
+        expected: format!("a group column `{name}`"),
+        found,
+        help: "name it in `groups` in [data], or divide by another",
+    }
 }
 
 #[cfg(test)]
@@ -307,7 +325,7 @@ mod tests {
         // 20 combinations of 6 rows; 0.5 of them.
         assert_eq!(group(&set, &["person", "wrist"], 0.5, 3).unwrap().first.len(), 60);
         let error = group(&set, &["device"], 0.5, 3).unwrap_err().to_string();
-        assert!(error.contains("no column or array `device`; there are: person, wrist"), "{error}");
+        assert!(error.contains("expected a group column `device`, found person, wrist;"), "{error}");
     }
 
     #[test]
@@ -342,7 +360,10 @@ mod tests {
         whole(&split, 120);
         assert_eq!(split.first.len(), 48);
         let text = |condition| filter(&set, &[condition]).unwrap_err().to_string();
-        assert!(text("wrist=up").contains("no column or array `wrist=up`; there are: left, right"));
+        assert!(
+            text("wrist=up")
+                .contains("expected values of `wrist`, found `up`, which no row has; there are: left, right;")
+        );
         assert!(text("wrist").contains("expected column=value"));
         assert!(text("wrist=left|right").contains("expected samples in both parts, found 120 and 0"));
     }

@@ -227,8 +227,14 @@ impl Spec {
                 let names: Vec<&str> = boards.iter().map(|board| board.name.as_str()).collect();
                 let found = boards.iter().find(|board| &board.name == name);
                 Some(found.ok_or_else(|| {
-                    let hint = super::error::suggestion(name, &names);
-                    self.error(self.device.lines.board, format!("`device.board`: unknown board `{name}`; {hint}"))
+                    // The name of one board is no misspelling of another's: only what is cut short is completed.
+                    let meant = names.iter().find(|known| known.starts_with(&name.to_lowercase()) && !name.is_empty());
+                    let meant = meant.map_or(String::new(), |known| format!("did you mean `{known}`? "));
+                    let part = |board: &Board| format!("{} ({}, {} KiB RAM)", board.name, board.part, board.ram / 1024);
+                    let all: Vec<String> = boards.iter().map(part).collect();
+                    let message =
+                        format!("`device.board`: unknown board `{name}`; {meant}there are: {}", all.join(", "));
+                    self.error(self.device.lines.board, message)
                 })?)
             }
         };

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::clean;
-use super::error::SpecError;
+use super::error::{SpecError, shortened};
 use super::folds;
 use super::media::{Media, media};
+use super::places::Places;
 use super::section::{Section, Value};
 use crate::data::{CsvSpec, Folds, Label, Missing, PrepareSpec, Rule, Standardise, Window, WindowLabel};
 
@@ -29,6 +30,8 @@ pub struct DataSpec {
     /// Constants of each channel that the description gives (`mean` and `std` in `[preprocessing]`) instead of having them
     /// fitted.
     pub given: Option<Standardise>,
+    /// Whether `[preprocessing]` says how to scale; training standardises where it doesn't.
+    pub scaling_said: bool,
     /// How samples are divided for cross-validation.
     pub folds: Option<Folds>,
     pub(super) lines: DataLines,
@@ -49,6 +52,8 @@ pub(super) struct DataLines {
     pub(super) validation: u32,
     pub(super) test: u32,
     pub(super) clean: u32,
+    /// Where every key and text of the section stands.
+    pub(super) places: Places,
 }
 
 /// Files of one of the formats; paths as the program opens them.
@@ -82,6 +87,16 @@ pub enum Files {
 }
 
 impl Files {
+    /// The files, or the folders, as the program opens them.
+    pub fn paths(&self) -> Vec<&Path> {
+        match self {
+            Files::Csv { paths, .. } => paths.iter().map(PathBuf::as_path).collect(),
+            Files::Npz { path, .. } => vec![path],
+            Files::Idx { images, labels } => vec![images, labels],
+            Files::Media(media) => media.paths(),
+        }
+    }
+
     /// What is to be learnt.
     pub fn label(&self) -> &Label {
         const CLASS: &Label = &Label::Class(String::new());
@@ -115,7 +130,7 @@ pub(super) fn data(
     preprocessing: Option<Section<'_>>,
     base: &Path,
 ) -> Result<DataSpec, SpecError> {
-    let section_line = section.line();
+    let (section_line, places) = (section.line(), Places::new(&section, base));
     let line_of = |value: &Option<Value<'_>>| value.as_ref().map_or(section_line, Value::line);
     let (window_value, validation, test) = (section.take("window"), section.take("validation"), section.take("test"));
     let clean_value = section.take("clean");
@@ -125,6 +140,7 @@ pub(super) fn data(
         window: line_of(&window_value),
         validation: line_of(&validation),
         test: line_of(&test),
+        places,
     };
     let window = window_value.map(window).transpose()?;
     let mut files = files(&mut section, base, None)?;
@@ -146,8 +162,21 @@ pub(super) fn data(
     }
     let folds = section.take("folds").map(|value| folds::folds(value, files.label())).transpose()?;
     section.finish()?;
-    let mut spec = DataSpec { folds, files, window, validation, test, scale: 1.0, prepare, stream, given: None, lines };
+    let mut spec = DataSpec {
+        folds,
+        files,
+        window,
+        validation,
+        test,
+        scale: 1.0,
+        prepare,
+        stream,
+        given: None,
+        scaling_said: false,
+        lines,
+    };
     if let Some(mut section) = preprocessing {
+        spec.scaling_said = section.has("standardise") || section.has("scaling");
         clean::preprocessing(&mut section, &mut spec.prepare)?;
         if stream && spec.prepare.is_for_tables() {
             return Err(section.error(AS_IT_IS.into()));
@@ -246,9 +275,9 @@ fn columns(section: &mut Section<'_>) -> Result<CsvSpec, SpecError> {
         None => Ok(Vec::new()),
         Some(value) => value.strings("a list of names"),
     };
-    spec.features = list(section, "features")?;
-    spec.classes = list(section, "classes")?;
-    spec.categorical = list(section, "categorical")?;
+    spec.features = different(section, "features")?;
+    spec.classes = different(section, "classes")?;
+    spec.categorical = different(section, "categorical")?;
     spec.groups = list(section, "groups")?;
     if let Some(value) = section.take("recording") {
         spec.recording = Some(value.string("the name of a column")?.into());
@@ -271,6 +300,21 @@ fn columns(section: &mut Section<'_>) -> Result<CsvSpec, SpecError> {
         spec.header = value.flag()?;
     }
     Ok(spec)
+}
+
+/// A list of names in which none stands twice: one of both would never be meant.
+pub(super) fn different(section: &mut Section<'_>, key: &'static str) -> Result<Vec<String>, SpecError> {
+    let Some(value) = section.take(key) else { return Ok(Vec::new()) };
+    let mut names: Vec<String> = Vec::new();
+    for item in value.array("a list of names")? {
+        let name = item.string("a name")?;
+        if let Some(first) = names.iter().position(|known| known == name) {
+            let name = shortened(name);
+            return Err(item.error(format!("`{name}` stands here twice, first as number {first}; take one out")));
+        }
+        names.push(name.into());
+    }
+    Ok(names)
 }
 
 fn label(section: &mut Section<'_>) -> Result<Label, SpecError> {

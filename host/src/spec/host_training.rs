@@ -228,6 +228,7 @@ pub(super) fn schedule(value: Value<'_>) -> Result<Scheduled<'_>, SpecError> {
     };
     let Some(name) = name else { return Ok(Scheduled::Device(value)) };
     let (value, mut section) = named(value, "a schedule")?;
+    let keys = section.as_ref().map(Section::keys);
     let steps = section.as_mut().and_then(|section| section.take("steps"));
     let steps = steps.map(|value| value.whole(1, u32::MAX.into())).transpose()?.map(|steps| steps as u32);
     let course = match name.as_str() {
@@ -258,7 +259,7 @@ pub(super) fn schedule(value: Value<'_>) -> Result<Scheduled<'_>, SpecError> {
     let warmup = section.as_mut().map_or(Ok(0), |section| whole(section, "warmup", 0, 0))?;
     let schedule = HostSchedule::new(course).warmed_up(warmup, single(&mut section, "start", 0.0)?);
     finish(section)?;
-    schedule.check().map_err(|text| value.error(text.into()))?;
+    schedule.check().map_err(|text| keys.map_or_else(|| value.error(text.into()), |keys| keys.error(text)))?;
     Ok(Scheduled::Host(schedule))
 }
 
@@ -468,7 +469,7 @@ mod tests {
             ("schedule = \"cosine_restarts\"", "`period` is missing; give { name = \"cosine_restarts\""),
             (
                 "schedule = { name = \"one_cycle\", warmup = 3 }",
-                "`training.schedule.name`: one_cycle rises by itself; leave warmup out",
+                "`training.schedule.warmup`: one_cycle rises by itself; leave warmup out",
             ),
             ("layers = [{ layer = \"heat\", frozen = true }]", "unknown layer `heat`; did you mean `head`?"),
             (

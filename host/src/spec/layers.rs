@@ -29,7 +29,7 @@ pub struct ModelSpec {
 }
 
 /// The device's operations; [`host_layers::OPS`] are the host's.
-const OPS: [&str; 18] = [
+pub(super) const OPS: [&str; 18] = [
     "linear",
     "conv1d",
     "conv2d",

@@ -213,6 +213,16 @@ impl Spec {
         spec
     }
 
+    /// The same description for weights from elsewhere: nothing is scaled but as it says itself. (Training standardises
+    /// where nothing is said; weights that were trained already expect what they were trained with.)
+    pub fn scaled_as_said(&self) -> Spec {
+        let mut spec = self.clone();
+        if let Some(data) = spec.data.as_mut().filter(|data| !data.scaling_said) {
+            data.prepare.scaling = Scaling::None;
+        }
+        spec
+    }
+
     /// `[data]`, or the error that it is needed.
     pub fn need_data(&self) -> Result<&DataSpec, SpecError> {
         self.data.as_ref().ok_or_else(|| {
@@ -315,12 +325,16 @@ impl Spec {
             // One-hot columns make a number that nobody counted.
             let named =
                 if inputs.len() > encoder.columns.len() { format!(" ({})", inputs.join(", ")) } else { String::new() };
+            let numbers = |dims: &[String], count: usize| match dims {
+                [_] => format!("{count} numbers"),
+                dims => format!("{} = {count} numbers", dims.join("x")),
+            };
+            let wanted: Vec<String> = shape.iter().map(usize::to_string).collect();
             let message = format!(
-                "`model.input`: the model takes {input} = {} numbers, a sample of the data is {} = {} numbers{named}; \
-                 change the input, the feature columns or the window",
-                input.elements(),
-                found.join("x"),
-                set.sample_len()
+                "`model.input`: the model takes {}, a sample of the data is {}{named}; change the input, the feature \
+                 columns or the window",
+                numbers(&wanted, input.elements() as usize),
+                numbers(&found, set.sample_len())
             );
             return Err(self.error(*input_line, message).into());
         }
@@ -329,10 +343,11 @@ impl Spec {
 
     /// The rows of files, scaled, without duplicates where they shall be dropped.
     fn read_files(&self, data: &DataSpec, files: &Files) -> Result<Rows, LoadError> {
+        let placed = |error| self.placed(data, error);
         let mut rows = match files {
-            Files::Csv { paths, spec } => read_rows::<PathBuf>(paths, spec)?,
-            Files::Npz { path, features, label } => npz::read(path, features, label)?.into(),
-            Files::Idx { images, labels } => idx::read_images(images, labels)?.into(),
+            Files::Csv { paths, spec } => read_rows::<PathBuf>(paths, spec).map_err(placed)?,
+            Files::Npz { path, features, label } => npz::read(path, features, label).map_err(placed)?.into(),
+            Files::Idx { images, labels } => idx::read_images(images, labels).map_err(placed)?.into(),
             Files::Media(media) => {
                 let help = "give files of the same kind everywhere in [data]";
                 let (what, expected, found) = (media.words(), "files of records".into(), "others".into());

@@ -124,7 +124,7 @@ impl Spec {
 
     /// The parts of media, or of files that aren't loaded whole.
     pub(super) fn load_lazy(&self, data: &DataSpec) -> Result<Sets, LoadError> {
-        let sets = self.open_lazy(data)?;
+        let sets = self.open_lazy(data).map_err(|error| self.placed_in(data, error))?;
         self.check_sets(data, &sets)?;
         Ok(sets)
     }
@@ -142,7 +142,7 @@ impl Spec {
     /// As [`Spec::load_sets`], but for those.
     pub(crate) fn look_at_sets(&self, most: usize) -> Result<(Sets, Vec<LoadError>), LoadError> {
         let (data, tolerant) = (self.need_data()?, self.tolerant());
-        let sets = tolerant.open_lazy(tolerant.need_data()?)?;
+        let sets = tolerant.open_lazy(tolerant.need_data()?).map_err(|error| self.placed_in(data, error))?;
         let mut refused: Vec<LoadError> = self.check_sets(data, &sets).err().into_iter().collect();
         if self.reads_integers(data) && sets.tokenizer.is_none() {
             let integers = Set::stream(Readings::new(sets.train.clone(), 1.0, true));

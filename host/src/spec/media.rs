@@ -251,7 +251,7 @@ fn corpus(value: Value<'_>, base: &Path) -> Result<Vec<PathBuf>, SpecError> {
 }
 
 fn classes(section: &mut Section<'_>) -> Result<Vec<String>, SpecError> {
-    section.take("classes").map_or(Ok(Vec::new()), |value| value.strings("a list of names"))
+    super::data::different(section, "classes")
 }
 
 fn resize(value: Option<Value<'_>>) -> Result<Resize, SpecError> {

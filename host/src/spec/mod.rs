@@ -25,6 +25,8 @@
 //! training = { optimizer = { name = "sgd", learning_rate = 0.01 } }
 //! ```
 //!
+//! Every key stands in `MODEL.md` of this package.
+//!
 //! `stream = true` in `[data]` reads IDX, NPZ (not compressed), CSV and Parquet as samples are needed, for sets larger than
 //! memory; a table is packed once into a file beside it. `[augmentation]` is described with [`AugmentationSpec`].
 //!
@@ -80,6 +82,7 @@ mod clean;
 mod costs;
 mod data;
 mod device;
+mod empty_classes;
 mod error;
 mod fixed;
 mod folds;
@@ -91,6 +94,7 @@ mod load;
 mod load_media;
 mod load_text;
 mod media;
+mod places;
 mod search;
 mod section;
 mod training;
@@ -99,6 +103,7 @@ pub use augmentation::AugmentationSpec;
 pub use costs::{Budget, Costs, LayerCosts};
 pub use data::{DataSpec, Files, Part};
 pub use device::DeviceSpec;
+pub use empty_classes::EmptyClasses;
 pub use error::SpecError;
 pub use fixed::for_device;
 pub use host_training::CheckpointSpec;
@@ -156,10 +161,13 @@ impl Spec {
     pub fn read(path: impl AsRef<Path>) -> Result<Spec, SpecError> {
         let path = path.as_ref();
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| SpecError {
-            file: file.clone(),
-            line: 0,
-            message: format!("{error}; check the path, or make one with `emberlite new`"),
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let message = if path.is_dir() {
+                format!("this is a folder; give the file in it, {}", path.join("model.toml").display())
+            } else {
+                format!("{error}; check the path, or make one with `emberlite new`")
+            };
+            SpecError { file: file.clone(), line: 0, message }
         })?;
         Spec::parse(&file, &text, path.parent().unwrap_or(Path::new("")))
     }
@@ -405,5 +413,7 @@ impl Board {
     }
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

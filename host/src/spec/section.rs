@@ -10,6 +10,23 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Source, SpecError, shortened, suggestion};
 
+/// What others call our keys, each beside our name.
+const OTHERS: [(&str, &str); 13] = [
+    ("separator", "delimiter"),
+    ("sep", "delimiter"),
+    ("batch_size", "batch"),
+    ("lr", "learning_rate"),
+    ("rate", "learning_rate"),
+    ("num_epochs", "epochs"),
+    ("max_epochs", "epochs"),
+    ("optim", "optimizer"),
+    ("scheduler", "schedule"),
+    ("target", "label"),
+    ("random_state", "seed"),
+    ("path", "file"),
+    ("units", "outputs"),
+];
+
 /// A table whose entries are taken one by one.
 #[derive(Debug)]
 pub(super) struct Section<'s> {
@@ -29,6 +46,26 @@ pub(super) struct Value<'s> {
     pub(super) path: String,
     pub(super) span: Range<usize>,
     value: DeValue<'s>,
+}
+
+/// Where a section's keys stand, for what can be checked only once all of it is read.
+#[derive(Clone, Debug)]
+pub(super) struct Keys<'s> {
+    source: Source<'s>,
+    path: String,
+    span: Range<usize>,
+    keys: Vec<(String, Range<usize>)>,
+}
+
+impl Keys<'_> {
+    /// An error at the key that the text names, `momentum must be …`, or else at the whole table.
+    pub(super) fn error(&self, text: &str) -> SpecError {
+        let words = |key: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key);
+        match self.keys.iter().find(|(key, _)| words(key)) {
+            Some((key, span)) => self.source.error(span, format!("`{}.{key}`: {text}", self.path)),
+            None => self.source.error(&self.span, format!("`{}`: {text}", self.path)),
+        }
+    }
 }
 
 /// Parses a document.
@@ -62,6 +99,8 @@ impl<'s> Section<'s> {
 
     /// The entry of that key, if it is there.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'s>> {
+        #[cfg(test)]
+        super::reference::asked(&self.path, key);
         if !self.known.contains(&key) {
             self.known.push(key);
         }
@@ -78,6 +117,22 @@ impl<'s> Section<'s> {
             let there = near.map_or(String::new(), |(name, ..)| format!(" (there is `{name}`)"));
             self.error(format!("`{key}` is missing{there}; give {expected}"))
         })
+    }
+
+    /// The keys that are left, to be named in errors once they are taken.
+    pub(super) fn keys(&self) -> Keys<'s> {
+        let keys = self.entries.iter().map(|(key, span, _)| (key.clone(), span.clone())).collect();
+        Keys { source: self.source, path: self.path.clone(), span: self.span.clone(), keys }
+    }
+
+    /// Every key with its value's line, and every text, however deep they stand: `(path, text, line)`.
+    pub(super) fn places(&self) -> Vec<(String, Option<String>, u32)> {
+        let mut places = Vec::new();
+        for (_, span, value) in &self.entries {
+            places.push((value.path.clone(), None, self.source.line(span.start)));
+            texts(self.source, &value.path, &value.span, &value.value, &mut places);
+        }
+        places
     }
 
     /// Whether one of the entries that are left has that key.
@@ -108,7 +163,12 @@ impl<'s> Section<'s> {
             Some((key, span, value)) => {
                 let mut known = self.known.clone();
                 known.sort_unstable();
-                let message = format!("unknown key `{}`; {}", shortened(&value.path), suggestion(key, &known));
+                let ours = OTHERS.iter().find(|(other, ours)| *other == key.to_lowercase() && known.contains(ours));
+                let hint = match ours {
+                    Some((_, ours)) => format!("it is `{ours}` here"),
+                    None => suggestion(key, &known),
+                };
+                let message = format!("unknown key `{}`; {hint}", shortened(&value.path));
                 Err(self.source.error(span, message))
             }
         }
@@ -251,6 +311,30 @@ impl<'s> Value<'s> {
             DeValue::Table(table) => Ok(Section::new(source, path, span, table)),
             value => Err(Value { source, path, span, value }.expected(expected)),
         }
+    }
+}
+
+/// Adds every text of a value with its line.
+fn texts(
+    source: Source<'_>,
+    path: &str,
+    span: &Range<usize>,
+    value: &DeValue<'_>,
+    places: &mut Vec<(String, Option<String>, u32)>,
+) {
+    match value {
+        DeValue::String(text) => places.push((path.into(), Some(text.to_string()), source.line(span.start))),
+        DeValue::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                texts(source, &format!("{path}[{index}]"), &item.span(), item.get_ref(), places);
+            }
+        }
+        DeValue::Table(table) => {
+            for (key, item) in table.iter() {
+                texts(source, &format!("{path}.{}", key.get_ref()), &item.span(), item.get_ref(), places);
+            }
+        }
+        _ => {}
     }
 }
 

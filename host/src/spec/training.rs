@@ -266,6 +266,8 @@ fn optimizer(value: Value<'_>, training: &mut Training, host: Option<&mut HostSe
     let mut section = value.section(EXPECTED)?;
     let name_value = section.need("name", EXPECTED)?;
     let name = name_value.string("the optimizer's name")?;
+    // What doesn't go together is no mistake of the name's.
+    let keys = section.keys();
     let only_host = host_training::OPTIMIZERS.contains(&name);
     if !NAMES.contains(&name) && !only_host {
         let mut names = NAMES.to_vec();
@@ -278,6 +280,9 @@ fn optimizer(value: Value<'_>, training: &mut Training, host: Option<&mut HostSe
     }
     let rate = section.need("learning_rate", "the step size, for example learning_rate = 0.01")?;
     let learning_rate = rate.single()?;
+    if learning_rate < 0.0 {
+        return Err(rate.expected("a positive number"));
+    }
     if learning_rate == 0.0 {
         return Err(rate.error("at a learning rate of 0 nothing is learnt; give a positive one, such as 0.001".into()));
     }
@@ -285,7 +290,7 @@ fn optimizer(value: Value<'_>, training: &mut Training, host: Option<&mut HostSe
     if let (Some(host), true) = (host, only_host) {
         let optimizer = host_training::optimizer(name, learning_rate, section)?;
         finish(section.take())?;
-        optimizer.check().map_err(|text| name_value.error(text.into()))?;
+        optimizer.check().map_err(|text| keys.error(text))?;
         host.optimizer = Some(optimizer);
         return Ok(());
     }
@@ -325,7 +330,7 @@ fn optimizer(value: Value<'_>, training: &mut Training, host: Option<&mut HostSe
         }
     };
     finish(section.take())?;
-    optimizer.check().map_err(|text| name_value.error(text.into()))?;
+    optimizer.check().map_err(|text| keys.error(text))?;
     training.optimizer = optimizer;
     Ok(())
 }
@@ -340,6 +345,7 @@ fn schedule(value: Value<'_>, of_host: bool) -> Result<Schedule, SpecError> {
     const EXPECTED: &str = "a table such as { name = \"cosine\", steps = 1000 }";
     let (value, mut section) = named(value, EXPECTED)?;
     let name = value.string(EXPECTED)?;
+    let keys = section.as_ref().map(Section::keys);
     let steps = |section: &mut Option<Section<'_>>, key: &'static str| -> Result<u32, SpecError> {
         let expected = "a whole number of updates";
         let Some(section) = section else { return Err(value.error(format!("`{key}` is missing; give {EXPECTED}"))) };
@@ -371,7 +377,7 @@ fn schedule(value: Value<'_>, of_host: bool) -> Result<Schedule, SpecError> {
     let warmup = warmup.map_or(Ok(0), |value| value.whole(0, u32::MAX.into()))? as u32;
     let schedule = Schedule::new(decay).warmed_up(warmup, single(&mut section, "start", 0.0)?);
     finish(section)?;
-    schedule.check().map_err(|text| value.error(text.into()))?;
+    schedule.check().map_err(|text| keys.map_or_else(|| value.error(text.into()), |keys| keys.error(text)))?;
     Ok(schedule)
 }
 

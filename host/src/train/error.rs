@@ -54,9 +54,9 @@ pub enum TrainError {
     },
     /// Training has diverged.
     #[error(
-        "epoch {epoch}, step {step}: {what} is not finite at a learning rate of {learning_rate}: training has diverged; try \
+        "epoch {epoch}, step {step}: {what} is not finite at a learning rate of {}: training has diverged; try \
          a learning rate of {}, a warm-up or clip = {{ global_norm = 1.0 }}{}",
-        lower(*.learning_rate), kept(.checkpoint)
+        shown(*.learning_rate), lower(*.learning_rate), kept(.checkpoint)
     )]
     NotFinite {
         /// The epoch, from 1.
@@ -145,8 +145,14 @@ fn saved(checkpoint: &Option<PathBuf>) -> String {
     checkpoint.as_ref().map_or("; nothing was saved".into(), |path| format!("; saved as {}", path.display()))
 }
 
-/// A tenth, in as few digits as say it.
+/// A tenth, in as few digits as say it; of what never was a learning rate a usual one.
 fn lower(rate: f32) -> String {
-    let text = format!("{:.0e}", rate / 10.0);
-    text.parse::<f32>().map_or(text, |rate| rate.to_string())
+    let lower = if rate > 100.0 { 0.001 } else { rate / 10.0 };
+    let text = format!("{lower:.0e}");
+    text.parse::<f32>().map_or(text, shown)
+}
+
+/// A rate as people write it: `0.01`, `1e-7`, `1e30`.
+fn shown(rate: f32) -> String {
+    if (1e-4..1e6).contains(&rate) { rate.to_string() } else { format!("{rate:e}") }
 }
