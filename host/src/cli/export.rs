@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use emberlite::graph::layout_hash;
-use emberlite::image::{Image, Profile};
+use emberlite::image::{Image, Kind, MODEL, Profile};
 
 use super::{CliError, outputs};
+use crate::data::Standardise;
 use crate::export::{self, Bytes, Trained};
 use crate::spec::{Parts, Spec, class_names};
 
@@ -15,6 +16,7 @@ use crate::spec::{Parts, Spec, class_names};
 /// Without `--model` the model stays as it is and only the profile changes, without loss. With a `--model` in fixed16 the
 /// real numbers of the file are quantised, calibrated on the training part of [data]. With a `--model` the plain profile has the
 /// names and shapes of PyTorch's modules, for `load_state_dict`: those of the layers in the description, or their indices.
+/// Normalisation is no part of a module: a plain file has its constants as JSON in the metadata, under `normalisation`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The sealed file
@@ -98,7 +100,28 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         file.as_slice().len()
     };
     writeln!(out, "wrote {}: {len} bytes", arguments.out.display())?;
-    Ok(())
+    if arguments.profile != To::Plain {
+        return Ok(());
+    }
+    if image.tensor(MODEL, Kind::NormalisationFixed).is_some() {
+        let text = "normalisation: not in the file; a fixed16 model normalises raw readings in integers. The real constants \
+                    are in the f32 file that `train` wrote beside it: export that one";
+        return Ok(writeln!(out, "{text}")?);
+    }
+    left_out(export::standardise(&image).as_ref(), out)
+}
+
+/// Says what is done to samples before the network, which PyTorch's module doesn't do.
+fn left_out(standardise: Option<&Standardise>, out: &mut dyn Write) -> Result<(), CliError> {
+    let text = match standardise {
+        None => "normalisation: none, the network takes samples as they are".into(),
+        Some(standardise) => format!(
+            "normalisation: not one of the tensors; give the network (x - mean) / std of each channel, with {}. The \
+             numbers are in the file's metadata as `normalisation`",
+            export::in_words(standardise)
+        ),
+    };
+    Ok(writeln!(out, "{text}")?)
 }
 
 /// The weights as a state dict.
@@ -109,13 +132,13 @@ fn state_dict(arguments: &Arguments, spec: &Spec, out: &mut dyn Write) -> Result
     let classes = spec.named_classes();
     let trained = Trained {
         parameters: &imported.parameters,
-        standardise: None,
+        standardise: imported.standardise.as_ref(),
         samples: None,
         classes: &classes,
         encoder: None,
     };
-    let file = export::state_file(spec, &trained)?;
+    let file = export::pytorch_file(spec, &trained)?;
     export::write(&arguments.out, &file)?;
     writeln!(out, "wrote {}: {} bytes, for load_state_dict", arguments.out.display(), file.len())?;
-    Ok(())
+    left_out(imported.standardise.as_ref(), out)
 }

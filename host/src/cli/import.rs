@@ -5,16 +5,20 @@ use std::path::PathBuf;
 
 use emberlite::image::Profile;
 
+use super::train::MOST_CALIBRATED;
 use super::{CliError, outputs};
-use crate::export::{self, ImportError, Trained};
-use crate::spec::{Spec, class_names};
+use crate::data::Standardise;
+use crate::export::{self, Bytes, ImportError, Trained};
+use crate::spec::{Sets, Spec, class_names};
 
 /// Makes the device's file from a state dict: safetensors, or what torch.save wrote (.pth, .pt), in f32, f64, f16 or bf16.
 ///
 /// Tensors are named 0.weight, 0.bias, … by the layer's index, or by the layer's name in the description, or as its
 /// [import] says; where no layer is found so, modules are taken in the order of their names, by their shapes. A model that
-/// no device runs becomes a plain file for `train --from` and PyTorch. Normalisation constants come from a tensor ~normalisation [2, channels] in the file (mean, 1 / deviation), else they are fitted on
-/// the training part of [data]. fixed16 is calibrated on that part.
+/// no device runs becomes a plain file for `train --from` and PyTorch. What the device normalises with is what the weights'
+/// file says (a tensor ~normalisation [2, channels], mean and 1 / deviation, or `normalisation` in its metadata), or what
+/// [preprocessing] says (`mean` and `std`, or a `scaling` that is fitted on the training part); else nothing. fixed16 is
+/// calibrated on that part.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The state dict
@@ -37,36 +41,63 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         ImportError::File(error) => CliError::from(error),
         error => CliError::Message(format!("{}: {error}", arguments.file.display())),
     })?;
-    let (train, prepare) = match spec.data {
-        Some(_) => spec.load_parts().map(|parts| (Some(parts.train), parts.prepare))?,
-        None => Default::default(),
-    };
-    let standardise = match (imported.standardise, &train) {
-        (Some(given), _) => Some(given),
-        (None, Some(train)) => spec.fit_standardise(train, &prepare)?,
-        (None, None) => None,
-    };
-    let classes = train.as_ref().map(class_names).unwrap_or_default();
+    let spec = spec.scaled_as_said();
+    let sets = spec.data.as_ref().map(|_| spec.load_sets()).transpose()?;
+    let (standardise, source) = constants(&spec, imported.standardise, sets.as_ref())?;
+    let train = sets.as_ref().map(|sets| sets.train.spread(MOST_CALIBRATED)).transpose()?;
+    let classes = sets.as_ref().map(|sets| class_names(&sets.train)).unwrap_or_default();
     let trained = Trained {
         parameters: &imported.parameters,
         standardise: standardise.as_ref(),
         samples: train.as_ref(),
         classes: &classes,
-        encoder: Some(&prepare.encoder),
+        encoder: sets.as_ref().map(|sets| &sets.prepare.encoder),
     };
-    if let Some(reason) = spec.host_only() {
-        if arguments.raw {
-            return Err(reason.into());
+    let (bytes, reader) = match spec.host_only() {
+        Some(reason) if arguments.raw => return Err(reason.into()),
+        Some(_) => (Bytes::new(&export::state_file(&spec, &trained)?), ", for the host alone"),
+        None => {
+            let profile = if arguments.raw { Profile::Raw } else { Profile::Safetensors };
+            (export::seal(&spec, &trained, profile)?, "")
         }
-        let file = export::state_file(&spec, &trained)?;
-        export::write(&arguments.out, &file)?;
-        writeln!(out, "wrote {}: {} bytes, for the host alone", arguments.out.display(), file.len())?;
-        return Ok(());
-    }
-    let profile = if arguments.raw { Profile::Raw } else { Profile::Safetensors };
-    let file = export::seal(&spec, &trained, profile)?;
-    export::write(&arguments.out, file.as_slice())?;
-    let normalised = if standardise.is_some() { "normalises raw values" } else { "takes values as they are" };
-    writeln!(out, "wrote {}: {} bytes, {normalised}", arguments.out.display(), file.as_slice().len())?;
+    };
+    export::write(&arguments.out, bytes.as_slice())?;
+    writeln!(out, "wrote {}: {} bytes{reader}", arguments.out.display(), bytes.as_slice().len())?;
+    let constants = standardise.as_ref().map_or(String::new(), export::in_words);
+    writeln!(out, "normalisation: {constants}{source}")?;
     Ok(())
+}
+
+/// The constants that go into the file, and where they come from, in words. Weights were trained on inputs that were
+/// normalised in one way: what the weights' file says of it counts, then what the description says, and nothing is made up.
+fn constants(
+    spec: &Spec,
+    of_file: Option<Standardise>,
+    sets: Option<&Sets>,
+) -> Result<(Option<Standardise>, &'static str), CliError> {
+    let given = spec.data.as_ref().and_then(|data| data.given.as_ref());
+    if let Some(own) = of_file {
+        let differ = |given: &&Standardise| given.mean != own.mean || given.inverse_std != own.inverse_std;
+        if let Some(given) = given.filter(differ) {
+            return Err(CliError::Message(format!(
+                "the weights' file is normalised with {}, `mean` and `std` in [preprocessing] say {}; take one of both out",
+                export::in_words(&own),
+                export::in_words(given)
+            )));
+        }
+        return Ok((Some(own), ", as the weights' file says"));
+    }
+    let fitted = sets.map(|sets| spec.fit_sets(sets)).transpose()?.flatten();
+    Ok(match (fitted, given, &spec.data) {
+        (Some(given), Some(_), _) => (Some(given), ", `mean` and `std` of [preprocessing]"),
+        (Some(fitted), ..) => {
+            (Some(fitted), ", fitted on the training part as the description says; the weights must be trained so too")
+        }
+        (None, _, Some(data)) if data.scaling_said => (None, "none, as [preprocessing] says"),
+        (None, ..) => (
+            None,
+            "none, samples go in as they are; if the weights were trained on normalised ones, give `mean` and `std` in \
+             [preprocessing], or standardise = true to have them fitted on [data]",
+        ),
+    })
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 
 use super::encode::to_bytes;
-use super::{Bytes, metadata};
+use super::{Bytes, constants, metadata};
 
 /// Why a file can't be converted.
 #[derive(Debug, Error)]
@@ -68,7 +68,7 @@ pub fn convert(bytes: &Bytes, profile: Profile, further: &[(&str, &str)]) -> Res
 }
 
 /// The weights alone, under PyTorch's names, as a plain safetensors file without a seal; fixed-point numbers become real
-/// ones.
+/// ones. What a device normalises readings with is in the metadata, under `normalisation`: `{"mean": […], "std": […]}`.
 ///
 /// # Errors
 /// [`ConvertError`].
@@ -88,6 +88,9 @@ pub fn plain(bytes: &Bytes) -> Result<Vec<u8>, ConvertError> {
     });
     let views = views.collect::<Result<Vec<_>, ConvertError>>()?;
     // `format` is what PyTorch's own loader asks for.
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let mut metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    if let Some(standardise) = super::standardise(&image) {
+        metadata.insert(constants::KEY.into(), constants::to_text(&standardise));
+    }
     serialize(views, Some(metadata)).map_err(failed)
 }

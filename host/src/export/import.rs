@@ -18,7 +18,7 @@ use safetensors::tensor::SafeTensors;
 use thiserror::Error;
 
 use super::tensors::{ShapeError, from_normalisation};
-use super::{Bytes, FileError};
+use super::{Bytes, FileError, constants};
 use crate::Parameters;
 use crate::data::Standardise;
 use crate::layout::{Piece, infer, pieces};
@@ -55,6 +55,18 @@ pub enum ImportError {
         /// The tensor's shape.
         found: Vec<usize>,
     },
+    /// The constants in the metadata aren't the model's.
+    #[error(
+        "metadata `normalisation`: expected {{\"mean\": […], \"std\": […]}} with {channels} numbers each, one a channel of the \
+         model's input; mend it, or take it out"
+    )]
+    Constants {
+        /// Channels of the model's input.
+        channels: usize,
+    },
+    /// The file is empty.
+    #[error("the file is empty; save it again, or fetch it again")]
+    Empty,
     /// The model can't be planned.
     #[error("{0}")]
     Plan(#[from] PlanError),
@@ -97,7 +109,7 @@ pub enum ImportError {
 pub struct Imported {
     /// The parameters of the model as it is written, in real numbers.
     pub parameters: Parameters,
-    /// Normalisation constants, if the file has `~normalisation`, f32 `[2, channels]`.
+    /// Normalisation constants, if the file has `~normalisation`, f32 `[2, channels]`, or `normalisation` in its metadata.
     pub standardise: Option<Standardise>,
 }
 
@@ -157,11 +169,26 @@ pub fn import_file(path: &Path, spec: &Spec) -> Result<Imported, ImportError> {
 /// # Errors
 /// [`ImportError`] naming the tensor, what was expected and what was found; never a panic, whatever the bytes.
 pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
+    if bytes.is_empty() {
+        return Err(ImportError::Empty);
+    }
     let file = SafeTensors::deserialize(bytes).map_err(|error| ImportError::Format(error.to_string()))?;
     if file.names().into_iter().any(sealed) {
         Image::open(bytes)?;
     }
-    assign(Dict::of_safetensors(&file), spec)
+    let mut imported = assign(Dict::of_safetensors(&file), spec)?;
+    if imported.standardise.is_none() {
+        imported.standardise = constants_of(bytes, spec)?;
+    }
+    Ok(imported)
+}
+
+/// The constants that a plain file has in its metadata.
+fn constants_of(bytes: &[u8], spec: &Spec) -> Result<Option<Standardise>, ImportError> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| ImportError::Format(error.to_string()))?;
+    let Some(text) = header.metadata().as_ref().and_then(|texts| texts.get(constants::KEY)) else { return Ok(None) };
+    let channels = usize::from(spec.model.input.planes().0);
+    constants::from_text(text, channels).map(Some).ok_or(ImportError::Constants { channels })
 }
 
 fn assign(dict: Dict<'_>, spec: &Spec) -> Result<Imported, ImportError> {

@@ -1,5 +1,6 @@
 //! The one file, on the host: made from trained parameters, read back, converted, described.
 
+mod constants;
 mod convert;
 mod device;
 mod encode;
@@ -10,6 +11,7 @@ mod seal;
 mod state;
 mod tensors;
 
+pub use constants::in_words;
 pub use convert::{ConvertError, convert, plain};
 pub use device::Device;
 pub use encode::{Export, ExportError, Weights, encode};
@@ -17,7 +19,7 @@ pub use file::{Bytes, FileError, write};
 pub use import::{ImportError, Imported, import, import_file};
 pub use inspect::{inspect, metadata};
 pub use seal::{Trained, seal};
-pub use state::{StateTensor, state_dict, state_file};
+pub use state::{StateTensor, pytorch_file, state_dict, state_file};
 #[cfg(test)]
 pub(crate) use tensors::normalisation;
 pub use tensors::{ShapeError, parameters, standardise};

@@ -6,7 +6,7 @@ use emberlite::number::Format;
 use serde_json::{Value, json};
 
 use super::tensors::normalisation;
-use super::{ExportError, ShapeError, Trained};
+use super::{ExportError, ShapeError, Trained, constants};
 use crate::Parameters;
 use crate::layout::{infer, pieces};
 use crate::spec::Spec;
@@ -61,8 +61,9 @@ pub fn state_dict(spec: &Spec, parameters: &Parameters) -> Result<Vec<StateTenso
     Ok(tensors)
 }
 
-/// The same as a safetensors file: what `safetensors.torch.load_file` gives to `load_state_dict`. Its metadata have the graph,
-/// the model's name and the classes. With normalisation constants a tensor `~normalisation` as a sealed one has is in it too, which PyTorch's module doesn't have.
+/// The same as a safetensors file that this program reads again: its metadata have the graph, the model's name and the
+/// classes. With normalisation constants a tensor `~normalisation` as a sealed one has is in it too, which PyTorch's module
+/// doesn't have.
 ///
 /// # Errors
 /// As [`state_dict`].
@@ -74,6 +75,22 @@ pub fn state_file(spec: &Spec, trained: &Trained<'_>) -> Result<Vec<u8>, ExportE
         let channels = standardise.mean.len();
         tensors.push(StateTensor { name, dims: vec![values.len() / channels.max(1), channels], values });
     }
+    Ok(with_metadata(spec, trained, &tensors, &[]))
+}
+
+/// The same for PyTorch: what `safetensors.torch.load_file` gives to `load_state_dict`, no tensor more. Normalisation
+/// constants are in the metadata, under `normalisation`: JSON, `{"mean": […], "std": […]}`.
+///
+/// # Errors
+/// As [`state_dict`].
+pub fn pytorch_file(spec: &Spec, trained: &Trained<'_>) -> Result<Vec<u8>, ExportError> {
+    let tensors = state_dict(spec, trained.parameters)?;
+    let constants = trained.standardise.map(constants::to_text);
+    let further: Vec<(&str, &str)> = constants.iter().map(|text| (constants::KEY, text.as_str())).collect();
+    Ok(with_metadata(spec, trained, &tensors, &further))
+}
+
+fn with_metadata(spec: &Spec, trained: &Trained<'_>, tensors: &[StateTensor], further: &[(&str, &str)]) -> Vec<u8> {
     let mut graph = String::new();
     // Writing to a text has no errors.
     let _ = write_graph(&Graph::new(Format::F32, spec.model.input, &spec.model.nodes), &mut graph);
@@ -87,7 +104,8 @@ pub fn state_file(spec: &Spec, trained: &Trained<'_>) -> Result<Vec<u8>, ExportE
     if trained.encoder.is_some_and(|encoder| encoder.has_categories()) {
         metadata.push(("inputs", &inputs));
     }
-    Ok(safetensors(&tensors, &metadata))
+    metadata.extend(further);
+    safetensors(tensors, &metadata)
 }
 
 /// The bytes of a safetensors file. By hand, since the library writes metadata in an order that changes from run to run, and
