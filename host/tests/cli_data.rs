@@ -33,28 +33,31 @@ fn a_class_without_samples_is_marked_and_warned_of() {
     assert_eq!(json["empty_classes"][1]["classes"], serde_json::json!(["b", "never"]));
 
     // One line, beside the result.
-    let train = |further: &[&str]| {
+    let train = |run: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emberlite"));
-        command.args(["train", "--quiet", "--model", &model, "--run", &folder.path("run")]).args(further);
+        command.args(["train", "--quiet", "--model", &model, "--run", &folder.path(run)]);
         command.env("RAYON_NUM_THREADS", "1").output().unwrap()
     };
-    let output = train(&[]);
+    let output = train("run");
     let error = folder.plain(&String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{error}");
     assert_eq!(error, format!("warning: {SENTENCE}\n"));
 
     // Nothing that counts, weighs or judges classes ends in a panic.
     let text = std::fs::read_to_string(&model).unwrap();
-    for (setting, expected) in [
+    for (place, (setting, expected)) in [
         ("metrics = [\"f1_macro\", \"log_loss\", \"balanced_accuracy\", \"cohen_kappa\"]", ""),
         ("class_weights = { never = 2.0 }", ""),
         ("class_weights = \"balanced\"", "found none of `never`"),
         ("sampling = \"balanced\"", "found none of `never`"),
-        ("metrics = [\"roc_auc_ovr\"]", "has no sample"),
-    ] {
+        ("metrics = [\"roc_auc_ovr\"]", "class 0 has all the samples"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let watched = text.replacen("test =", "validation = { file = \"test.csv\" }\ntest =", 1);
         folder.write("model.toml", watched.replacen("batch = 4", &format!("batch = 4\n{setting}"), 1));
-        let output = train(&[]);
+        let output = train(&format!("run{place}"));
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.success(), expected.is_empty(), "{setting}: {error}");
         assert!(error.contains(expected), "{setting}: {error}");

@@ -286,7 +286,7 @@ fn wrong_data_is_refused_at_its_place() {
         (
             ("x", "x"),
             (ROWS, "x\ty\tclass\n1\t2\ta\n"),
-            "rows.csv:1: expected several columns, found one, `x\ty\tclass`; say delimiter = \"\\t\" in [data]",
+            "rows.csv:1: expected several columns, found one, `x\\ty\\tclass`; say delimiter = \"\\t\" in [data]",
         ),
         (
             ("classes = [\"a\", \"b\"]", "test = { by = \"group\", columns = [\"person\"], share = 0.5 }"),

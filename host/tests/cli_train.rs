@@ -305,7 +305,7 @@ fn the_search_that_a_template_has_in_comments_is_valid() {
             // Every path is one of the file, and the figure one of its data.
             let short = text.replace("trials = 20", "trials = 1").replace("epochs = 60", "epochs = 1");
             let model = folder.write("x/short.toml", short);
-            done(&["search", "--model", &model, "--out", &folder.path("search")]);
+            done(&["search", "--model", &model, "--run", &folder.path("search")]);
         }
     }
 }

@@ -199,7 +199,7 @@ const MISTAKES: [(&str, &str, &str); 19] = [
     (
         "columns.sex",
         "columns.sexx",
-        "penguins.csv: no column or array `sexx`; there are: species, island, bill_length_mm",
+        "penguins.csv: no column or array `sexx`; did you mean `sex`? there are: species, island, bill_length_mm",
     ),
     (
         "constant = \"male\"",
@@ -239,7 +239,7 @@ const MISTAKES: [(&str, &str, &str); 19] = [
     (
         "\"sex\"]\ncategorical",
         "\"sex\", \"sex\"]\ncategorical",
-        "penguins.csv: expected feature columns that differ, found `sex` as number",
+        "model.toml:5: `data.features[6]`: `sex` stands here twice, first as number 5; take one out",
     ),
     (
         "categorical = [\"island\", \"sex\"]",
@@ -254,7 +254,7 @@ const MISTAKES: [(&str, &str, &str); 19] = [
     (
         "features =",
         "classes = [\"Adelie\", \"Gentoo\", \"Adelie\"]\nfeatures =",
-        "classes: expected names that differ, found `Adelie` twice;",
+        "model.toml:5: `data.classes[2]`: `Adelie` stands here twice, first as number 0; take one out",
     ),
 ];
 
