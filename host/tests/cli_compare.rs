@@ -150,3 +150,23 @@ fn what_is_no_run_is_a_sentence_and_nothing_is_written() {
     assert!(own.status == 1 && own.error.contains("would be overwritten"), "{own:?}");
     assert_eq!(emberlite::<&str>(&["compare"]).status, 2);
 }
+
+#[test]
+fn what_is_no_model_to_judge_is_said() {
+    let folder = trained("f32");
+    let model = folder.path("model.toml");
+    for (weights, said) in [
+        ("run", "run: is a folder; name a file, such as run/model.safetensors"),
+        (
+            "run/checkpoint.safetensors",
+            "run/checkpoint.safetensors: a checkpoint, to go on with by `emberlite train --resume`; its run ends with a \
+             model.safetensors, which can be judged",
+        ),
+    ] {
+        let answer = emberlite(&["evaluate", "--model", &model, "--weights", &folder.path(weights), "--part", "train"]);
+        assert_eq!((answer.status, folder.plain(&answer.error)), (1, format!("error: {said}\n")));
+    }
+    let answer = emberlite(&["train", "--model", &model, "--run", &model]);
+    let expected = "error: model.toml: is a file; name a folder with --run\n".to_string();
+    assert_eq!((answer.status, folder.plain(&answer.error)), (1, expected));
+}

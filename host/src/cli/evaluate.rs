@@ -98,6 +98,14 @@ struct Class {
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let spec = Spec::read(&arguments.model)?;
     let path = &arguments.weights;
+    if path.is_dir() {
+        let text = format!(
+            "{}: is a folder; name a file, such as {}",
+            path.display(),
+            path.join("model.safetensors").display()
+        );
+        return Err(CliError::Message(text));
+    }
     let bytes = Bytes::read(path)?;
     let mut named = Vec::new();
     let (parameters, standardise) = match Image::open(bytes.as_slice()) {
@@ -119,6 +127,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
             let imported = export::import_file(path, &spec);
             let imported = imported.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?;
             (imported.parameters, imported.standardise)
+        }
+        Err(_) if train::is_checkpoint(bytes.as_slice()) => {
+            return Err(CliError::Message(format!(
+                "{}: a checkpoint, to go on with by `emberlite train --resume`; its run ends with a model.safetensors, which \
+                 can be judged",
+                path.display()
+            )));
         }
         Err(error) => return Err(CliError::Image { path: path.clone(), error }),
     };

@@ -50,6 +50,17 @@ pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Resu
     Ok(())
 }
 
+/// Makes sure that a run's folder isn't a file.
+///
+/// # Errors
+/// It is one.
+pub(super) fn check_folder(folder: &Path) -> Result<(), CliError> {
+    match folder.is_file() {
+        true => Err(CliError::Message(format!("{}: is a file; name a folder with --run", folder.display()))),
+        false => Ok(()),
+    }
+}
+
 /// Makes the folders on the way and, for a moment, a file beside the output: what the system doesn't let be written is
 /// known now, and the file that is there stays as it is.
 ///

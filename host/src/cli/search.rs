@@ -84,6 +84,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     let folder =
         arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(format!("{}-search", description.spec.name)));
     let best = best_path(arguments)?;
+    outputs::check_folder(&folder)?;
     let trials = folder.join("trials.jsonl");
     let names = ["trials.jsonl", "report.json", "report.html", "lock"].map(|name| folder.join(name));
     let mut made: Vec<_> = names.iter().map(|path| ("the search's file", path.as_path())).collect();

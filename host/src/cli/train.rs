@@ -154,6 +154,7 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write
     let folder = arguments.run.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
     let file = arguments.out.clone().unwrap_or_else(|| folder.join("model.safetensors"));
     let real_path = file.with_extension("f32.safetensors");
+    outputs::check_folder(&folder)?;
     check_outputs(&spec, arguments, &folder, &file, &real_path)?;
     let saving = &spec.training.checkpoint;
     let checkpoint = Checkpoint {

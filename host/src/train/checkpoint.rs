@@ -198,6 +198,12 @@ impl Checkpoint {
     }
 }
 
+/// Whether these bytes are a checkpoint rather than a model.
+pub(crate) fn is_checkpoint(bytes: &[u8]) -> bool {
+    let metadata = SafeTensors::read_metadata(bytes);
+    metadata.is_ok_and(|(_, all)| all.metadata().as_ref().is_some_and(|texts| texts.contains_key(KEY)))
+}
+
 /// The kind of a parameter's optimizer state.
 const fn state_kind(kind: Kind, state: usize) -> Kind {
     match (kind, state) {
