@@ -1,5 +1,7 @@
 //! What only the host has, from the library: each feature changes what it says, and survives an interruption.
 
+mod train_common;
+
 use emberlite::graph::{Graph, Node, Shape, batch_norm, conv1d, dropout, flatten, linear, relu};
 use emberlite::image::Kind;
 use emberlite::loss::Loss;
@@ -7,27 +9,12 @@ use emberlite::number::Format;
 use emberlite::optimizer::{Clip, Optimizer};
 use emberlite::plan::Training;
 use emberlite_host::Parameters;
-use emberlite_host::data::{Dataset, Labels, random};
+use emberlite_host::data::{Dataset, Labels};
 use emberlite_host::metrics::Metric;
 use emberlite_host::train::*;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A folder of its own for each test.
-fn folder(name: &str) -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&dir);
-    dir
-}
-
-/// Two noisy waves that differ in frequency, a third of them fast.
-fn waves(samples: usize, seed: u64) -> Dataset {
-    let noise = |i: usize| (random::hash(seed, i as u64) % 1000) as f32 / 1000.0 - 0.5;
-    let ids: Vec<u32> = (0..samples).map(|i| u32::from(i.is_multiple_of(3))).collect();
-    let at = |i: usize| ((i % 12) as f32 * (0.5 + f32::from(u8::from((i / 24).is_multiple_of(3))))).sin() + noise(i);
-    let names = vec!["slow".into(), "fast".into()];
-    Dataset::new((0..samples * 24).map(at).collect(), vec![2, 12], Labels::Class { ids, names }).unwrap()
-}
+use train_common::{folder, waves};
 
 const PLAIN: [Node; 5] = [conv1d(5, 3), relu(), flatten(), linear(6), linear(2)];
 const NODES: [Node; 7] = [conv1d(5, 3), batch_norm(), relu(), dropout(0.25), flatten(), linear(6), linear(2)];
@@ -270,6 +257,45 @@ fn the_last_checkpoints_are_kept_and_each_can_be_gone_on_from() {
     // A new run in the same folder keeps none of them.
     run(&NODES, &training, &set, |job| (job.checkpoint, job.epochs) = (Some(checkpoint()), 1)).unwrap();
     assert_eq!(names(), ["checkpoint-2.safetensors", "checkpoint-4.safetensors", "checkpoint.safetensors"]);
+}
+
+/// Files of the run before that have more updates than the one that is gone on from are not of this run.
+#[test]
+fn going_on_from_an_older_checkpoint_replaces_those_after_it() {
+    let set = waves(70, 1);
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.01)).batch(16);
+    let dir = folder("replaced");
+    let go = |most: Option<u32>, resume| {
+        let checkpoint = Checkpoint { every_epochs: 0, every_steps: Some(2), keep: 5, ..Checkpoint::new(&dir) };
+        let host = host(|h| h.max_steps = most);
+        run(&NODES, &training, &set, |job| (job.checkpoint, job.resume, job.host) = (Some(checkpoint), resume, host))
+            .unwrap();
+    };
+    let named = |updates: u32| dir.join(format!("checkpoint-{updates}.safetensors"));
+    go(None, false);
+    let first = std::fs::read(named(8)).unwrap();
+    std::fs::rename(named(10), dir.join("checkpoint.safetensors")).unwrap();
+    // A run's own files are recognised: these can't be mistaken for them.
+    for updates in [12, 14] {
+        std::fs::write(named(updates), "left behind").unwrap();
+    }
+    go(Some(13), true);
+    // 15 updates were made before, now 13: saved after 12 and the last.
+    assert_eq!(updates_in(&dir, "checkpoint-8.safetensors"), Some(8));
+    assert_eq!(std::fs::read(named(8)).unwrap(), first, "those before stay");
+    assert_eq!(updates_in(&dir, "checkpoint-10.safetensors"), Some(10));
+    assert_eq!(updates_in(&dir, "checkpoint-12.safetensors"), Some(12));
+    assert_eq!(updates_in(&dir, "checkpoint.safetensors"), Some(13));
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 4, "nothing of 14 updates");
+}
+
+/// After how many updates a checkpoint was saved; `None` for what is no checkpoint.
+fn updates_in(dir: &Path, name: &str) -> Option<u64> {
+    let bytes = std::fs::read(dir.join(name)).unwrap();
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).ok()?;
+    let meta: serde_json::Value =
+        serde_json::from_str(metadata.metadata().as_ref()?.get("emberlite_checkpoint")?).ok()?;
+    meta["counters"]["updates"].as_u64()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Training in bf16 with f32 weights, on the CPU: it learns what f32 learns, loses no small update, and is resumed to the bit.
 
 mod cli_common;
+mod train_common;
 
 use cli_common::{Folder, done, emberlite, small};
 use emberlite::graph::*;
@@ -10,11 +11,12 @@ use emberlite::number::Format;
 use emberlite::optimizer::Optimizer;
 use emberlite::plan::Training;
 use emberlite_host::Parameters;
-use emberlite_host::data::{CsvSpec, Dataset, Labels, csv, random, split};
+use emberlite_host::data::{CsvSpec, Dataset, Labels, csv, split};
 use emberlite_host::train::*;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use train_common::{folder, waves};
 
 fn half() -> HostSettings {
     HostSettings { precision: Precision::Bf16, ..HostSettings::default() }
@@ -82,21 +84,6 @@ fn bf16_learns_digits_as_well_as_f32() {
         // For losses after hundreds of updates nothing can be derived; a quarter more would be worth a look.
         assert!(narrow.1 <= wide.1 * 1.25 + 0.01 && narrow.2 <= wide.2 * 1.25 + 0.01, "{narrow:?}, f32 {wide:?}");
     }
-}
-
-/// Two noisy waves that differ in frequency; sizes that leave a smaller last batch.
-fn waves(samples: usize, seed: u64) -> Dataset {
-    let noise = |i: usize| (random::hash(seed, i as u64) % 1000) as f32 / 1000.0 - 0.5;
-    let ids: Vec<u32> = (0..samples).map(|i| (i % 2) as u32).collect();
-    let at = |i: usize| ((i % 12) as f32 * (0.5 + (i / 24 % 2) as f32)).sin() + noise(i);
-    let names = vec!["slow".into(), "fast".into()];
-    Dataset::new((0..samples * 24).map(at).collect(), vec![2, 12], Labels::Class { ids, names }).unwrap()
-}
-
-fn folder(name: &str) -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&dir);
-    dir
 }
 
 const NODES: [Node; 9] = [

@@ -1,34 +1,21 @@
 //! Checkpoints: a resumed run is the uninterrupted one, and a diverging run leaves the last good checkpoint.
 
+mod train_common;
+
 use emberlite::graph::{Graph, Node, Shape, batch_norm, conv1d, dropout, flatten, linear, relu};
 use emberlite::image::Kind;
 use emberlite::loss::Loss;
 use emberlite::number::Format;
 use emberlite::optimizer::{Clip, Decay, Optimizer, Schedule};
 use emberlite::plan::Training;
-use emberlite_host::data::{Dataset, Labels, Source, random};
+use emberlite_host::data::{Dataset, Labels, Source};
 use emberlite_host::metrics::Metric;
 use emberlite_host::train::*;
 use safetensors::tensor::{SafeTensors, TensorView, serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-
-/// A folder of its own for each test.
-fn folder(name: &str) -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&dir);
-    dir
-}
-
-/// Two noisy waves that differ in frequency; sizes that leave a smaller last batch.
-fn waves(samples: usize, seed: u64) -> Dataset {
-    let noise = |i: usize| (random::hash(seed, i as u64) % 1000) as f32 / 1000.0 - 0.5;
-    let ids: Vec<u32> = (0..samples).map(|i| (i % 2) as u32).collect();
-    let at = |i: usize| ((i % 12) as f32 * (0.5 + (i / 24 % 2) as f32)).sin() + noise(i);
-    let names = vec!["slow".into(), "fast".into()];
-    Dataset::new((0..samples * 24).map(at).collect(), vec![2, 12], Labels::Class { ids, names }).unwrap()
-}
+use train_common::{folder, waves};
 
 const NODES: [Node; 7] = [conv1d(5, 3), batch_norm(), relu(), dropout(0.25), flatten(), linear(6), linear(2)];
 

@@ -117,6 +117,59 @@ pub(super) fn sum(
 mod tests {
     use super::*;
 
+    /// Two ranks as the first sees them: what the second has is added to whatever is summed.
+    struct Pair {
+        other: Vec<f32>,
+        other64: [f64; 2],
+    }
+
+    impl Group for Pair {
+        fn rank(&self) -> usize {
+            0
+        }
+
+        fn size(&self) -> usize {
+            2
+        }
+
+        fn local_rank(&self) -> usize {
+            0
+        }
+
+        fn sum(&self, values: &mut [f32]) -> Result<(), GroupError> {
+            assert_eq!(values.len(), self.other.len());
+            values.iter_mut().zip(&self.other).for_each(|(value, other)| *value += other);
+            Ok(())
+        }
+
+        fn sum64(&self, values: &mut [f64]) -> Result<(), GroupError> {
+            assert_eq!(values.len(), self.other64.len());
+            values.iter_mut().zip(&self.other64).for_each(|(value, other)| *value += other);
+            Ok(())
+        }
+    }
+
+    /// Gradients are sums already and are added; a mean over 3 samples counts three times one over 1 sample. All numbers here
+    /// are exact in f32.
+    #[test]
+    fn gradients_are_added_and_running_statistics_weighted_by_samples() {
+        let device = Device::flex();
+        let of = |group: &Pair, samples| {
+            let (gradients, means) = ([vec![1.0, -2.0], vec![0.5]], [vec![2.0, 8.0], vec![-4.0]]);
+            let [gradients, means] = [gradients, means].map(|all| all.map(|v| upload(v, &device)).to_vec());
+            let (gradients, weight, means) = sum(group, gradients, 2.5, means, samples, &device).unwrap();
+            let read = |all: Vec<Tensor<1>>| all.into_iter().map(|t| download(t).unwrap()).collect::<Vec<_>>();
+            (read(gradients), weight, read(means))
+        };
+        // The other's gradients, then its means 6, 0 and 4, over 1 sample: sums as they are sent.
+        let group = Pair { other: vec![10.0, 20.0, 30.0, 6.0, 0.0, 4.0], other64: [0.5, 1.0] };
+        let gradients = vec![vec![11.0, 18.0], vec![30.5]];
+        // (3 * 2 + 6) / 4, (3 * 8 + 0) / 4, (3 * -4 + 4) / 4.
+        assert_eq!(of(&group, 3), (gradients.clone(), 3.0, vec![vec![3.0, 6.0], vec![-2.0]]));
+        // A rank that had no sample of the update has statistics all the same, which count for nothing.
+        assert_eq!(of(&group, 0), (gradients, 3.0, vec![vec![6.0, 0.0], vec![4.0]]));
+    }
+
     #[test]
     fn ranks_count_on_their_own_machine() {
         let local: Vec<_> = (0..6).map(|rank| local_rank(&["a", "a", "b", "a", "b"], rank)).collect();
