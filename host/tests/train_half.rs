@@ -53,36 +53,47 @@ fn digits(shape: &[usize]) -> (Dataset, Dataset) {
     (train.reshape(shape).unwrap(), validation.reshape(shape).unwrap())
 }
 
+/// What PyTorch's autocast makes of the same networks on the same digits, by `tests/reference/make_half.py`: a single training
+/// ends higher or lower than that in f32 by chance, so the mean over seeds is compared. Means over n of our trainings and N of
+/// theirs differ by a deviation of `s sqrt(1/n + 1/N)`, where s is that of one training; four of these are allowed.
 #[test]
-fn bf16_learns_digits_as_well_as_f32() {
+fn bf16_learns_digits_as_well_as_f32_and_as_autocast() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/reference/vectors/half_training.json");
+    let theirs: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let perceptron = [linear(32), relu(), linear(10)];
     let convolutional =
         [conv2d(8, 3), batch_norm(), relu(), max_pool2d(2), conv2d(16, 3), relu(), flatten(), linear(10)];
-    for (nodes, shape, epochs) in [(&perceptron[..], &[64][..], 10), (&convolutional, &[1, 8, 8], 3)] {
+    const SEEDS: u64 = 8;
+    for (name, nodes, shape, epochs) in
+        [("perceptron", &perceptron[..], &[64][..], 10), ("convolutional", &convolutional, &[1, 8, 8], 3)]
+    {
         let (train_set, validation) = digits(shape);
         let dims: Vec<u16> = shape.iter().map(|&dim| dim as u16).collect();
         let graph = Graph::new(Format::F32, Shape::new(&dims), nodes);
         let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.01)).batch(32);
-        let run = |host| {
+        let run = |host, seed| {
             let mut silent = Silent;
             let job = Job::new(graph, &training, &train_set, &mut silent);
-            let job = Job { host, epochs, validation: Some(&validation), device: DeviceChoice::Cpu, ..job };
-            train(job).unwrap()
-        };
-        let (wide, narrow) = (run(HostSettings::default()), run(half()));
-        assert_ne!(wide.parameters, narrow.parameters, "bf16 wasn't used");
-        let of = |trained: &Trained| {
+            let job = Job { host, epochs, seed, validation: Some(&validation), device: DeviceChoice::Cpu, ..job };
+            let trained = train(job).unwrap();
             let best = &trained.history[trained.best_epoch as usize - 1];
-            (best.validation_accuracy.unwrap(), best.validation_loss.unwrap(), best.train_loss)
+            let last = trained.history.last().unwrap().train_loss;
+            (best.validation_accuracy.unwrap(), best.validation_loss.unwrap(), last, trained.parameters)
         };
-        let (wide, narrow) = (of(&wide), of(&narrow));
-        println!("accuracy, loss, training loss: {wide:?} in f32, {narrow:?} in bf16");
-        // Two models that are equally good are right on different samples by chance: of n samples their counts differ by
-        // a deviation of sqrt(2 n p (1 - p)) at most, three of which are allowed.
-        let (p, n) = (wide.0, validation.len() as f64);
-        assert!(narrow.0 >= p - 3.0 * (2.0 * p * (1.0 - p) / n).sqrt(), "{narrow:?}, f32 {wide:?}");
-        // For losses after hundreds of updates nothing can be derived; a quarter more would be worth a look.
-        assert!(narrow.1 <= wide.1 * 1.25 + 0.01 && narrow.2 <= wide.2 * 1.25 + 0.01, "{narrow:?}, f32 {wide:?}");
+        let mut sums = [0.0; 3];
+        for seed in 0..SEEDS {
+            let (wide, narrow) = (run(HostSettings::default(), seed), run(half(), seed));
+            assert_ne!(wide.3, narrow.3, "bf16 wasn't used");
+            let differences = [narrow.0 - wide.0, (narrow.1 / wide.1).ln(), (narrow.2 / wide.2).ln()];
+            sums.iter_mut().zip(differences).for_each(|(sum, difference)| *sum += difference);
+        }
+        for (figure, sum) in ["accuracy", "validation_loss", "train_loss"].into_iter().zip(sums) {
+            let number = |key: &str| theirs[name][figure][key].as_f64().unwrap();
+            let off = sum / SEEDS as f64 - number("mean");
+            let chance = (1.0 / SEEDS as f64 + 1.0 / theirs["seeds"].as_f64().unwrap()).sqrt() * number("deviation");
+            println!("{name}, {figure}: {off:.4} from autocast, deviation {chance:.4}");
+            assert!(off.abs() <= 4.0 * chance, "{name}, {figure}: {off} from autocast, deviation {chance}");
+        }
     }
 }
 
