@@ -3,11 +3,12 @@
 mod report_common;
 
 use emberlite_host::report::{
-    self, BeforeAfter, CalibrationRange, Confusion, CurvePoint, Curves, DemoReport, DemoRun, Example, FileFacts,
-    Judged, LayerFacts, Look, Parity, PartFacts, ResidualRange, Score, TrainingReport,
+    self, BeforeAfter, CalibrationRange, Comparison, Confusion, CurvePoint, Curves, DemoReport, DemoRun, Example,
+    FileFacts, Judged, LayerFacts, Look, Parity, PartFacts, ResidualRange, Score, SearchReport, TrainingReport,
+    runs::{Epoch, Run},
 };
 use emberlite_host::train::EpochRecord;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Elements that have no end.
 const VOID: [&str; 2] = ["meta", "br"];
@@ -170,6 +171,39 @@ fn mistakes_are_shown_as_what_they_are() {
 }
 
 #[test]
+fn curves_and_table_tell_training_from_validation() {
+    let epoch = |epoch, [train_loss, validation_loss, train_accuracy, validation_accuracy]: [f64; 4]| EpochRecord {
+        epoch,
+        step: epoch,
+        train_loss,
+        train_accuracy: Some(train_accuracy),
+        validation_loss: Some(validation_loss),
+        validation_accuracy: Some(validation_accuracy),
+        validation_metrics: [].into(),
+        learning_rate: 0.5,
+        seconds: 1.0,
+        samples_per_second: 8.0,
+    };
+    let history = vec![epoch(1, [4.0, 3.0, 0.25, 0.5]), epoch(2, [2.0, 3.5, 0.75, 0.625])];
+    let page =
+        report::training(&TrainingReport { history, best_epoch: 1, seconds: Some(90.0), ..TrainingReport::default() });
+    check(&page);
+    for said in [
+        "</i>training 4</span>",
+        "</i>validation 3</span>",
+        "</i>training 25.0 %</span>",
+        "</i>validation 50.0 %</span>",
+        // The first, the best and the last.
+        "<td>validation accuracy</td><td class=\"number\">50.0 %</td><td class=\"number\">50.0 %</td><td class=\"number\">62.5 %</td>",
+        "2 epochs and 2 updates, 8 samples a second; the parameters of epoch 1 were kept.",
+        // Wall time, not the sum over epochs.
+        "1 min 30 s",
+    ] {
+        assert!(page.contains(said), "the page lacks {said}: {page}");
+    }
+}
+
+#[test]
 fn empty_reports_are_pages_too() {
     check(&report::training(&TrainingReport::default()));
     check(&report::demo(&DemoReport::default()));
@@ -205,7 +239,49 @@ fn no_text_becomes_markup() {
         let mut value = serde_json::to_value(report_common::demo()).unwrap();
         infect(&mut value, evil);
         check(&report::demo(&serde_json::from_value(value).unwrap()));
+        check(&report::search(&searched(evil)));
+        check(&compared(evil).page());
     }
+}
+
+/// A search whose every text is `text`: names, choices, reasons, settings, files.
+fn searched(text: &str) -> SearchReport {
+    let trial = |number: u32, state: &str, score: Option<f64>| {
+        let mut trial =
+            json!({"number": number, "state": state, "parameters": {text: text}, "values": [0.5], "reason": text});
+        trial["score"] = score.map_or(Value::Null, Value::from);
+        trial
+    };
+    let scored = [trial(0, "complete", Some(0.75)), trial(1, "complete", Some(0.5))];
+    let trials = [&scored[..], &[trial(2, "failed", None), trial(3, "pruned", None)]].concat();
+    let report = json!({
+        "name": text, "description": text, "metric": text, "direction": "maximize", "best": text, "command": text,
+        "parameters": [{"path": text, "choices": [text, "b"]}],
+        "search_trials": trials,
+        "settings": [[text, text]], "versions": [[text, text]], "files": [{"name": text, "bytes": 1, "hash": text}],
+    });
+    serde_json::from_value(report).unwrap()
+}
+
+/// Two runs whose every text is `text`.
+fn compared(text: &str) -> Comparison {
+    let run = |folder: &str, loss| Run {
+        folder: folder.into(),
+        name: text.into(),
+        epochs: vec![Epoch {
+            epoch: 1,
+            train_loss: Some(loss),
+            validation_metrics: [(text.to_string(), Some(loss))].into(),
+            ..Epoch::default()
+        }],
+        tested: [(text.to_string(), loss)].into(),
+        tested_on: text.into(),
+        trained_on: text.into(),
+        settings: vec![(text.into(), format!("{text}{loss}"))],
+        notes: vec![text.into()],
+        ..Run::default()
+    };
+    Comparison::new(vec![run(text, 0.5), run("b", 0.25)])
 }
 
 /// Numbers that no run should have.
