@@ -210,6 +210,40 @@ fn a_place_that_cannot_be_written_is_refused_first() {
         let path = if name == "--out" { out } else { metrics };
         assert_eq!((answer.status, answer.error), (1, format!("error: {name} {path}: {message}\n")));
     }
+    // Nor is anything that other commands read, whatever its path is called.
+    let files = ["model.toml", "rows.csv", "model.safetensors", "run/report.json"];
+    let contents = files.map(|name| folder.read(name));
+    let weights_again = folder.path("run/../model.safetensors");
+    let (report, report_again) = (folder.path("run/report.json"), folder.path("run/../run/report.json"));
+    for (arguments, out, message) in [
+        (&["export", &weights, "--profile", "plain"][..], &weights_again, "the sealed file"),
+        (&["export", &weights, "--model", &model], &model_again, "the description"),
+        (&["export", &weights, "--model", &model], &rows, "a file of [data]"),
+        (&["import", &weights, "--model", &model], &weights_again, "the state dict"),
+        (&["import", &weights, "--model", &model], &model_again, "the description"),
+        (&["import", &weights, "--model", &model], &rows, "a file of [data]"),
+        (&["report", &report], &report_again, "the report's values"),
+    ] {
+        let answer = emberlite(&[arguments, &["--out", out]].concat());
+        let expected = format!("error: --out {out}: {}\n", overwritten(message));
+        assert_eq!((answer.status, answer.error), (1, expected), "{arguments:?}");
+    }
+    // What a training starts from isn't the place where it ends, in the file or in the run's folder.
+    let started = folder.path("started");
+    done(&[&train[..], &[&started, "--from", &weights]].concat());
+    let (from, checkpoint) = (folder.path("started/model.safetensors"), folder.path("started/checkpoint.safetensors"));
+    let before_started = folder.read("started/model.safetensors");
+    for (arguments, message) in [
+        (&[&started, "--from", &from][..], format!("the device's file {from}: {}", overwritten("--from"))),
+        (&[&new, "--from", &weights, "--out", &weights], format!("--out {weights}: {}", overwritten("--from"))),
+        (&[&started, "--from", &checkpoint], format!("the run's file {checkpoint}: {}", overwritten("--from"))),
+    ] {
+        let answer = emberlite(&[&train[..], arguments].concat());
+        assert_eq!((answer.status, answer.error), (1, format!("error: {message}\n")));
+    }
+    assert!(folder.read("started/model.safetensors") == before_started);
+    std::fs::remove_dir_all(&started).unwrap();
+    assert!(files.map(|name| folder.read(name)) == contents, "an input was written over");
     // A mistyped folder isn't made, whatever would be written; a run's own is.
     let typo = folder.path("some/mistyped/x");
     let sheet = ["data", &model, "--images", &typo];

@@ -223,10 +223,10 @@ fn an_interrupted_recipe_goes_on_as_one() {
     let line = format!("; go on with: emberlite recipes run logistic-cancer --dir {recipes} --resume");
     assert!(said.trim_end().ends_with(&line), "{said}");
     // Without a word it isn't begun anew.
-    let again = cli_common::emberlite(&["recipes", "run", "logistic-cancer", "--quick", "--dir", &recipes]);
+    let again = cli_common::emberlite(&["recipes", "run", "logistic-cancer", "--dir", &recipes]);
     let lines = format!(
-        "all of it would be lost. Type one of these:\n  go on:     emberlite recipes run logistic-cancer --quick --dir {recipes} --resume\n  \
-         replace:   emberlite recipes run logistic-cancer --quick --dir {recipes} --fresh\n"
+        "all of it would be lost. Type one of these:\n  go on:     emberlite recipes run logistic-cancer --dir {recipes} --resume\n  \
+         replace:   emberlite recipes run logistic-cancer --dir {recipes} --fresh\n"
     );
     assert!(again.status == 1 && again.error.contains(&lines), "{}", again.error);
 }

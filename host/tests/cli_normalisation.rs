@@ -90,16 +90,35 @@ fn constants_of_the_weights_file_count_first() {
     let expected = "error: the weights' file is normalised with mean 4.5, 17.5 and std 2.291, 8.292, `mean` and `std` in \
                     [preprocessing] say mean 0, 0 and std 1, 1; take one of both out\n";
     assert_eq!((answer.status, answer.error.as_str()), (1, expected));
-    // Constants of another input are refused by the library too.
+    // One truth twice is one: of these deviations 1 / f32(std) isn't f32(1 / std).
     let bytes = folder.read("plain.safetensors");
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let metadata = [("normalisation".to_string(), "{\"mean\":[1],\"std\":[1]}".to_string())];
-    let wrong = serialize(file.tensors(), Some(metadata.into())).unwrap();
-    let error = emberlite_host::export::import(&wrong, &Spec::read(&model).unwrap()).unwrap_err().to_string();
+    let with = |constants: &str| {
+        let metadata = [("normalisation".to_string(), constants.to_string())];
+        serialize(file.tensors(), Some(metadata.into())).unwrap()
+    };
+    let digits = ["[0.485, 0.456]", "[0.03, 0.55]"];
+    assert!([0.03, 0.55].iter().all(|&std: &f64| (1.0 / std) as f32 != 1.0 / std as f32));
+    let [mean, std] = digits;
+    let both = folder.write("both.safetensors", with(&format!("{{\"mean\":{mean},\"std\":{std}}}")));
+    let said = small("f32").replacen("[model]", &format!("[preprocessing]\nmean = {mean}\nstd = {std}\n[model]"), 1);
+    let said = done(&["import", &both, "--model", &folder.write("said.toml", said), "--out", &out]);
     assert!(
-        error.starts_with("metadata `normalisation`: expected {\"mean\": […], \"std\": […]} with 2 numbers"),
-        "{error}"
+        said.ends_with("\nnormalisation: mean 0.485, 0.456 and std 0.03, 0.55, as the weights' file says\n"),
+        "{said}"
     );
+    // Constants of another input, or what [preprocessing] would refuse, are refused by the library too.
+    for wrong in [
+        r#"{"mean":[1],"std":[1]}"#,
+        r#"{"mean":[1,1],"std":[1,-1]}"#,
+        r#"{"mean":[1,1],"std":[1,1],"repair":[{"low":2,"high":1},{}]}"#,
+    ] {
+        let error = emberlite_host::export::import(&with(wrong), &Spec::read(&model).unwrap()).unwrap_err().to_string();
+        let expected = "metadata `normalisation`: expected {\"mean\": […], \"std\": […]} with 2 numbers each, one a channel \
+                        of the model's input, every `std` above 0, and in a `repair` no `low` above its `high`; mend it, \
+                        or take it out";
+        assert_eq!(error, expected, "{wrong}");
+    }
 }
 
 #[test]

@@ -25,6 +25,15 @@ fn small_recipes_reach_their_figures() {
         let record = recipes::Record::read(&Path::new(&dir).join(recipe.name)).unwrap().unwrap();
         assert!(record.reached() && record.recipe == recipe.name);
     }
+    // A quick one leaves a finished run as it was: a later `--resume` goes on from the whole training.
+    let place = recipes::find("linear").unwrap().at(Path::new(&dir));
+    let files = ["model.safetensors", "checkpoint.safetensors", "metrics.jsonl", "report.json", "report.html"];
+    let read = || files.map(|name| std::fs::read(place.run.join(name)).unwrap());
+    let whole = read();
+    let out = done(&["recipes", "run", "linear", "--quick", "--dir", &dir]);
+    assert!(out.lines().all(|line| line.ends_with(": reached")), "{out}");
+    assert!(read() == whole, "the finished run was replaced");
+    assert!(place.folder.join("run-quick/model.safetensors").is_file());
     // What was recorded is in the table, with its command.
     let readme = format!("before\n{}\n{}\nafter\n", recipes::BEGIN, recipes::END);
     std::fs::write(Path::new(&dir).join("README.md"), readme).unwrap();
@@ -43,6 +52,27 @@ fn small_recipes_reach_their_figures() {
     );
 }
 
+/// The table of the repository is what the command makes of the records that lie beside it.
+#[test]
+fn the_table_shows_what_was_recorded() {
+    let (folder, committed) = (Folder::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes"));
+    let dir = folder.path("recipes");
+    for recipe in recipes::all().unwrap() {
+        std::fs::create_dir_all(Path::new(&dir).join(recipe.name)).unwrap();
+        let record = Path::new(recipe.name).join("result.json");
+        if committed.join(&record).exists() {
+            std::fs::copy(committed.join(&record), Path::new(&dir).join(&record)).unwrap();
+        }
+    }
+    std::fs::copy(committed.join("README.md"), Path::new(&dir).join("README.md")).unwrap();
+    done(&["recipes", "table", "--dir", &dir]);
+    let [written, shown] =
+        [Path::new(&dir), &committed].map(|dir| std::fs::read_to_string(dir.join("README.md")).unwrap());
+    // The first line that differs says more than two whole tables.
+    let differs = written.lines().zip(shown.lines()).find(|(written, shown)| written != shown);
+    assert!(written == shown, "`emberlite recipes table` writes host/recipes/README.md anew: {differs:?}");
+}
+
 #[test]
 fn searches_are_compared_go_on_and_come_out_the_same() {
     let folder = Folder::new();
@@ -56,15 +86,16 @@ fn searches_are_compared_go_on_and_come_out_the_same() {
     assert!(out.contains("\nseed   16 random    8 TPE   16 TPE") && out.contains("\ngrid of 6: "), "{out}");
     let place = recipes::find("penguins-search").unwrap().at(Path::new(&dir));
     assert!(!place.folder.join("result.json").exists(), "a quick one isn't recorded");
-    let best = std::fs::read_to_string(place.folder.join("best.toml")).unwrap();
-    assert!(best.starts_with("# Trial ") && Spec::read(place.folder.join("best.toml")).is_ok(), "{best}");
+    assert!(!place.run.exists() && !place.folder.join("best.toml").exists(), "nor in the place of a whole one");
+    let best = std::fs::read_to_string(place.folder.join("best-quick.toml")).unwrap();
+    assert!(best.starts_with("# Trial ") && Spec::read(place.folder.join("best-quick.toml")).is_ok(), "{best}");
     // The last eight trials of one search and all of another are missing: they run again.
-    let trials = place.run.join("tpe-1.jsonl");
+    let trials = place.quick_run.join("tpe-1.jsonl");
     let text = std::fs::read_to_string(&trials).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 17);
     std::fs::write(&trials, lines[..9].join("\n") + "\n").unwrap();
-    std::fs::remove_file(place.run.join("grid.jsonl")).unwrap();
+    std::fs::remove_file(place.quick_run.join("grid.jsonl")).unwrap();
     assert_eq!(run(&["--resume"]), out);
     assert_eq!(run(&[]), out, "anew");
 }

@@ -13,6 +13,8 @@ fn both_kinds_of_values_become_their_pages() {
     assert!(done(&["report", &demo]).contains("demo.html"));
     assert_eq!(folder.read("demo.html"), report::demo(&report_common::demo()).as_bytes());
     let run = folder.write("report.json", serde_json::to_string(&report_common::training()).unwrap());
+    // A folder that was typed must be there.
+    std::fs::create_dir(folder.path("deep")).unwrap();
     let page = folder.path("deep/page.html");
     assert!(done(&["report", &run, "--out", &page]).contains("page.html"));
     assert_eq!(folder.read("deep/page.html"), report::training(&report_common::training()).as_bytes());

@@ -44,10 +44,13 @@ enum To {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
-    outputs::check(&[("--out", &arguments.out)], &[])?;
     let path = &arguments.file;
-    let bytes = Bytes::read(path)?;
     let spec = arguments.model.as_deref().map(Spec::read).transpose()?;
+    let mut read = vec![("the sealed file", path.as_path())];
+    read.extend(arguments.model.iter().map(|path| ("the description", path.as_path())));
+    read.extend(spec.iter().flat_map(outputs::data_files).map(|path| ("a file of [data]", path)));
+    outputs::check(&[("--out", &arguments.out)], &read)?;
+    let bytes = Bytes::read(path)?;
     // PyTorch's names need the description alone, and what no device runs is never sealed.
     match &spec {
         Some(spec) if arguments.profile == To::Plain => return state_dict(arguments, spec, out),

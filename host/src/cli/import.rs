@@ -35,8 +35,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
-    outputs::check(&[("--out", &arguments.out)], &[])?;
     let spec = Spec::read(&arguments.model)?;
+    let mut read = vec![("the state dict", arguments.file.as_path()), ("the description", &arguments.model)];
+    read.extend(outputs::data_files(&spec).into_iter().map(|path| ("a file of [data]", path)));
+    outputs::check(&[("--out", &arguments.out)], &read)?;
     let imported = export::import_file(&arguments.file, &spec).map_err(|error| match error {
         ImportError::File(error) => CliError::from(error),
         error => CliError::Message(format!("{}: {error}", arguments.file.display())),

@@ -23,10 +23,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
-    if let Some(path) = &arguments.out {
-        outputs::check(&[("--out", path)], &[])?;
-    }
     let json = Bytes::read(&arguments.file)?;
+    let path = arguments.out.clone().unwrap_or_else(|| arguments.file.with_extension("html"));
+    outputs::check(&[("--out", &path)], &[("the report's values", &arguments.file)])?;
     let json = json.as_slice();
     // Reports of a demonstration have runs, those of training have epochs, those of a search trials.
     let value: serde_json::Value = read(arguments, json)?;
@@ -40,11 +39,6 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         let what = "neither the `runs` of a demonstration, nor the `history` of a training run, nor the `search_trials` of a search";
         return Err(CliError::Message(format!("{}: {what}; {EXPECTED}", arguments.file.display())));
     };
-    let path = arguments.out.clone().unwrap_or_else(|| arguments.file.with_extension("html"));
-    if path == arguments.file {
-        let message = format!("{}: the page would replace its values; say where it goes with --out", path.display());
-        return Err(CliError::Message(message));
-    }
     export::write(&path, page.as_bytes())?;
     Ok(writeln!(out, "wrote {}: {} bytes", path.display(), page.len())?)
 }

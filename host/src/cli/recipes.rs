@@ -41,7 +41,7 @@ enum Action {
         /// Their names
         #[arg(required = true)]
         names: Vec<String>,
-        /// A shorter training or fewer searches, judged by figures of its own; nothing is recorded
+        /// A shorter training or fewer searches, judged by figures of its own, in the folder run-quick; nothing is recorded
         #[arg(long)]
         quick: bool,
         /// Go on from the checkpoint or the trials of a run that was ended; recipes that have none begin
@@ -156,21 +156,23 @@ struct How<'a> {
 const COMPARISON: &str = "comparison.txt";
 
 impl How<'_> {
+    /// What is run writes here: a quick one never replaces a whole one, nor does a whole one go on from a quick one.
+    fn folder<'p>(&self, place: &'p Place) -> &'p Path {
+        if self.quick { &place.quick_run } else { &place.run }
+    }
+
     /// Makes sure that nothing which isn't finished would be replaced.
     fn keeps(&self, place: &Place) -> Result<(), CliError> {
         let elsewhere = self.line.set("--dir", "OTHER");
         // With --resume a recipe that has nothing to go on from begins.
         let begin = Begin { resume: false, fresh: self.begin.fresh || self.begin.resume };
-        begin.look(&Checkpoint::new(&place.run), self.line, &elsewhere)?;
-        let trials = || {
-            fs::read_dir(&place.run)
-                .ok()?
-                .flatten()
-                .find(|entry| entry.path().extension().is_some_and(|e| e == "jsonl"))
-        };
-        let searched = !place.run.join("metrics.jsonl").exists() && trials().is_some();
-        if searched && !begin.fresh && !place.run.join(COMPARISON).exists() {
-            return Err(choice(&place.run, "here are trials of searches that aren't finished", self.line, &elsewhere));
+        let run = self.folder(place);
+        begin.look(&Checkpoint::new(run), self.line, &elsewhere)?;
+        let trials =
+            || fs::read_dir(run).ok()?.flatten().find(|entry| entry.path().extension().is_some_and(|e| e == "jsonl"));
+        let searched = !run.join("metrics.jsonl").exists() && trials().is_some();
+        if searched && !begin.fresh && !run.join(COMPARISON).exists() {
+            return Err(choice(run, "here are trials of searches that aren't finished", self.line, &elsewhere));
         }
         Ok(())
     }
@@ -190,12 +192,12 @@ impl How<'_> {
             comparison.judge(expect, reference)?
         } else {
             if self.begin.resume {
-                before += Checkpoint::new(&place.run).seconds();
+                before += Checkpoint::new(self.folder(&place)).seconds();
             }
             // What takes seconds needs no progress.
             self.train(&place, quick.and_then(|quick| quick.epochs), self.quiet || recipe.expected.minutes == 0)?;
             let spec = Spec::read(&place.model)?;
-            let file = Bytes::read(place.run.join("model.safetensors"))?;
+            let file = Bytes::read(self.folder(&place).join("model.safetensors"))?;
             recipes::judge(&spec, &file, expect, reference)?
         };
         let seconds = (before + started.elapsed().as_secs_f64()) as u64;
@@ -225,8 +227,9 @@ impl How<'_> {
     fn search(&self, place: &Place, searches: Searches) -> Result<Comparison, CliError> {
         let description = Description::read(&place.model, plan::boards(None)?)?;
         let device = self.device.map(str::parse).transpose().map_err(CliError::Message)?;
-        let _lock = Lock::take(&place.run)?;
-        let told_in = place.run.join(COMPARISON);
+        let run = self.folder(place);
+        let _lock = Lock::take(run)?;
+        let told_in = run.join(COMPARISON);
         if told_in.exists() {
             fs::remove_file(&told_in).map_err(|source| FileError {
                 path: told_in.clone(),
@@ -236,7 +239,7 @@ impl How<'_> {
         }
         let watch = interrupt::Watch::new();
         let keeping = Keeping {
-            folder: &place.run,
+            folder: run,
             resume: self.begin.resume,
             device: device.unwrap_or(description.spec.training.device),
             stop: watch.asked(),
@@ -249,11 +252,12 @@ impl How<'_> {
             }
         };
         let Some(comparison) = recipes::compare(&description, searches, keeping, &mut told)? else {
-            let (run, line) = (place.run.display(), self.line.resuming());
+            let (run, line) = (run.display(), self.line.resuming());
             let message = format!("interrupted; trials are kept in {run}{GO_ON}{line}");
             return Err(CliError::Interrupted(message));
         };
-        export::write(&place.folder.join("best.toml"), comparison.best.as_bytes())?;
+        let best = if self.quick { "best-quick.toml" } else { "best.toml" };
+        export::write(&place.folder.join(best), comparison.best.as_bytes())?;
         export::write(&told_in, comparison.to_string().as_bytes())?;
         Ok(comparison)
     }
@@ -261,16 +265,17 @@ impl How<'_> {
     /// `emberlite train` with the recipe's files.
     fn train(&self, place: &Place, epochs: Option<u32>, quiet: bool) -> Result<(), CliError> {
         let path = |path: &Path| path.display().to_string();
+        let run = self.folder(place);
         let mut words = vec!["emberlite".into(), "train".into()];
-        words.extend(["--model".into(), path(&place.model), "--run".into(), path(&place.run)]);
+        words.extend(["--model".into(), path(&place.model), "--run".into(), path(run)]);
         words.extend(epochs.map(|epochs| format!("--epochs={epochs}")));
         words.extend(self.device.map(|device| format!("--device={device}")));
         if self.begin.resume {
-            match Checkpoint::new(&place.run).path().exists() {
+            match Checkpoint::new(run).path().exists() {
                 true => words.push("--resume".into()),
                 false if self.quiet => {}
                 // That nobody reads it is no reason to end.
-                false => drop(writeln!(std::io::stderr(), "{}: nothing to go on from, so it begins", path(&place.run))),
+                false => drop(writeln!(std::io::stderr(), "{}: nothing to go on from, so it begins", path(run))),
             }
         } else if self.begin.fresh {
             words.push("--fresh".into());

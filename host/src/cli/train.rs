@@ -311,6 +311,7 @@ fn check_outputs(
         made.push(("the file of real numbers", real_path));
     }
     let mut read = vec![("the description", arguments.model.as_path())];
+    read.extend(arguments.from.iter().map(|path| ("--from", path.as_path())));
     read.extend(outputs::data_files(spec).into_iter().map(|path| ("a file of [data]", path)));
     outputs::check(&made, &read)
 }

@@ -56,6 +56,11 @@ impl Repair {
         *self == Self::default()
     }
 
+    /// Whether the numbers are finite and the limits in their order; they may come from a file.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.is_finite() && !self.low.zip(self.high).is_some_and(|(low, high)| low > high)
+    }
+
     fn is_finite(&self) -> bool {
         [self.fill, self.low, self.high].into_iter().flatten().all(f32::is_finite)
     }

@@ -34,13 +34,19 @@ pub(super) fn to_text(standardise: &Standardise) -> String {
     serde_json::to_string(&Constants { mean: mean.clone(), std, repair: repair.clone() }).unwrap_or_default()
 }
 
-/// The constants of a text, for `channels` channels; none where it isn't one.
+/// The constants of a text, for `channels` channels; none where it isn't one, or has what [preprocessing] refuses.
 pub(super) fn from_text(text: &str, channels: usize) -> Option<Standardise> {
     let Constants { mean, std, repair } = serde_json::from_str(text).ok()?;
     let inverse_std: Vec<f32> = std.iter().map(|std| (1.0 / std) as f32).collect();
     let whole = mean.len() == channels && std.len() == channels && (repair.is_empty() || repair.len() == channels);
-    let finite = mean.iter().chain(&inverse_std).all(|number| number.is_finite()) && std.iter().all(|&std| std != 0.0);
-    (whole && finite).then_some(Standardise { mean, inverse_std, repair })
+    let finite = mean.iter().chain(&inverse_std).all(|number| number.is_finite());
+    // Neither a deviation below 0, nor one beside which every reading is 0.
+    let positive = inverse_std.iter().all(|&inverse| inverse > 0.0);
+    (whole && finite && positive && repair.iter().all(Repair::is_possible)).then_some(Standardise {
+        mean,
+        inverse_std,
+        repair,
+    })
 }
 
 /// Numbers that a line lists.
@@ -78,7 +84,7 @@ mod tests {
 
     #[test]
     fn constants_come_back_bit_for_bit() {
-        let mut standardise = Standardise::new(vec![0.1, -3e7, 0.0], vec![1.0 / 3.0, 7e-12, -1.7e11]);
+        let mut standardise = Standardise::new(vec![0.1, -3e7, 0.0], vec![1.0 / 3.0, 7e-12, 1.7e11]);
         assert_eq!(from_text(&to_text(&standardise), 3).as_ref(), Some(&standardise));
         let gap = Repair { fill: Some(0.3), low: None, high: Some(9.0) };
         standardise.repair = vec![gap, Repair::default(), gap];
@@ -90,6 +96,12 @@ mod tests {
             "{\"mean\":[0],\"std\":[0]}",
             "{\"mean\":[0,1],\"std\":[1]}",
             "{\"mean\":[1e99],\"std\":[1]}",
+            "{\"mean\":[0],\"std\":[-1]}",
+            "{\"mean\":[0],\"std\":[1e-99]}",
+            "{\"mean\":[0],\"std\":[1e99]}",
+            "{\"mean\":[0],\"std\":[1],\"repair\":[{\"fill\":1e99}]}",
+            "{\"mean\":[0],\"std\":[1],\"repair\":[{\"low\":-1e99}]}",
+            "{\"mean\":[0],\"std\":[1],\"repair\":[{\"low\":2,\"high\":1}]}",
         ] {
             assert_eq!(from_text(wrong, 1), None, "{wrong}");
         }

@@ -58,7 +58,7 @@ pub enum ImportError {
     /// The constants in the metadata aren't the model's.
     #[error(
         "metadata `normalisation`: expected {{\"mean\": […], \"std\": […]}} with {channels} numbers each, one a channel of the \
-         model's input; mend it, or take it out"
+         model's input, every `std` above 0, and in a `repair` no `low` above its `high`; mend it, or take it out"
     )]
     Constants {
         /// Channels of the model's input.

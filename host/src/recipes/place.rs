@@ -14,8 +14,10 @@ pub struct Place {
     pub folder: PathBuf,
     /// The description, `DIR/NAME/model.toml`.
     pub model: PathBuf,
-    /// What the trainings write, `DIR/NAME/run`.
+    /// What the whole trainings and searches write, `DIR/NAME/run`.
     pub run: PathBuf,
+    /// What the quick ones write, `DIR/NAME/run-quick`: a whole run stays as it is.
+    pub quick_run: PathBuf,
     /// The set that has to be fetched, `DIR/data/SET`, if one is needed.
     pub set: Option<PathBuf>,
 }
@@ -27,6 +29,7 @@ impl Recipe {
         Place {
             model: folder.join("model.toml"),
             run: folder.join("run"),
+            quick_run: folder.join("run-quick"),
             set: self.expected.fetch.as_ref().map(|set| dir.join("data").join(set)),
             folder,
         }

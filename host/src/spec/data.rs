@@ -209,12 +209,15 @@ fn given(mean: Option<Value<'_>>, std: Option<Value<'_>>) -> Result<Option<Stand
         }
     };
     let wrong = std.expected("as many positive numbers as `mean` has");
-    let numbers = |value: Value<'_>| value.array(EXPECTED)?.iter().map(Value::single).collect::<Result<Vec<f32>, _>>();
-    let (mean, std) = (numbers(mean)?, numbers(std)?);
-    if mean.is_empty() || mean.len() != std.len() || std.iter().any(|&std| std <= 0.0 || !(1.0 / std).is_finite()) {
+    let mean = mean.array(EXPECTED)?.iter().map(Value::single).collect::<Result<Vec<f32>, _>>()?;
+    // One over the digits as they stand, rounded once, as where a weights' file gives them.
+    let inverse = |std: &Value<'_>| std.single().and_then(|_| Ok((1.0 / std.real()?) as f32));
+    let inverse_std = std.array(EXPECTED)?.iter().map(inverse).collect::<Result<Vec<f32>, _>>()?;
+    let positive = inverse_std.iter().all(|inverse| inverse.is_finite() && *inverse > 0.0);
+    if mean.is_empty() || mean.len() != inverse_std.len() || !positive {
         return Err(wrong);
     }
-    Ok(Some(Standardise::new(mean, std.iter().map(|std| 1.0 / std).collect())))
+    Ok(Some(Standardise::new(mean, inverse_std)))
 }
 
 /// The files of a section; a part's columns and arrays are those of `whole`.
