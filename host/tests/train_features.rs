@@ -289,6 +289,28 @@ fn going_on_from_an_older_checkpoint_replaces_those_after_it() {
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 4, "nothing of 14 updates");
 }
 
+/// Without the last checkpoint, the ones before are all that is left of a run.
+#[test]
+fn older_checkpoints_are_not_replaced_unasked() {
+    let set = waves(70, 1);
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.01)).batch(16);
+    let dir = folder("only-older");
+    let go = |resume, fresh| {
+        let checkpoint = Checkpoint { every_epochs: 0, every_steps: Some(4), keep: 3, ..Checkpoint::new(&dir) };
+        run(&NODES, &training, &set, |job| (job.checkpoint, job.resume, job.fresh) = (Some(checkpoint), resume, fresh))
+    };
+    go(false, false).unwrap();
+    std::fs::remove_file(dir.join("checkpoint.safetensors")).unwrap();
+    for resume in [false, true] {
+        let error = go(resume, false).unwrap_err();
+        let expected = dir.join("checkpoint-12.safetensors");
+        assert!(matches!(&error, TrainError::OnlyOlder { newest, .. } if *newest == expected), "{error}");
+    }
+    let updates = ["checkpoint-8.safetensors", "checkpoint-12.safetensors"].map(|name| updates_in(&dir, name));
+    assert_eq!(updates, [Some(8), Some(12)]);
+    go(false, true).unwrap();
+}
+
 /// After how many updates a checkpoint was saved; `None` for what is no checkpoint.
 fn updates_in(dir: &Path, name: &str) -> Option<u64> {
     let bytes = std::fs::read(dir.join(name)).unwrap();

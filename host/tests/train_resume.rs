@@ -14,7 +14,7 @@ use emberlite_host::train::*;
 use safetensors::tensor::{SafeTensors, TensorView, serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use train_common::{folder, waves};
 
 const NODES: [Node; 7] = [conv1d(5, 3), batch_norm(), relu(), dropout(0.25), flatten(), linear(6), linear(2)];
@@ -150,6 +150,12 @@ fn a_checkpoint_continues_its_own_run_only() {
         fs::write(&file, &bytes[..len]).unwrap();
         assert!(refused(&|_| ()).contains("is damaged"), "{len} bytes");
     }
+    assert!(refused(&|_| ()).ends_with("a new run can replace it: --fresh"));
+    let kept = dir.join("checkpoint-3.safetensors");
+    fs::write(&kept, &bytes).unwrap();
+    let help = format!("to go on from the one before, rename {} to checkpoint.safetensors", kept.display());
+    assert!(refused(&|_| ()).ends_with(&help));
+    fs::remove_file(kept).unwrap();
     let none = serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap();
     fs::write(&file, none).unwrap();
     assert!(refused(&|_| ()).contains("no checkpoint"));
@@ -321,13 +327,15 @@ fn interrupted_longer(result: Result<Trained, TrainError>) {
 fn a_run_that_max_steps_has_ended_is_finished() {
     let (train_set, training) = (waves(70, 1), settings(Optimizer::adam(0.01)));
     let dir = folder("finished-within");
-    let run = |most, resume| {
+    let stop = AtomicBool::new(false);
+    let tried = |most, resume| {
         let mut silent = Silent;
         let job = Job::new(graph(), &training, &train_set, &mut silent);
         let host = HostSettings { max_steps: Some(most), ..HostSettings::default() };
         let checkpoint = Some(Checkpoint::new(&dir));
-        train(Job { host, device: DeviceChoice::Cpu, checkpoint, resume, ..job }).unwrap()
+        train(Job { host, device: DeviceChoice::Cpu, checkpoint, resume, interrupt: Some(&stop), ..job })
     };
+    let run = |most, resume| tried(most, resume).unwrap();
     let reached = || Checkpoint::new(&dir).reached().unwrap().unwrap();
     run(7, false);
     assert_eq!((reached().updates, reached().within, reached().finished), (7, 2, true));
@@ -335,4 +343,14 @@ fn a_run_that_max_steps_has_ended_is_finished() {
     run(7, false);
     assert_eq!(run(9, true).history.len(), 2);
     assert_eq!((reached().updates, reached().finished), (9, true));
+    // Interrupted at its very last update: what is left to do is to say that it was.
+    stop.store(true, Ordering::Relaxed);
+    assert!(matches!(tried(1, false), Err(TrainError::Interrupted { .. })));
+    stop.store(false, Ordering::Relaxed);
+    assert_eq!((reached().updates, reached().finished), (1, false));
+    assert_eq!(run(1, true).history.len(), 1);
+    assert_eq!((reached().updates, reached().finished), (1, true));
+    run(7, false);
+    // It is also as far as it is asked to go when that is less than it has done.
+    assert_eq!(run(6, true).history.len(), 2);
 }

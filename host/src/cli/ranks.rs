@@ -69,8 +69,21 @@ impl Ranks {
 }
 
 /// What launchers tell each of the processes that they start: how many there are. Open MPI; MPICH, Intel MPI and their like.
-#[cfg(not(feature = "mpi"))]
+#[cfg(any(test, not(feature = "mpi")))]
 const SIZES: [&str; 2] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
+
+/// Makes sure that no launcher has started several processes.
+#[cfg(any(test, not(feature = "mpi")))]
+fn alone(variable: impl Fn(&str) -> Option<String>) -> Result<(), CliError> {
+    let size = |name| variable(name)?.trim().parse::<u32>().ok();
+    match SIZES.into_iter().filter_map(size).find(|&size| size > 1) {
+        None => Ok(()),
+        Some(size) => Err(CliError::Message(format!(
+            "{size} processes were started to train together, but this program was built without `mpi`; build it with \
+             `cargo install --path host --features mpi`, or start it alone, without mpirun"
+        ))),
+    }
+}
 
 #[cfg(not(feature = "mpi"))]
 impl Ranks {
@@ -79,14 +92,7 @@ impl Ranks {
     /// # Errors
     /// A launcher has started several, each of which would train by itself in the same folder.
     pub(super) fn join() -> Result<Ranks, CliError> {
-        let size = |name| std::env::var(name).ok()?.trim().parse::<u32>().ok();
-        match SIZES.into_iter().filter_map(size).find(|&size| size > 1) {
-            None => Ok(Ranks {}),
-            Some(size) => Err(CliError::Message(format!(
-                "{size} processes were started to train together, but this program was built without `mpi`; build it with \
-                 `cargo install --path host --features mpi`, or start it alone, without mpirun"
-            ))),
-        }
+        alone(|name| std::env::var(name).ok()).map(|()| Ranks {})
     }
 
     pub(super) fn group(&self) -> Option<&dyn Group> {
@@ -121,5 +127,23 @@ impl Ranks {
     /// Whether this is the process that writes and prints.
     pub(super) fn is_first(&self) -> bool {
         self.group().is_none_or(|group| group.rank() == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn launchers_are_known_by_what_they_tell() {
+        for (name, size, refused) in [
+            ("OMPI_COMM_WORLD_SIZE", "2", true),
+            ("PMI_SIZE", " 3", true),
+            ("PMI_SIZE", "1", false),
+            ("PMI_SIZE", "x", false),
+        ] {
+            let told = alone(|asked| (asked == name).then(|| size.into()));
+            assert_eq!(told.is_err(), refused, "{name}={size}");
+        }
     }
 }

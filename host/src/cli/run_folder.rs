@@ -48,7 +48,7 @@ impl Lock {
 pub(super) struct Metrics {
     path: PathBuf,
     resume: bool,
-    lines: Option<JsonLines<File>>,
+    lines: Option<(JsonLines<File>, File)>,
 }
 
 impl Metrics {
@@ -61,11 +61,17 @@ impl Metrics {
 impl Observer for Metrics {
     fn event(&mut self, event: Event<'_>) -> io::Result<()> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
-        let lines = match &mut self.lines {
+        let saved = matches!(event, Event::Saved { .. });
+        let (lines, file) = match &mut self.lines {
             Some(lines) => lines,
-            none => none.insert(JsonLines::new(open(&self.path, self.resume).map_err(named)?)),
+            none => {
+                let file = open(&self.path, self.resume).map_err(named)?;
+                none.insert((JsonLines::new(file.try_clone().map_err(named)?), file))
+            }
         };
-        lines.event(event).map_err(named)
+        lines.event(event).map_err(named)?;
+        // What a checkpoint holds and what is told of it must not come apart in a power cut.
+        if saved { file.sync_data().map_err(named) } else { Ok(()) }
     }
 }
 

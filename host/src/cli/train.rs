@@ -238,7 +238,6 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write
     let device_file = costs.host_only.is_none().then_some(&sealed);
     let names = raw.prepare.encoder.inputs();
     let tested = test(&spec, (part, set, &names), &trained.parameters, standardise.as_ref(), device_file, &file)?;
-    append(&metrics, &tested)?;
     let facts = Facts {
         spec: &spec,
         costs: &costs,
@@ -255,6 +254,8 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write
         files: &files,
     };
     super::report::write(&folder, &facts)?;
+    // Last of all files: it says that they are there.
+    append(&metrics, &tested)?;
     for (path, bytes) in &files {
         writeln!(out, "wrote {}: {} bytes", path.display(), bytes.len())?;
     }
@@ -471,11 +472,11 @@ fn counts(confusion: &ConfusionMatrix) -> Vec<Vec<u32>> {
     confusion.rows().map(|row| row.iter().map(count).collect()).collect()
 }
 
-/// Adds a line of JSON to a file.
+/// Adds a line of JSON to a file, and hands it to the disk.
 fn append(path: &Path, line: &impl Serialize) -> Result<(), CliError> {
     let failed = |source| export::FileError { path: path.into(), doing: "can't write", source };
     let mut text = serde_json::to_string(line).map_err(|error| CliError::Message(error.to_string()))?;
     text.push('\n');
     let mut file = OpenOptions::new().append(true).open(path).map_err(failed)?;
-    Ok(file.write_all(text.as_bytes()).map_err(failed)?)
+    Ok(file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)?)
 }

@@ -69,7 +69,6 @@ pub mod npy;
 pub mod npz;
 pub mod pack;
 mod parquet;
-mod part_file;
 pub mod picture;
 mod prepare;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! file has a header, then the rows, `[features]` f32 and their CRC-32 each, then what is to be learnt, four bytes a row. It
 //! is written beside what it is made of by one pass that holds one row, under another name until it is whole, and carries a
 //! fingerprint of the source files (their names, lengths and times) and of the columns' meaning: packed again whenever one
-//! differs. What a killed program left half made is removed by the next that packs ([`part_file`](super::part_file)).
+//! differs. What a killed program left half made is removed by the next that packs ([`part_file`](crate::export::part_file)).
 //!
 //! ```text
 //! 0   8  "EMBPACK3"          24  8  rows           40  4  length of the classes' names
@@ -23,12 +23,12 @@ use super::bytes;
 use super::dataset::Labels;
 use super::element::{Element, Kind};
 use super::error::DataError;
-use super::part_file::{self, PartFile};
 use super::records::{Layout, RandomFile, RecordFile, Records};
 use super::row_parser::{RowParser, no_rows};
 use super::row_reader::RowReader;
 use super::source::fnv;
 use super::spec::{CsvSpec, Missing};
+use crate::export::part_file::{self, PartFile};
 use flate2::Crc;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, Write};

@@ -1,5 +1,6 @@
 //! Files as a whole: read to an aligned place, written so that a reader never sees half of one.
 
+use super::part_file::{self, PartFile};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -52,39 +53,32 @@ impl Bytes {
     }
 }
 
+/// What a file's name has in its middle until it is whole.
+const PART: &str = "new";
+
 /// Writes a file beside its place, hands it to the disk and then renames it: whoever opens the name finds the old file
-/// or the new one, whole. Folders on the way are made.
+/// or the new one, whole. Folders on the way are made; what a killed program left beside the place is removed.
 ///
 /// # Errors
 /// [`FileError`]; the file that was there is as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |source| FileError { path: path.into(), doing: "can't write", source };
-    let no_name = || failed(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"));
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().ok_or_else(no_name)?);
-    name.push(format!(".{}.part", std::process::id()));
+    if path.file_name().is_none() {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file")));
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    let beside = path.with_file_name(name);
-    let written = write_through(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // What is left is of no use; that it can't be removed either changes nothing about the error.
-        let _ = fs::remove_file(&beside);
-        failed(error)
-    })?;
+    part_file::remove_stale(path, &[PART]);
+    let mut part = PartFile::create(path, PART).map_err(failed)?;
+    let written = part.file.write_all(bytes).and_then(|()| part.file.sync_all());
+    written.and_then(|()| part.rename(path)).map_err(failed)?;
     // The renaming itself must reach the disk; where folders can't be opened it does so by itself.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
     Ok(())
-}
-
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]
@@ -117,6 +111,10 @@ mod tests {
         fs::write(folder.join("taken").join("y"), "").unwrap();
         assert!(write(&folder.join("taken"), b"x").unwrap_err().to_string().contains("can't write"));
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        // What a program had written when it was killed.
+        fs::write(folder.join("deep").join("x.new.17.0.part"), "thi").unwrap();
+        write(&path, b"third").unwrap();
+        assert_eq!(fs::read_dir(folder.join("deep")).unwrap().count(), 1);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,6 +7,7 @@ mod encode;
 mod file;
 mod import;
 mod inspect;
+pub(crate) mod part_file;
 mod seal;
 mod state;
 mod tensors;

@@ -147,7 +147,7 @@ impl Checkpoint {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             // Some file systems have no second names.
-            Err(_) => fs::copy(&path, &kept).map(|_| ()),
+            Err(_) => export::write(&kept, &fs::read(&path)?).map_err(|e| e.source),
         }
     }
 
@@ -162,6 +162,12 @@ impl Checkpoint {
         }
         kept.sort();
         Ok(kept)
+    }
+
+    /// The newest of those set aside.
+    pub(super) fn newest_kept(&self) -> Option<PathBuf> {
+        // A folder that isn't there has none; what else can be wrong with it shows when the file itself is read.
+        self.kept().ok()?.pop().map(|(_, path)| path)
     }
 
     /// Removes all but the last so many of those set aside.
@@ -187,15 +193,36 @@ impl Checkpoint {
         self.read(|bytes| Ok(meta(bytes)?.counters))
     }
 
-    fn read<T>(&self, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Option<T>, TrainError> {
+    fn read<T>(&self, decode: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Result<Option<T>, TrainError> {
         let path = self.path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(TrainError::Checkpoint { path, reason: format!("can't be read: {e}") }),
         };
-        decode(&bytes).map(Some).map_err(|reason| TrainError::Checkpoint { path, reason })
+        decode(&bytes).map(Some).map_err(|fault| {
+            let reason = match (fault, self.newest_kept()) {
+                (Fault::Other(reason), _) => reason,
+                (Fault::Damaged(reason), None) => format!("is damaged: {reason}; a new run can replace it: --fresh"),
+                (Fault::Damaged(reason), Some(kept)) => {
+                    format!("is damaged: {reason}; to go on from the one before, rename {} to {FILE}", kept.display())
+                }
+            };
+            TrainError::Checkpoint { path, reason }
+        })
     }
+}
+
+/// Why a file can't be gone on with.
+enum Fault {
+    /// What is wrong with it.
+    Damaged(String),
+    /// It is whole, and still not the one: why, and what to do.
+    Other(String),
+}
+
+fn damaged(e: &dyn std::fmt::Display) -> Fault {
+    Fault::Damaged(e.to_string())
 }
 
 /// Whether these bytes are a checkpoint rather than a model.
@@ -252,32 +279,28 @@ fn encode(saved: &Saved, trained: &[Slot]) -> Result<Vec<u8>, String> {
     views.and_then(|views| serialize(views, metadata)).map_err(|e| e.to_string())
 }
 
-fn damaged(e: &dyn std::fmt::Display) -> String {
-    format!("is damaged: {e}; delete it to start anew")
-}
-
 /// What stands beside the tensors.
-fn meta(bytes: &[u8]) -> Result<Meta, String> {
+fn meta(bytes: &[u8]) -> Result<Meta, Fault> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
-    let meta =
-        metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("is a safetensors file, but no checkpoint")?;
+    let meta = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY));
+    let meta = meta.ok_or_else(|| Fault::Other("is a safetensors file, but no checkpoint".into()))?;
     let Version { version } = serde_json::from_str(meta).map_err(|e| damaged(&e))?;
     if version != VERSION {
         let other = if version < VERSION { "an older" } else { "a newer" };
-        return Err(format!(
+        return Err(Fault::Other(format!(
             "is of {other} program: it has version {version}, this one reads {VERSION}; finish the run with that program, \
-             or delete the file to start anew"
-        ));
+             or let a new one replace it: --fresh"
+        )));
     }
     serde_json::from_str(meta).map_err(|e| damaged(&e))
 }
 
-fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, averaged: bool) -> Result<Saved, String> {
+fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, averaged: bool) -> Result<Saved, Fault> {
     let meta = meta(bytes)?;
-    meta.identity.agrees(identity)?;
+    meta.identity.agrees(identity).map_err(Fault::Other)?;
     let averaged = averaged && meta.counters.updates > 0;
     let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
-    let read = |name: &str, len: usize| -> Result<Vec<f32>, String> {
+    let read = |name: &str, len: usize| -> Result<Vec<f32>, Fault> {
         let tensor = file.tensor(name).map_err(|e| damaged(&e))?;
         let values: Vec<f32> = tensor.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         if tensor.dtype() == Dtype::F32 && values.len() == len {

@@ -132,6 +132,19 @@ pub enum TrainError {
         /// Updates of the one after those.
         within: u32,
     },
+    /// The last checkpoint is gone, and others that [`Checkpoint::keep`](super::Checkpoint::keep) has kept are still there: a new
+    /// run would replace them.
+    #[error(
+        "{}: here are older checkpoints without the last one; to go on from the newest of them, rename {} to \
+         checkpoint.safetensors and say --resume; to give them up, say --fresh",
+        dir.display(), newest.display()
+    )]
+    OnlyOlder {
+        /// The folder.
+        dir: PathBuf,
+        /// The newest of them.
+        newest: PathBuf,
+    },
     /// An observer couldn't report, such as to a full disk.
     #[error("reporting progress: {0}")]
     Observer(#[from] io::Error),

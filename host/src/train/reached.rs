@@ -63,20 +63,32 @@ impl Checkpoint {
     /// How far the run has come that is to be gone on with.
     ///
     /// # Errors
-    /// [`TrainError::NothingToResume`] where there is none, and those of [`Checkpoint::reached`].
+    /// [`TrainError::NothingToResume`] where there is none, [`TrainError::OnlyOlder`] where it was removed and others are left,
+    /// and those of [`Checkpoint::reached`].
     pub fn to_resume(&self) -> Result<Reached, TrainError> {
-        self.reached()?.ok_or_else(|| TrainError::NothingToResume { dir: self.dir.clone() })
+        self.reached()?.ok_or_else(|| self.nothing())
+    }
+
+    /// Where there is no checkpoint: what there is.
+    pub(super) fn nothing(&self) -> TrainError {
+        let dir = self.dir.clone();
+        match self.newest_kept() {
+            Some(newest) => TrainError::OnlyOlder { dir, newest },
+            None => TrainError::NothingToResume { dir },
+        }
     }
 
     /// Whether a new run may be kept here: nothing that isn't finished would be replaced.
     ///
     /// # Errors
-    /// [`TrainError::Unfinished`], and those of [`Checkpoint::reached`]: what can't be read may be somebody's work too.
+    /// [`TrainError::Unfinished`], [`TrainError::OnlyOlder`], and those of [`Checkpoint::reached`]: what can't be read may be
+    /// somebody's work too.
     pub fn check_free(&self) -> Result<(), TrainError> {
         match self.reached()? {
             Some(Reached { finished: false, history, within, .. }) => {
                 Err(TrainError::Unfinished { dir: self.dir.clone(), epochs: history.len() as u32, within })
             }
+            None if self.newest_kept().is_some() => Err(self.nothing()),
             _ => Ok(()),
         }
     }

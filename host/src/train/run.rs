@@ -252,6 +252,10 @@ impl<'a> Run<'a> {
             Some(most) => self.steps.min(self.within.step + most.saturating_sub(self.stepper.updates)),
             None => self.steps,
         };
+        // It was interrupted after its last update, or has now been asked for no more: from here it could go on.
+        if last == self.within.step && !self.marked {
+            self.save(true)?;
+        }
         let (batch, per_step) = (self.training.batch as usize, self.host.samples_per_step(self.training));
         let (rank, ranks) = self.group.map_or((0, 1), |group| (group.rank(), group.size()));
         let mut at = (self.within.step as usize * per_step).min(order.len());

@@ -71,8 +71,7 @@ impl Run<'_> {
         let Some(saved) = checkpoint.load(&self.identity, self.lowered.slots(), states, averaged)? else {
             // Where one rank alone has none, all of them learn of it together.
             let alone = self.group.is_none_or(|group| group.rank() == 0);
-            let dir = checkpoint.dir.clone();
-            return if alone { Err(TrainError::NothingToResume { dir }) } else { Ok(()) };
+            return if alone { Err(checkpoint.nothing()) } else { Ok(()) };
         };
         let device = &self.open.device;
         let upload_all = |states: Vec<Vec<f32>>| states.into_iter().map(|v| upload(v, device)).collect();

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A file that is being made.
 #[derive(Debug)]
-pub(super) struct PartFile {
+pub(crate) struct PartFile {
     /// Open for reading and writing, locked where locks are.
-    pub(super) file: File,
-    pub(super) path: PathBuf,
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
 }
 
 impl PartFile {
@@ -23,7 +23,7 @@ impl PartFile {
     ///
     /// # Errors
     /// As the system gives them.
-    pub(super) fn create(whole: &Path, what: &str) -> io::Result<PartFile> {
+    pub(crate) fn create(whole: &Path, what: &str) -> io::Result<PartFile> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         loop {
             let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -46,7 +46,7 @@ impl PartFile {
     ///
     /// # Errors
     /// As the system gives them.
-    pub(super) fn rename(&self, whole: &Path) -> io::Result<()> {
+    pub(crate) fn rename(&self, whole: &Path) -> io::Result<()> {
         fs::rename(&self.path, whole)
     }
 }
@@ -59,7 +59,7 @@ impl Drop for PartFile {
 }
 
 /// Removes what killed programs left beside `whole`: parts of its name that nobody has locked.
-pub(super) fn remove_stale(whole: &Path, whats: &[&str]) {
+pub(crate) fn remove_stale(whole: &Path, whats: &[&str]) {
     let folder = match whole.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
