@@ -135,6 +135,12 @@ fn a_search_goes_on_where_it_ended() {
     folder.write("model.toml", model(SEARCH).replace("epochs = 4", "epochs = 5"));
     let error = search(&path, &run, &["--resume"]).error;
     assert!(error.contains("its trials were made with training.epochs = 4 (now 5); change"), "{error}");
+    folder.write("model.toml", model(SEARCH).replace("ram = 900", "ram = 800\nflash = 9000"));
+    let error = search(&path, &run, &["--resume"]).error;
+    assert!(
+        error.contains("made with no search.budget.flash (now 9000), search.budget.ram = 900 (now 800);"),
+        "{error}"
+    );
     folder.write("model.toml", model(SEARCH).replace("[4, 8, 16]", "[4, 8]").replace("step = 4", "step = 2"));
     let error = search(&path, &run, &["--resume"]).error;
     let expected = "made with search.space.model.layers.hidden.outputs = 4 to 64 by 4 (now 4 to 64 by 2), \

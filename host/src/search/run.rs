@@ -129,6 +129,15 @@ impl Description {
         let mut described = BTreeMap::new();
         flatten("", &toml::Value::Table(self.content()), &mut described);
         identity.details.extend([("space".into(), space), ("description".into(), described)]);
+        // Their values above are Rust's; here they are as they were written.
+        let table: toml::Table = toml::from_str(self.text()).unwrap_or_default();
+        for name in ["pruning", "folds", "budget"] {
+            let mut written = BTreeMap::new();
+            if let Some(value) = table.get("search").and_then(|search| search.get(name)) {
+                flatten(&format!("search.{name}"), value, &mut written);
+            }
+            identity.details.insert(name.into(), written);
+        }
         identity
     }
 
