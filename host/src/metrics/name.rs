@@ -505,6 +505,50 @@ mod tests {
         assert!(long.len() < 800, "{}", long.len());
     }
 
+    /// scikit-learn's scorers are all better higher, so these have `neg_` before their names; its calibration error has no scorer,
+    /// and a perplexity is the exponential of a log loss.
+    #[test]
+    fn losses_and_errors_are_better_lower_and_only_shares_are_percent() {
+        let of = |which: fn(Metric) -> bool| {
+            Metric::NAMES.into_iter().filter(|name| which(name.parse().unwrap())).collect::<Vec<_>>()
+        };
+        let lower = ["log_loss", "perplexity", "brier_score", "calibration_error", "mse", "rmse", "mae"];
+        assert_eq!(of(|metric| !metric.higher_is_better()), lower);
+        // What may be negative, above 1, or is no part of a whole.
+        let numbers = [
+            "matthews",
+            "cohen_kappa",
+            "roc_auc",
+            "average_precision",
+            "log_loss",
+            "perplexity",
+            "brier",
+            "mse",
+            "rmse",
+            "mae",
+            "r2",
+        ];
+        let others = of(|metric| !metric.is_share());
+        assert!(others.iter().all(|name| numbers.iter().any(|known| name.starts_with(known))), "{others:?}");
+        assert!(numbers.iter().all(|known| others.iter().any(|name| name.starts_with(known))), "{others:?}");
+    }
+
+    #[test]
+    fn what_is_usual_is_what_the_model_has() {
+        for (found, classes) in [
+            (Needs::Classes, 2),
+            (Needs::Scores, 2),
+            (Needs::Probabilities, 2),
+            (Needs::Classes, 30),
+            (Needs::Probabilities, 30),
+            (Needs::Values, 0),
+        ] {
+            for metric in Metric::usual(found, classes) {
+                assert_eq!(metric.check(found, classes), Ok(()), "{metric} of {found:?}, {classes} classes");
+            }
+        }
+    }
+
     #[test]
     fn what_a_model_can_never_have_is_known_before() {
         use Needs::{Classes, Probabilities, Scores, Values};

@@ -345,12 +345,32 @@ mod tests {
     #[test]
     fn many_points_become_few_and_peaks_stay() {
         let mut many: Vec<(f64, f64)> = (0..100_000).map(|i| (f64::from(i), 1.0)).collect();
-        many[54_321].1 = 7.0;
+        (many[54_321].1, many[77_777].1) = (7.0, -3.0);
+        // The end is neither the highest nor the lowest of its stretch.
+        (many[99_997].1, many[99_998].1) = (0.0, 2.0);
         let few = thinned(&many);
         assert!(few.len() <= 3 * STRETCHES + 1);
-        assert!(few.contains(&(54_321.0, 7.0)) && few.last() == many.last() && few.first() == many.first());
+        assert!(few.contains(&(54_321.0, 7.0)) && few.contains(&(77_777.0, -3.0)));
+        assert!(few.last() == many.last() && few.first() == many.first());
         assert!(few.is_sorted_by(|a, b| a.0 < b.0));
         assert!(chart(&many).html().len() < 20_000);
+    }
+
+    /// The frame is 400 by 236 with margins of 52 and 10 beside, 10 above and 38 below: x from 52 to 390, y from 198 up to 10.
+    #[test]
+    fn points_and_bars_lie_where_their_axes_say() {
+        let line = Chart { unit: Unit::Plain, ..chart(&[(0.0, 5.0), (5.0, 20.0), (10.0, 25.0)]) }.html();
+        // 15 of the 20 between 5 and 25: 198 - 0.75 * 188.
+        assert!(line.contains("points=\"52.0,198.0 221.0,57.0 390.0,10.0\""), "{line}");
+        let bars = Series::line("a", "c1", false, vec![(1.0, 4.0), (3.0, 2.0)]).shaped(Shape::Bars(2.0));
+        let bars = Chart { across: Across::Number, ..Chart::new("", "error", Unit::Counts, vec![bars]) }.html();
+        // From 0 to 2 and 2 to 4 where 1 to 3 is seen: each half of 338, 1.5 less, one full and one half of 188 high.
+        for bar in [
+            "x=\"52.8\" y=\"10.0\" width=\"167.5\" height=\"188.0\"",
+            "x=\"221.8\" y=\"104.0\" width=\"167.5\" height=\"94.0\"",
+        ] {
+            assert!(bars.contains(bar), "{bars}");
+        }
     }
 
     #[test]

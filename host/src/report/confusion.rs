@@ -132,8 +132,13 @@ impl<'a> Matrix<'a> {
         let listed = all.iter().take(MOST_LISTED).enumerate();
         let mut rows: Vec<Row> =
             listed.map(|(i, f)| row(self.name(i), [f.precision, f.recall, f.f1], f.support)).collect();
-        let means = [|f: &ClassFigures| f.precision, |f: &ClassFigures| f.recall, |f: &ClassFigures| f.f1];
-        rows.push(row("mean of classes".into(), means.map(|figure| mean(all.iter().map(figure))), self.total()));
+        let means: [fn(&ClassFigures) -> f64; 3] = [|f| f.precision, |f| f.recall, |f| f.f1];
+        // As scikit-learn has it, and the metrics above: over the classes that occur or are said; what isn't defined counts 0.
+        let there = || all.iter().filter(|figures| figures.f1.is_finite());
+        let of = |figure: fn(&ClassFigures) -> f64| {
+            mean(there().map(|f| Some(figure(f)).filter(|v| v.is_finite()).unwrap_or(0.0)))
+        };
+        rows.push(row("mean of classes".into(), means.map(of), self.total()));
         let more = match all.len().saturating_sub(MOST_LISTED) {
             0 => String::new(),
             n => format!(
@@ -192,6 +197,37 @@ mod tests {
         assert_eq!(matrix.figures(1).f1, 0.0);
         assert_eq!((matrix.accuracy(), matrix.macro_f1(), matrix.total()), (6.0 / 9.0, 0.4, 9));
         assert!(matrix.mistakes().contains("<b>a</b> taken for <b>b</b>: 2 of 8, 25.0 %"));
+    }
+
+    #[test]
+    fn rows_are_right_classes_and_the_most_frequent_mistake_is_first() {
+        let counts = confusion(&["a", "b"], &[&[6, 2], &[3, 9]]);
+        let matrix = Matrix::new(&counts).unwrap();
+        let cells = [
+            ("hit", "a", "a", "75.0 % of 8", 6),
+            ("miss", "a", "b", "25.0 % of 8", 2),
+            ("miss", "b", "a", "25.0 % of 12", 3),
+        ];
+        for (kind, right, said, share, count) in cells {
+            let (heat, title) = (matrix.heat(), format!("title=\"{right} taken for {said}: {share}\">{count}</td>"));
+            let cell = heat.split("<td ").find(|cell| cell.contains(&title));
+            assert!(cell.is_some_and(|cell| cell.starts_with(&format!("class=\"{kind}"))), "{title} in {heat}");
+        }
+        let list = matrix.mistakes();
+        assert!(
+            list.find("<b>b</b> taken for <b>a</b>: 3").unwrap() < list.find("<b>a</b> taken for <b>b</b>: 2").unwrap()
+        );
+    }
+
+    /// b is never said, c said wrongly, d neither there nor said: 1/3, 1/2 and 2/5 of a over three classes, scikit-learn's
+    /// `precision_score`, `recall_score` and `f1_score` with `average="macro"`, which the metrics of the same page are.
+    #[test]
+    fn means_are_those_of_the_metrics() {
+        let counts = confusion(&["a", "b", "c", "d"], &[&[1, 0, 1, 0], &[2, 0, 0, 0], &[], &[]]);
+        let table = Matrix::new(&counts).unwrap().classes();
+        let last = table.split("<td>mean of classes</td>").nth(1).unwrap();
+        let shown: Vec<&str> = last.split("<span>").skip(1).map(|cell| cell.split_once('<').unwrap().0).collect();
+        assert_eq!(shown, ["11.1 %", "16.7 %", "13.3 %"], "{table}");
     }
 
     #[test]

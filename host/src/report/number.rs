@@ -141,5 +141,6 @@ mod tests {
         assert_eq!([0.15, 0.0, 1234.56, 1e-9, f64::NAN].map(precise), ["0.1500", "0", "1235", "1.000e-9", "–"]);
         assert_eq!([0.9487, 1.0, f64::INFINITY].map(precise_percent), ["94.87 %", "100.00 %", "–"]);
         assert!(mean([f64::NAN].into_iter()).is_nan());
+        assert_eq!(mean([1.0, f64::NAN, 4.0].into_iter()), 2.5);
     }
 }

@@ -229,6 +229,18 @@ mod tests {
         assert!(density([64.0, 2.0]) > density([64.0, 0.0]) && density([8.0, 0.0]) > density([8.0, 2.0]));
     }
 
+    /// Of one point and the prior each kernel spreads 1/2 over every choice and adds 1 for its own, as Optuna's
+    /// `_calculate_categorical_distributions`: 1.5, 0.5, 0.5 over 2.5, and thirds.
+    #[test]
+    fn a_choice_keeps_most_of_its_kernels_weight() {
+        let choice = Distribution::Choice(vec![json!("a"), json!("b"), json!("c")]);
+        let parzen = Parzen::new(&[&choice], &[vec![0.0]], vec![1.0]);
+        for (x, share) in [(0.0, (0.6 + 1.0 / 3.0) / 2.0), (1.0, (0.2 + 1.0 / 3.0) / 2.0)] {
+            let found = libm::exp(parzen.log_density(&[x]));
+            assert!((found - share).abs() < 1e-12, "{x}: {found}, not {share}");
+        }
+    }
+
     #[test]
     fn draws_follow_the_density() {
         let whole = Distribution::Whole { low: 1, high: 100, step: 1, log: true };

@@ -322,6 +322,9 @@ mod tests {
         assert_eq!([0.0, 0.33, 0.34, 0.66, 0.67, 0.999].map(|u| whole.at(u)), [8.0, 8.0, 16.0, 16.0, 24.0, 24.0]);
         let stepped = Distribution::Real { low: 0.1, high: 0.5, step: Some(0.1), log: false };
         assert_eq!([0.0, 0.5, 0.999].map(|u| stepped.at(u)), [0.1, 0.3, 0.5]);
+        // In floating point (0.7 - 0.1) / 0.1 is a little below 6.
+        let stepped = Distribution::Real { low: 0.1, high: 0.7, step: Some(0.1), log: false };
+        assert_eq!(stepped.at(0.999), 0.7);
         let log = Distribution::Whole { low: 1, high: 1000, step: 1, log: true };
         // ln(0.5) to ln(1000.5): half of it is the square root of 500.25, 22.4.
         assert_eq!((log.at(0.0), log.at(0.5), log.at(1.0 - 1e-12)), (1.0, 22.0, 1000.0));
@@ -336,9 +339,23 @@ mod tests {
         let whole = Distribution::Whole { low: 1, high: 9, step: 2, log: false };
         assert_eq!(grid(&whole, None), [1.0, 3.0, 5.0, 7.0, 9.0]);
         assert_eq!(grid(&whole, Some(3)), [1.0, 5.0, 9.0]);
+        let large = Distribution::Whole { low: 1_234_561, high: 1_234_565, step: 2, log: false };
+        assert_eq!(grid(&large, None), [1_234_561.0, 1_234_563.0, 1_234_565.0]);
         let few = Distribution::Whole { low: 1, high: 2, step: 1, log: false };
         assert_eq!(grid(&few, Some(9)), [1.0, 2.0]);
         assert_eq!(grid(&choice(&["a", "b"]), None), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn every_condition_must_hold() {
+        let when =
+            [("adam", 0), ("yes", 1)].map(|(value, parameter)| Condition { parameter, values: vec![json!(value)] });
+        let mut parameters =
+            vec![parameter("name", choice(&["sgd", "adam"])), parameter("decayed", choice(&["no", "yes"]))];
+        parameters.push(Parameter { when: when.to_vec(), ..parameter("decay", choice(&["a", "b"])) });
+        let space = Space { parameters };
+        // sgd with either, adam without, and adam with two decays.
+        assert_eq!(space.grid().unwrap().len(), 2 + 1 + 2);
     }
 
     #[test]

@@ -210,6 +210,20 @@ mod tests {
         assert!(page.contains("points=\"64.0,215.3 480.0,306.0 896.0,34.0\""), "{page}");
     }
 
+    /// Two complete trials, of which the second is better: the best so far rises with it. From 70 to 100 % are 252 of height, from
+    /// trial 0 to 4 are 882 of width.
+    #[test]
+    fn figures_are_those_of_the_trials() {
+        let page = search(&report());
+        for text in [
+            "<p class=\"name\">median trial</p><p class=\"value\">75.0 %</p><p class=\"remark\">higher is better</p>",
+            "<td class=\"number\">400 B</td><td class=\"number\">900 B</td><td class=\"number\">8</td>",
+            "points=\"64.0,220.0 725.5,220.0 725.5,73.0 946.0,73.0\"",
+        ] {
+            assert!(page.contains(text), "no {text} in {page}");
+        }
+    }
+
     #[test]
     fn nothing_but_refused_candidates_is_a_page_too() {
         let mut report = report();

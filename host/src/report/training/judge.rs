@@ -253,6 +253,19 @@ mod tests {
         assert_eq!((curves.positive.as_str(), curves.share, curves.roc.last()), ("yes", 0.5, Some(&(1.0, 1.0))));
     }
 
+    /// Scores 0.8 yes, 0.4 no, 0.35 yes, 0.1 no, 0.05 no: scikit-learn's `roc_curve` and `precision_recall_curve` at every threshold.
+    #[test]
+    fn curves_have_their_axes() {
+        let labels = [0, 0, 1, 1, 0];
+        let raw = Dataset::new(vec![0.0; 5], vec![1], classes(labels.to_vec())).unwrap();
+        let judged = Judged::new("x", &judgement(&labels, &[0.1, 0.4, 0.35, 0.8, 0.05]), &raw, &[]).unwrap();
+        let curves = judged.curves.unwrap();
+        let third = 1.0 / 3.0;
+        assert_eq!(curves.roc, [(0.0, 0.5), (third, 0.5), (third, 1.0), (2.0 * third, 1.0), (1.0, 1.0)]);
+        assert_eq!(curves.precision_recall, [(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5), (1.0, 0.4)]);
+        assert_eq!(curves.share, 0.4);
+    }
+
     #[test]
     fn one_kind_of_mistake_leaves_room_for_others() {
         let order: Vec<usize> = (0..100).collect();
@@ -269,6 +282,18 @@ mod tests {
         assert!(judged.predictions.len() <= SCATTER && judged.residuals.len() == RANGES);
         assert_eq!(judged.residuals.iter().map(|range| range.samples).sum::<u64>(), 1000);
         assert_eq!((judged.examples[0].sample, judged.mistakes), (7, 500));
+    }
+
+    /// An error is what is predicted minus what is right, and its size says where it is furthest off.
+    #[test]
+    fn errors_have_their_sign_and_ranges_their_middle() {
+        let mut judged = Judged::default();
+        numbers(&mut judged, &[1.0, 2.0, 3.0], &[-19.0, 2.0, 7.0]);
+        assert_eq!(judged.predictions, [(1.0, -19.0), (2.0, 2.0), (3.0, 7.0)]);
+        // -20, 0 and 4: 24 ranges of 1 from -20 on, the last one with its end.
+        let full = judged.residuals.iter().filter(|range| range.samples > 0).map(|range| (range.middle, range.width));
+        assert_eq!(full.collect::<Vec<_>>(), [(-19.5, 1.0), (0.5, 1.0), (3.5, 1.0)]);
+        assert_eq!(judged.examples.iter().map(|example| example.sample).collect::<Vec<_>>(), [0, 2]);
     }
 
     #[test]

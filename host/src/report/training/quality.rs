@@ -136,3 +136,45 @@ fn residuals(judged: &Judged) -> String {
     let chart = Chart::new("Errors", "predicted minus right", Unit::Counts, series);
     Chart { across: Across::Number, ..chart }.html()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::judged::{CalibrationRange, Curves};
+    use super::*;
+
+    /// Of a range of confidences its middle is shown: 0.9 lies in the fourteenth fifteenth, 13/15 to 14/15, and 0.2 is the end of
+    /// the third.
+    #[test]
+    fn calibration_shows_how_often_it_is_right_and_of_how_many() {
+        let range = |confidence, accuracy, samples| CalibrationRange { confidence, accuracy, samples };
+        let calibration = vec![range(0.2, 0.25, 10), range(0.9, 0.5, 30)];
+        let page = html(&Judged { calibration, ..Judged::default() });
+        for tip in [
+            "right, how sure it is 16.7 %: 25.0 %",
+            "share of samples, how sure it is 16.7 %: 25.0 %",
+            "right, how sure it is 90.0 %: 50.0 %",
+            "share of samples, how sure it is 90.0 %: 75.0 %",
+        ] {
+            assert!(page.contains(&format!("<title>{tip}</title>")), "no {tip} in {page}");
+        }
+    }
+
+    #[test]
+    fn curves_start_where_nothing_is_said_and_tell_their_own_area() {
+        let curves = Curves {
+            positive: "yes".into(),
+            share: 0.25,
+            roc: vec![(0.0, 0.5), (1.0, 1.0)],
+            precision_recall: vec![(0.5, 1.0), (1.0, 0.5)],
+        };
+        let metrics = vec![("roc_auc".into(), 0.75), ("average_precision".into(), 0.625), ("accuracy".into(), 0.5)];
+        let page = html(&Judged { curves: Some(curves), metrics, ..Judged::default() });
+        assert!(
+            page.contains("found (area 0.75)") && page.contains("of those said to be, right (area 0.625)"),
+            "{page}"
+        );
+        // From the lower left corner up to a half, and to the upper right.
+        assert!(page.contains("class=\"line c1\" points=\"52.0,198.0 52.0,104.0 390.0,10.0\""), "{page}");
+        assert!(page.contains("<dd>50.0 %</dd>") && page.contains("<dd>0.75</dd>"), "{page}");
+    }
+}
