@@ -26,6 +26,7 @@ fn a_class_without_samples_is_marked_and_warned_of() {
     let model = folder.path("model.toml");
     let shown = folder.plain(&done(&["data", &model]));
     assert!(shown.contains("never  none"), "{shown}");
+    assert_eq!(folder.plain(&done(&["data", "--model", &model])), shown);
     let flat = shown.replace("\n    ", " ");
     assert!(flat.contains(&format!("note: {SENTENCE}\n")), "{shown}");
     let json: serde_json::Value = serde_json::from_str(&done(&["data", &model, "--json"])).unwrap();

@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// The model's description
     #[arg(default_value = "model.toml")]
     model: PathBuf,
+    /// The same, as other commands have it
+    #[arg(long = "model", value_name = "MODEL", conflicts_with = "model")]
+    named: Option<PathBuf>,
     /// Rows of the training part to show
     #[arg(long, default_value_t = 5)]
     rows: usize,
@@ -64,10 +67,11 @@ const WIDTH: usize = 100;
 const NAME: usize = 28;
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
-    let spec = Spec::read(&arguments.model)?;
+    let model = arguments.named.as_ref().unwrap_or(&arguments.model);
+    let spec = Spec::read(model)?;
     let data = spec.need_data()?;
     if arguments.sheet.images.is_some() {
-        return super::contact_sheet::run(&arguments.sheet, &spec, &arguments.model, out);
+        return super::contact_sheet::run(&arguments.sheet, &spec, model, out);
     }
     if data.is_lazy() {
         return super::data_media::run(&spec, arguments.json, if arguments.all { usize::MAX } else { MOST }, out);

@@ -46,7 +46,8 @@ impl Identity {
         if let Some(stopping) = job.early_stopping {
             push(&mut settings, "early_stopping.monitor", stopping.monitor);
             push(&mut settings, "early_stopping.patience", stopping.patience);
-            push(&mut settings, "early_stopping.min_delta", stopping.min_delta);
+            // As model.toml has it, in name and precision.
+            push(&mut settings, "early_stopping.minimum_gain", stopping.min_delta as f32);
         }
         Ok(Identity {
             graph,
