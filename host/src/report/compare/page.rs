@@ -111,7 +111,7 @@ fn curves(all: &Comparison) -> String {
     let differ =
         rates.windows(2).any(|pair| pair[0].points.first().map(|p| p.1) != pair[1].points.first().map(|p| p.1));
     if differ || rates.iter().any(changes) {
-        charts.push(chart("Learning rate".into(), Unit::Number, rates));
+        charts.push(chart("Learning rate".into(), Unit::Plain, rates));
     }
     columns(&charts)
 }

@@ -199,7 +199,8 @@ fn charts(report: &TrainingReport) -> String {
         boxes.push(chart(&title, Unit::Number, vec![of(name, "c1")]));
     }
     if rates.points.windows(2).any(|pair| pair[0].1 != pair[1].1) {
-        boxes.push(chart("Learning rate", Unit::Number, vec![rates]));
+        // Not logarithmic: a schedule that ends at nearly 0 would fill the chart with its last updates.
+        boxes.push(chart("Learning rate", Unit::Plain, vec![rates]));
     }
     let few = epochs::few(report);
     // Where the third chart leaves room, or below.
