@@ -1,4 +1,5 @@
-//! `cargo doc`, a broken link or a missing sentence being an error.
+//! `cargo doc`, a broken link or a missing sentence being an error. With the features of the step `clippy`, which has made all
+//! that this needs of other crates.
 
 use anyhow::Result;
 
@@ -7,12 +8,8 @@ use crate::{firmware::run_to_success, paths, toolchain};
 
 pub fn run(cases: &mut Cases) -> Result<()> {
     let mut command = toolchain::host_cargo()?;
-    command.current_dir(paths::root()).env("RUSTDOCFLAGS", "-D warnings").args([
-        "doc",
-        "--quiet",
-        "--workspace",
-        "--no-deps",
-    ]);
+    command.current_dir(paths::root()).env("RUSTDOCFLAGS", "-D warnings").env("DOCS_RS", "1");
+    command.args(["doc", "--quiet", "--workspace", "--no-deps", "--features", "emberlite-host/cuda"]);
     cases.case("root", run_to_success(&mut command));
     Ok(())
 }

@@ -3,8 +3,8 @@
 //!
 //! The framework's part for adapters is most of what this costs: it is built at the level that compiles fastest (see
 //! the root's `Cargo.toml`), without kernel fusion and without tuning, which tiny models don't need. Its features reach
-//! into what the CPU's trainer is made of, so a second build would be most of the first: [`features`] are given to the
-//! step `units` too.
+//! into what the CPU's trainer is made of, so a second build would be most of the first: the steps `units`, `gpu` and `mpi`
+//! share one, with [`super::trainer_features`].
 
 use std::process::{Command, Stdio};
 
@@ -16,11 +16,6 @@ use crate::{
     paths, toolchain,
 };
 
-/// What the trainer's tests are built with on this machine, as arguments of cargo.
-pub fn features() -> &'static [&'static str] {
-    if vulkan_driver().is_some() { &["--features", "emberlite-host/wgpu"] } else { &[] }
-}
-
 pub fn run(cases: &mut Cases) -> Result<()> {
     let Some(driver) = vulkan_driver() else {
         let why = format!("there is no Vulkan driver; on Debian: apt-get install {}", VULKAN.join(" "));
@@ -29,7 +24,7 @@ pub fn run(cases: &mut Cases) -> Result<()> {
     };
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::root()).args(["test", "--quiet", "--workspace", "--test", "train_wgpu"]);
-    command.args(features()).args(["--", "--nocapture"]);
+    command.args(super::trainer_features()).args(["--", "--nocapture"]);
     let lavapipe = is_lavapipe(&driver);
     if lavapipe {
         // The loader's old and its present name for the only driver that it is to load.

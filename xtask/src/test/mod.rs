@@ -5,7 +5,6 @@
 mod bench;
 mod builds;
 mod clippy;
-mod cuda;
 mod demo;
 mod docs;
 mod dynamic;
@@ -32,6 +31,8 @@ use std::{
 
 use anyhow::{Result, bail};
 
+use crate::doctor::{has_mpi, vulkan_driver};
+
 /// A step: its name (the file's), what it shows, and its function.
 struct Step {
     name: &'static str,
@@ -43,11 +44,10 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "prerequisites", claim: "everything that the other steps need is installed", run: prerequisites::run },
     Step { name: "fmt", claim: "the source is formatted", run: fmt::run },
-    Step { name: "clippy", claim: "no lint complains", run: clippy::run },
+    Step { name: "clippy", claim: "no lint complains; the code for NVIDIA GPUs type-checks", run: clippy::run },
     Step { name: "units", claim: "cargo test passes in both workspaces", run: units::run },
     Step { name: "gpu", claim: "training on a graphics adapter is training on the CPU", run: gpu::run },
     Step { name: "mpi", claim: "several processes train what one trains", run: mpi::run },
-    Step { name: "cuda", claim: "the code for NVIDIA GPUs type-checks", run: cuda::run },
     Step { name: "docs", claim: "the documentation builds without a warning", run: docs::run },
     Step { name: "builds", claim: "every program builds for every board", run: builds::run },
     Step { name: "elfs", claim: "budgets hold; no panic, heap or soft float where forbidden", run: elfs::run },
@@ -70,6 +70,19 @@ const STEPS: &[Step] = &[
         run: demo::run,
     },
 ];
+
+/// What the trainer's tests are built with on this machine, as arguments of cargo: with an adapter's and with MPI's part where
+/// their tests can run.
+fn trainer_features() -> Vec<&'static str> {
+    let mut arguments = Vec::new();
+    if vulkan_driver().is_some() {
+        arguments.extend(["--features", "emberlite-host/wgpu"]);
+    }
+    if has_mpi() {
+        arguments.extend(["--features", "emberlite-host/mpi"]);
+    }
+    arguments
+}
 
 /// A case that can run beside others: its name and what it does.
 pub type Job<'a> = (String, Box<dyn Fn() -> Result<()> + Sync + 'a>);

@@ -1,7 +1,5 @@
 //! Training by several processes, compared with one: with Debian's Open MPI, on this machine. Skipped where it isn't
 //! installed.
-//!
-//! Built with what `units` and `gpu` are built with besides, so that the framework isn't built anew.
 
 use anyhow::Result;
 
@@ -20,7 +18,7 @@ pub fn run(cases: &mut Cases) -> Result<()> {
     }
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::root()).args(["test", "--quiet", "--workspace", "--test", "mpi"]);
-    command.args(super::gpu::features()).args(["--features", "emberlite-host/mpi"]);
+    command.args(super::trainer_features());
     cases.case("mpi", run_to_success(&mut command));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `cargo test` over all that runs on the host, the library with each of its square roots, the trainer built as the step
-//! `gpu` needs it: it is built once.
+//! `cargo test` over all that runs on the host, the library with each of its square roots, the trainer built as the steps
+//! `gpu` and `mpi` need it: it is built once.
 
 use anyhow::Result;
 
@@ -9,7 +9,7 @@ use crate::{firmware::run_to_success, paths, toolchain};
 pub fn run(cases: &mut Cases) -> Result<()> {
     let mut command = toolchain::host_cargo()?;
     command.current_dir(paths::root()).args(["test", "--quiet", "--workspace", "--no-fail-fast"]);
-    command.args(super::gpu::features());
+    command.args(super::trainer_features());
     cases.case("root", run_to_success(&mut command));
 
     // The library with another square root: its certificate must hold for that too.
