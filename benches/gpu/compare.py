@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "host")]
 
-from compare_common import commit, executable, figures, largest_difference, ours, three  # noqa: E402
+from compare_common import commit, executable, figures, largest_difference, ours, publish, three  # noqa: E402
 
 RECIPES = {"resnet18": 128, "transformer": 32}
 # Steps compared, and by how much losses may differ: f32 sums of up to 4608 terms in other orders; ten times that with TF32,
@@ -159,11 +159,7 @@ def main():
         "| model | way | ms a step: least / median / most | samples/s | ratio | MiB by the driver | MiB by torch | losses differ by |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    text = "\n".join(text + rows) + "\n"
-    print(text)
-    if options.record:
-        with open(options.record, "w") as file:
-            file.write(text)
+    publish(text + rows, options.record)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import argparse, os, statistics, subprocess, sys, tempfile, time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from compare_common import commit, executable, figures, largest_difference, ours, processor, processor_ms, three  # noqa: E402
+from compare_common import commit, executable, figures, largest_difference, ours, processor, processor_ms, publish, three  # noqa: E402
 
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
 WARM = 3
@@ -114,11 +114,7 @@ def main():
         "|---|---|---|---|---|",
     ]
     text += [f"| {name} | {three(a)} | {three(b)} | {three(ratio)} | {off:.0e} |" for name, a, b, ratio, off in rows]
-    text = "\n".join(text) + "\n"
-    print(text)
-    if options.record:
-        with open(options.record, "w") as file:
-            file.write(text)
+    publish(text, options.record)
 
 
 if __name__ == "__main__":

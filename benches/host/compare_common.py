@@ -49,3 +49,12 @@ def figures(values):
 
 def three(values):
     return " / ".join(f"{value:.2f}" for value in values)
+
+
+def publish(lines, record):
+    """Prints a table, and writes it to the file `record` if there is one."""
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if record:
+        with open(record, "w") as file:
+            file.write(text)

@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
-from compare_common import ROOT, commit, figures, processor, three  # noqa: E402
+from compare_common import ROOT, commit, figures, processor, publish, three  # noqa: E402
 
 SAMPLES, EPOCHS = 10_000, 3
 # Sums of 100 terms in another order: 300 updates times 100 * 2^-24 of losses and slopes of a few units.
@@ -80,11 +80,7 @@ def main():
         "|---|---|---|---|",
         f"| {three(figures(speeds[0]))} | {three(figures(speeds[1]))} | {three(figures(ratios))} | {off:.0e} |",
     ]
-    text = "\n".join(text) + "\n"
-    print(text)
-    if options.record:
-        with open(options.record, "w") as file:
-            file.write(text)
+    publish(text, options.record)
 
 
 if __name__ == "__main__":
