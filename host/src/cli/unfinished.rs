@@ -95,9 +95,10 @@ pub(super) fn finished_before(before: &Reached, trained: &Trained, spec: &Spec, 
     let (host, twice) = (&spec.training.host, last.epoch.saturating_mul(2).to_string());
     let reached = host.max_steps.is_some_and(|most| before.updates >= most);
     let (what, line) = match host.max_steps {
-        _ if trained.stopped_early => {
-            ("early stopping has ended it; with another early_stopping it starts anew, or from its weights by --from", line.fresh())
-        }
+        _ if trained.stopped_early => (
+            "early stopping has ended it; with another early_stopping it starts anew, or from its weights by --from",
+            line.fresh(),
+        ),
         _ if host.stretches() => (
             "its schedule is stretched over the whole run; to train longer, start anew",
             if reached {

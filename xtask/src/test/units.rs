@@ -24,3 +24,23 @@ pub fn run(cases: &mut Cases) -> Result<()> {
     cases.case("link", run_to_success(&mut command));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::*;
+
+    /// A member that is forgotten there would be built as others' crates are: for long.
+    #[test]
+    fn every_member_has_its_own_level_of_optimisation() {
+        let read = |path: &str| fs::read_to_string(paths::root().join(path)).unwrap().parse::<toml::Table>().unwrap();
+        let root = read("Cargo.toml");
+        let members = root["workspace"]["members"].as_array().unwrap().iter();
+        let names = members.map(|member| read(&format!("{}/Cargo.toml", member.as_str().unwrap())));
+        let names: BTreeSet<String> = names.map(|table| table["package"]["name"].as_str().unwrap().into()).collect();
+        let levels = root["profile"]["dev"]["package"].as_table().unwrap();
+        let own = levels.iter().filter(|(_, level)| level["opt-level"].as_integer() == Some(1));
+        assert_eq!(own.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>(), names);
+    }
+}
