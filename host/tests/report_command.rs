@@ -16,7 +16,6 @@ fn both_kinds_of_values_become_their_pages() {
     // A folder that was typed must be there.
     std::fs::create_dir(folder.path("deep")).unwrap();
     let page = folder.path("deep/page.html");
-    std::fs::create_dir(folder.path("deep")).unwrap();
     assert!(done(&["report", &run, "--out", &page]).contains("page.html"));
     assert_eq!(folder.read("deep/page.html"), report::training(&report_common::training()).as_bytes());
 }

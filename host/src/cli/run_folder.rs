@@ -42,36 +42,60 @@ impl Lock {
     }
 }
 
-/// Writes metrics.jsonl, from the first event on: that comes after all checks, so a training that is refused leaves the
-/// lines of the one before.
+/// Writes metrics.jsonl, from the first event on, which comes after all checks. Lines of a run before stay as long as its
+/// checkpoint does: until then the new ones are written beside.
 #[derive(Debug)]
 pub(super) struct Metrics {
     path: PathBuf,
     resume: bool,
     lines: Option<(JsonLines<File>, File)>,
+    /// Where the lines are that haven't taken the place of others yet.
+    beside: Option<PathBuf>,
 }
 
 impl Metrics {
     /// Goes on after the last whole line if `resume`, or else starts the file anew.
     pub(super) fn new(path: &Path, resume: bool) -> Metrics {
-        Metrics { path: path.into(), resume, lines: None }
+        Metrics { path: path.into(), resume, lines: None, beside: None }
+    }
+
+    fn open(&mut self) -> io::Result<(JsonLines<File>, File)> {
+        let beside = (!self.resume && self.path.exists()).then(|| self.path.with_extension("jsonl.new"));
+        let file = open(beside.as_deref().unwrap_or(&self.path), self.resume)?;
+        self.beside = beside;
+        Ok((JsonLines::new(file.try_clone()?), file))
+    }
+
+    fn write(&mut self, event: Event<'_>) -> io::Result<()> {
+        let saved = matches!(event, Event::Saved { .. });
+        if self.lines.is_none() {
+            self.lines = Some(self.open()?);
+        }
+        let Some((lines, file)) = &mut self.lines else { return Ok(()) };
+        lines.event(event)?;
+        if saved {
+            // What a checkpoint holds and what is told of it must not come apart in a power cut.
+            file.sync_data()?;
+            if let Some(beside) = self.beside.take() {
+                fs::rename(beside, &self.path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Metrics {
+    /// Of a run that came to nothing, nothing is told.
+    fn drop(&mut self) {
+        if let Some(beside) = &self.beside {
+            let _ = fs::remove_file(beside);
+        }
     }
 }
 
 impl Observer for Metrics {
     fn event(&mut self, event: Event<'_>) -> io::Result<()> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
-        let saved = matches!(event, Event::Saved { .. });
-        let (lines, file) = match &mut self.lines {
-            Some(lines) => lines,
-            none => {
-                let file = open(&self.path, self.resume).map_err(named)?;
-                none.insert((JsonLines::new(file.try_clone().map_err(named)?), file))
-            }
-        };
-        lines.event(event).map_err(named)?;
-        // What a checkpoint holds and what is told of it must not come apart in a power cut.
-        if saved { file.sync_data().map_err(named) } else { Ok(()) }
+        self.write(event).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
     }
 }
 
@@ -111,6 +135,31 @@ mod tests {
         assert_eq!(text, expected);
         drop(first);
         drop(Lock::take(&folder).unwrap());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn lines_of_a_run_stay_until_its_checkpoint_is_replaced() {
+        let folder = folder("replaced");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("metrics.jsonl");
+        fs::write(&path, "{\"old\":1}\n").unwrap();
+        let old = || fs::read_to_string(&path).unwrap() == "{\"old\":1}\n";
+        let end = Event::Finished { best_epoch: 1, stopped_early: false };
+        // One that ends before it saves anything.
+        let mut metrics = Metrics::new(&path, false);
+        metrics.event(end).unwrap();
+        assert!(old());
+        drop(metrics);
+        assert!(old() && fs::read_dir(&folder).unwrap().count() == 1);
+        let mut metrics = Metrics::new(&path, false);
+        metrics.event(end).unwrap();
+        metrics.event(Event::Saved { path: Path::new("x"), epoch: 1, step: 0 }).unwrap();
+        metrics.event(end).unwrap();
+        drop(metrics);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!((text.lines().count(), text.contains("old")), (3, false));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(&folder).unwrap();
     }
 
