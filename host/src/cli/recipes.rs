@@ -13,7 +13,7 @@ use super::unfinished::{Begin, choice};
 use super::{CliError, interrupt, plan};
 use crate::export::{self, Bytes, FileError};
 use crate::recipes::{
-    self, Bound, Comparison, Expectation, Keeping, Place, Recipe, RecipeError, Record, Searches, Verdict,
+    self, Bound, Comparison, Expectation, Keeping, Place, Recipe, RecipeError, Record, Searches, Verdict, number,
 };
 use crate::search::Description;
 use crate::spec::{Board, Spec};
@@ -298,14 +298,14 @@ impl How<'_> {
     }
 }
 
-/// `linear: prediction for 5: expected 10 ± 0.05, got 10.0000: reached`.
+/// `linear: prediction for 5: expected 10 ± 0.05, got 10: reached`.
 fn line(name: &str, verdict: &Verdict) -> String {
     let got = verdict.got();
     if verdict.bound == Bound::Shown {
-        return format!("{name}: {}: {:.6}", got.figure, got.got);
+        return format!("{name}: {}: {}", got.figure, number(got.got));
     }
     let word = if got.reached { "reached" } else { "NOT REACHED" };
-    format!("{name}: {}: expected {}, got {:.6}: {word}", got.figure, got.expected, got.got)
+    format!("{name}: {}: expected {}, got {}: {word}", got.figure, got.expected, number(got.got))
 }
 
 fn fetch(names: &[String], python: &Path, dir: &Path, out: &mut dyn Write) -> Result<(), CliError> {

@@ -37,6 +37,7 @@ pub use expected::{Bound, Expectation, Expected, Quick, Searches};
 pub use figures::{Outputs, Verdict, judge, outputs};
 pub use packed::{Recipe, all, find};
 pub use place::{Place, write_all};
+pub(crate) use record::number;
 pub use record::{Got, Record};
 pub use searches::{Comparison, Keeping, SeedScores, compare};
 pub use table::{BEGIN, END, Row, rows, table};

@@ -92,7 +92,7 @@ impl fmt::Display for Bound {
 }
 
 /// A number with as many digits as a figure needs: four after the point, or four in all where it is small.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value != 0.0 && value.abs() < 0.001 {
         return format!("{value:.1e}");
     }
