@@ -4,7 +4,7 @@
 //! file has a header, then the rows, `[features]` f32 and their CRC-32 each, then what is to be learnt, four bytes a row. It
 //! is written beside what it is made of by one pass that holds one row, under another name until it is whole, and carries a
 //! fingerprint of the source files (their names, lengths and times) and of the columns' meaning: packed again whenever one
-//! differs. What a killed program left half made is removed by the next that packs ([`part_file`](crate::export::part_file)).
+//! differs. What a killed program left half made is removed by the next that packs (`export/part_file.rs`).
 //!
 //! ```text
 //! 0   8  "EMBPACK3"          24  8  rows           40  4  length of the classes' names
