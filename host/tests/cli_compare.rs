@@ -155,7 +155,14 @@ fn what_is_no_run_is_a_sentence_and_nothing_is_written() {
 fn what_is_no_model_to_judge_is_said() {
     let folder = trained("f32");
     let model = folder.path("model.toml");
+    let (file, plain) = (folder.path("model.safetensors"), folder.path("plain.safetensors"));
+    done(&["export", &file, "--profile", "plain", "--model", &model, "--out", &plain]);
     for (weights, said) in [
+        (
+            "plain.safetensors",
+            "plain.safetensors: weights as PyTorch names them; `emberlite import` makes a model's file of them, which can be \
+             judged",
+        ),
         ("run", "run: is a folder; name a file, such as run/model.safetensors"),
         (
             "run/checkpoint.safetensors",

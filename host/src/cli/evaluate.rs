@@ -135,6 +135,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
                 path.display()
             )));
         }
+        Err(_) if export::import_file(path, &spec).is_ok() => {
+            return Err(CliError::Message(format!(
+                "{}: weights as PyTorch names them; `emberlite import` makes a model's file of them, which can be judged",
+                path.display()
+            )));
+        }
         Err(error) => return Err(CliError::Image { path: path.clone(), error }),
     };
     let raw = part(&spec, arguments.part)?;
