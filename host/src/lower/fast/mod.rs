@@ -21,6 +21,10 @@
 //! are a power of two long. What remains: the product itself, 110 to 150 GFLOP/s of 166, and its copies: panels of a weight
 //! for both ways could be made in one pass.
 //!
+//! **Subnormal numbers are not set to zero**, neither here nor by the optimizers. An L2 penalty decays the weights of a dead filter
+//! into them, and processors multiply them slowly: the recipe `fashion-cnn` began with 2,400 samples a second on a busy machine and
+//! ended with 850 on an idle one, with 1,698 of layer 8's 36,864 weights subnormal. That they are the cause is likely, not shown.
+//!
 //! A graph with an operation that has no step (grouped convolution, batch norm, recurrent layers) goes the framework's way as a whole, and
 //! so does every graph on a GPU.
 
