@@ -1,6 +1,7 @@
 //! The moving average of the weights.
 
 use super::settings::Ema;
+use super::subnormal;
 use crate::lower::{Slot, Tensors};
 use burn_tensor::Tensor;
 
@@ -28,7 +29,7 @@ impl Average {
         let rate = 1.0 - self.decay;
         for (average, w) in self.tensors.iter_mut().zip(weights) {
             // As `lerp`: exact where nothing changes.
-            *average = average.clone() + (w - average.clone()).mul_scalar(rate);
+            *average = subnormal::without(average.clone() + (w - average.clone()).mul_scalar(rate));
         }
     }
 

@@ -61,6 +61,7 @@ mod reached;
 mod run;
 mod save;
 pub mod settings;
+mod subnormal;
 mod tally;
 #[cfg(test)]
 mod vectors;

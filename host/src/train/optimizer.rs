@@ -5,7 +5,7 @@
 //! so that a model trained here goes on training on the device under the same rule, and its state can go with it.
 
 use super::settings::{HostOptimizer, HostSettings, PlateauState};
-use super::{fused, host_rules};
+use super::{fused, host_rules, subnormal};
 use crate::lower::{Lowered, Slot, Tensors};
 use burn_tensor::{Device, Gradients, Tensor};
 use emberlite::image::Kind;
@@ -115,11 +115,17 @@ impl Stepper {
             let penalty = if spared { Penalty::NONE } else { self.training.penalty };
             let g = penalised(penalty, decay, g, &w);
             let w = match &self.host.optimizer {
-                Some(optimizer) => host_rules::rule(optimizer, &moment, w, state, g),
                 None if fused::has(&self.training.optimizer, &w) => {
                     fused::step(&self.training.optimizer, &moment, w, state, g)
                 }
-                None => rule(&self.training.optimizer, &moment, w, state, g),
+                other => {
+                    let w = match other {
+                        Some(optimizer) => host_rules::rule(optimizer, &moment, w, state, g),
+                        None => rule(&self.training.optimizer, &moment, w, state, g),
+                    };
+                    state.iter_mut().for_each(|state| *state = subnormal::without(state.clone()));
+                    subnormal::without(w)
+                }
             };
             tensors.replace(slot, w);
         }
