@@ -1,0 +1,112 @@
+//! The training itself, as the program does it.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use emberlite::graph::Graph;
+use emberlite::image::Image;
+use emberlite::number::Format;
+
+use super::Arguments;
+use super::checked::Checked;
+use crate::Parameters;
+use crate::cli::line::Line;
+use crate::cli::ranks::Ranks;
+use crate::cli::run_folder::Metrics;
+use crate::cli::{CliError, interrupt};
+use crate::data::Set;
+use crate::export::{self, Bytes};
+use crate::spec::Spec;
+use crate::train::{self, Event, Job, Observer, Precision, Progress, Trained};
+
+/// What came of a training.
+pub(super) struct Learnt {
+    pub(super) trained: Trained,
+    /// What it was computed on, as the trainer says.
+    pub(super) on: String,
+}
+
+impl Checked {
+    /// Trains.
+    pub(super) fn learn(&self, ranks: &Ranks, arguments: &Arguments, line: &Line) -> Result<Learnt, CliError> {
+        let Checked { spec, settings, raw, .. } = self;
+        let standardise = self.standardise.as_ref();
+        let train_set = spec.augmented(&raw.train, standardise, settings.seed.into())?;
+        let validation = raw.validation.as_ref().map(|set| set.standardised(standardise)).transpose()?;
+        let nodes = spec.host_nodes();
+        let graph = Graph::new(Format::F32, spec.model.input, &nodes);
+        let initial = arguments.from.as_deref().map(|path| parameters_from(path, spec)).transpose()?;
+        let name = Name::default();
+        let on = Rc::clone(&name.0);
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(name)];
+        if ranks.is_first() {
+            observers.push(Box::new(Metrics::new(&self.places.metrics, arguments.resume)));
+        }
+        if ranks.is_first() && !arguments.quiet {
+            observers.push(Box::new(Progress::new()));
+        }
+        let mut host = spec.training.host.clone();
+        host.class_weights = match &spec.training.class_weights {
+            Some(weights) => Some(weights.of(raw.train.source().labels())?),
+            None => None,
+        };
+        let watch = interrupt::Watch::new();
+        ranks.tell(&watch, &self.checkpoint.path(), &line.resuming());
+        let job = Job {
+            host,
+            epochs: self.epochs,
+            validation: validation.as_ref().map(Set::source),
+            seed: settings.seed.into(),
+            device: arguments.device.unwrap_or(spec.training.device),
+            early_stopping: spec.training.stopping(validation.is_some()),
+            checkpoint: Some(self.checkpoint.clone()),
+            interrupt: Some(watch.asked()),
+            group: ranks.group(),
+            resume: arguments.resume,
+            fresh: arguments.fresh,
+            initial: initial.as_ref(),
+            ..Job::new(graph, settings, train_set.source(), &mut observers)
+        };
+        let trained = train::train(job)?;
+        Ok(Learnt { trained, on: on.take() })
+    }
+}
+
+/// Remembers what the trainer says it computes on.
+#[derive(Default)]
+struct Name(Rc<RefCell<String>>);
+
+impl Observer for Name {
+    fn event(&mut self, event: Event<'_>) -> io::Result<()> {
+        if let Event::Started { device, precision, .. } = event {
+            *self.0.borrow_mut() = match precision {
+                Precision::F32 => device.into(),
+                precision => format!("{device}, products in {precision}"),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The parameters of a sealed file, or of a state dict.
+fn parameters_from(path: &Path, spec: &Spec) -> Result<Parameters, CliError> {
+    let sealed = Image::open(Bytes::read(path)?.as_slice()).is_ok();
+    if sealed {
+        return parameters_of(path, spec);
+    }
+    let imported = export::import_file(path, spec);
+    Ok(imported.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?.parameters)
+}
+
+/// The real parameters of a sealed file of the model as it is written.
+pub(in crate::cli) fn parameters_of(path: &Path, spec: &Spec) -> Result<Parameters, CliError> {
+    let bytes = Bytes::read(path)?;
+    let wrong = |error| CliError::Image { path: path.into(), error };
+    let image = Image::open(bytes.as_slice()).map_err(wrong)?;
+    let nodes = spec.host_nodes();
+    let graph = Graph::new(Format::F32, spec.model.input, &nodes);
+    image.check_layout(emberlite::graph::layout_hash(&graph)).map_err(wrong)?;
+    Ok(export::parameters(&image))
+}

@@ -1,0 +1,58 @@
+//! What is told when a training ends, one way or another.
+
+use std::io::Write;
+
+use super::checked::Checked;
+use super::tested::Tested;
+use super::written::Written;
+use crate::cli::CliError;
+use crate::cli::line::Line;
+use crate::train::TrainError;
+
+/// Between what was saved and the line that goes on with it.
+pub(in crate::cli) const GO_ON: &str = "; go on with: ";
+
+/// An interrupted run's error with the line that goes on with it.
+pub(super) fn resumable(error: CliError, line: &Line) -> CliError {
+    match error {
+        CliError::Train(error @ TrainError::Interrupted { .. }) => {
+            let saved = matches!(error, TrainError::Interrupted { checkpoint: Some(_), .. });
+            let how = if saved { format!("{GO_ON}{}", line.resuming()) } else { String::new() };
+            CliError::Interrupted(format!("{error}{how}"))
+        }
+        other => other,
+    }
+}
+
+/// What was written, and what the model is worth.
+pub(super) fn result(
+    checked: &Checked,
+    written: &Written<'_>,
+    tested: &Tested<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let Checked { spec, costs, places, .. } = checked;
+    for (path, bytes) in written.files() {
+        writeln!(out, "wrote {}: {} bytes", path.display(), bytes.len())?;
+    }
+    writeln!(out, "wrote {}", places.folder.join("report.html").display())?;
+    let share = |accuracy: Option<f64>| accuracy.map_or(String::new(), |a| format!("accuracy {:.2} %, ", a * 100.0));
+    writeln!(out, "{} part, {} samples", tested.part, tested.samples)?;
+    let [host, device] = tested.loss_names().map(|name| match name {
+        "" => String::new(),
+        name => format!(" ({name})"),
+    });
+    writeln!(out, "  host, f32       {}loss {:.4}{host}", share(tested.host_accuracy), tested.host_loss)?;
+    let format = spec.model.format.name();
+    match (&costs.host_only, tested.device_loss) {
+        (None, Some(loss)) => {
+            let few = match tested.device_samples {
+                few if few < tested.samples => format!(", on {few} of the samples"),
+                _ => String::new(),
+            };
+            writeln!(out, "  device, {format:<7} {}loss {loss:.4}{device}{few}", share(tested.device_accuracy))?;
+        }
+        (reason, _) => writeln!(out, "  no device runs it: {}", reason.as_deref().unwrap_or_default())?,
+    }
+    Ok(())
+}
