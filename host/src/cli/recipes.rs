@@ -384,6 +384,9 @@ impl From<RecipeError> for CliError {
         match error {
             RecipeError::File(error) => CliError::File(error),
             RecipeError::Search(error) => CliError::Search(error),
+            error @ RecipeError::Changed { .. } => {
+                CliError::Message(format!("{error}; train it with `emberlite train --model …`, or give another --dir"))
+            }
             error => CliError::Message(error.to_string()),
         }
     }

@@ -66,9 +66,7 @@ pub enum RecipeError {
         message: String,
     },
     /// A file that would be overwritten isn't the recipe's any more.
-    #[error(
-        "{}: isn't the recipe's any more; train it with `emberlite train --model …`, or give another --dir", path.display()
-    )]
+    #[error("{}: isn't the recipe's any more", path.display())]
     Changed {
         /// The file.
         path: PathBuf,

@@ -68,12 +68,8 @@ pub enum LogError {
         /// What the system said.
         source: io::Error,
     },
-    /// There are trials already.
-    #[error(
-        "{}: there are {trials} trials of a search already; go on with --resume, replace them with --fresh, or give another \
-         folder with --run",
-        path.display()
-    )]
+    /// There are trials already, and the search isn't one that goes on with them.
+    #[error("{}: there are {trials} trials of a search already", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -91,19 +87,13 @@ pub enum LogError {
         message: String,
     },
     /// There is nothing to go on from.
-    #[error(
-        "{}: there is nothing to go on from: no such file of trials; check the folder, or leave --resume out to start anew",
-        path.display()
-    )]
+    #[error("{}: there is nothing to go on from: no such file of trials; check the folder", path.display())]
     Nothing {
         /// The file.
         path: PathBuf,
     },
     /// The trials are those of another search.
-    #[error(
-        "{}: its trials were made with {}; change that back, start anew with --fresh, or give another folder with --run",
-        path.display(), listed(changes)
-    )]
+    #[error("{}: its trials were made with {}; change that back", path.display(), listed(changes))]
     Other {
         /// The file.
         path: PathBuf,

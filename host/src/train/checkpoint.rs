@@ -6,6 +6,7 @@
 //! moment there is one whole checkpoint, the new one or the one before. The resumed run gives the same bits on the CPU.
 
 use super::error::TrainError;
+use super::header::{self, HeaderError};
 use super::history::EpochRecord;
 pub(crate) use super::identity::Identity;
 use super::settings::PlateauState;
@@ -14,11 +15,11 @@ use crate::Parameters;
 use crate::export;
 use crate::lower::Slot;
 use emberlite::image::{Kind, Name};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 const FILE: &str = "checkpoint.safetensors";
@@ -185,40 +186,55 @@ impl Checkpoint {
         states: usize,
         averaged: bool,
     ) -> Result<Option<Saved>, TrainError> {
-        self.read(|bytes| decode(bytes, identity, slots, states, averaged))
+        self.read(|file| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(Fault::Io)?;
+            decode(&bytes, identity, slots, states, averaged)
+        })
     }
 
-    /// The counters alone, of any run; `None` if there is no file.
+    /// The counters alone, of any run; `None` if there is no file. Only the header is read.
     pub(super) fn counters(&self) -> Result<Option<Counters>, TrainError> {
-        self.read(|bytes| Ok(meta(bytes)?.counters))
+        self.read(|file| Ok(meta(&header::read(file)?)?.counters))
     }
 
-    fn read<T>(&self, decode: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Result<Option<T>, TrainError> {
+    fn read<T>(&self, decode: impl FnOnce(&mut File) -> Result<T, Fault>) -> Result<Option<T>, TrainError> {
         let path = self.path();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        let read = match File::open(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(TrainError::Checkpoint { path, reason: format!("can't be read: {e}") }),
+            opened => opened.map_err(Fault::Io).and_then(|mut file| decode(&mut file)),
         };
-        decode(&bytes).map(Some).map_err(|fault| {
-            let reason = match (fault, self.newest_kept()) {
-                (Fault::Other(reason), _) => reason,
-                (Fault::Damaged(reason), None) => format!("is damaged: {reason}; a new run can replace it: --fresh"),
-                (Fault::Damaged(reason), Some(kept)) => {
-                    format!("is damaged: {reason}; to go on from the one before, rename {} to {FILE}", kept.display())
-                }
-            };
-            TrainError::Checkpoint { path, reason }
+        read.map(Some).map_err(|fault| match fault {
+            Fault::Io(e) => TrainError::Checkpoint { path, reason: format!("can't be read: {e}") },
+            Fault::Other => TrainError::Checkpoint { path, reason: "is a safetensors file, but no checkpoint".into() },
+            Fault::Damaged(reason) => TrainError::Damaged { path, reason, kept: self.newest_kept() },
+            Fault::Version(version) => TrainError::Version { path, version, reads: VERSION },
+            Fault::Changed(changes) => TrainError::Changed { path, changes },
         })
     }
 }
 
 /// Why a file can't be gone on with.
 enum Fault {
+    /// The system's reason.
+    Io(io::Error),
     /// What is wrong with it.
     Damaged(String),
-    /// It is whole, and still not the one: why, and what to do.
-    Other(String),
+    /// It is whole, and no checkpoint.
+    Other,
+    /// It is another program's, of this version.
+    Version(u32),
+    /// It is another run's: what differs.
+    Changed(String),
+}
+
+impl From<HeaderError> for Fault {
+    fn from(error: HeaderError) -> Fault {
+        match error {
+            HeaderError::Io(error) => Fault::Io(error),
+            HeaderError::Damaged(reason) => Fault::Damaged(reason),
+        }
+    }
 }
 
 fn damaged(e: &dyn std::fmt::Display) -> Fault {
@@ -280,24 +296,19 @@ fn encode(saved: &Saved, trained: &[Slot]) -> Result<Vec<u8>, String> {
 }
 
 /// What stands beside the tensors.
-fn meta(bytes: &[u8]) -> Result<Meta, Fault> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
-    let meta = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY));
-    let meta = meta.ok_or_else(|| Fault::Other("is a safetensors file, but no checkpoint".into()))?;
+fn meta(header: &Metadata) -> Result<Meta, Fault> {
+    let meta = header.metadata().as_ref().and_then(|texts| texts.get(KEY)).ok_or(Fault::Other)?;
     let Version { version } = serde_json::from_str(meta).map_err(|e| damaged(&e))?;
     if version != VERSION {
-        let other = if version < VERSION { "an older" } else { "a newer" };
-        return Err(Fault::Other(format!(
-            "is of {other} program: it has version {version}, this one reads {VERSION}; finish the run with that program, \
-             or let a new one replace it: --fresh"
-        )));
+        return Err(Fault::Version(version));
     }
     serde_json::from_str(meta).map_err(|e| damaged(&e))
 }
 
 fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, averaged: bool) -> Result<Saved, Fault> {
-    let meta = meta(bytes)?;
-    meta.identity.agrees(identity).map_err(Fault::Other)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
+    let meta = meta(&header)?;
+    meta.identity.agrees(identity).map_err(Fault::Changed)?;
     let averaged = averaged && meta.counters.updates > 0;
     let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
     let read = |name: &str, len: usize| -> Result<Vec<f32>, Fault> {

@@ -100,7 +100,7 @@ pub enum TrainError {
         /// Why.
         error: MetricError,
     },
-    /// A checkpoint can't be written, read or continued.
+    /// A checkpoint can't be written or read, or the file isn't one.
     #[error("checkpoint {}: {reason}", path.display())]
     Checkpoint {
         /// The file.
@@ -108,20 +108,47 @@ pub enum TrainError {
         /// Why, and what to do.
         reason: String,
     },
-    /// [`Job::resume`](super::Job::resume) without a checkpoint.
+    /// A checkpoint is damaged; [`Job::fresh`](super::Job::fresh) lets a new run replace it.
+    #[error("checkpoint {}: is damaged: {reason}{}", path.display(), older(.kept))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// The one before, if [`Checkpoint::keep`](super::Checkpoint::keep) has kept it.
+        kept: Option<PathBuf>,
+    },
+    /// A checkpoint of a program before or after this one; [`Job::fresh`](super::Job::fresh) lets a new run replace it.
     #[error(
-        "{}: there is nothing to go on from: no checkpoint.safetensors in this folder; check its name, or leave --resume out \
-         to start anew",
-        dir.display()
+        "checkpoint {}: is of {} program: it has version {version}, this one reads {reads}; finish the run with that program",
+        path.display(), if version < reads { "an older" } else { "a newer" }
     )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+        /// The version that this program reads and writes.
+        reads: u32,
+    },
+    /// What is asked for isn't what the checkpoint is of; [`Job::fresh`](super::Job::fresh) starts anew.
+    #[error("checkpoint {}: can't be continued: since then there is a change of {changes}; undo the change", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Each setting that differs, with both values.
+        changes: String,
+    },
+    /// [`Job::resume`](super::Job::resume) without a checkpoint.
+    #[error("{}: there is nothing to go on from: no checkpoint.safetensors in this folder; check its name", dir.display())]
     NothingToResume {
         /// The folder.
         dir: PathBuf,
     },
-    /// A new run would replace one that isn't finished, and [`Job::fresh`](super::Job::fresh) doesn't say that it may.
+    /// A new run would replace one that isn't finished. [`Job::resume`](super::Job::resume) goes on with it,
+    /// [`Job::fresh`](super::Job::fresh) gives it up.
     #[error(
-        "{}: here is a run that isn't finished, of {}, and a new one would replace it; go on with it by --resume, or give it \
-         up by --fresh",
+        "{}: here is a run that isn't finished, of {}, and a new one would replace it",
         dir.display(), super::Reached::words(*epochs, *within)
     )]
     Unfinished {
@@ -133,10 +160,10 @@ pub enum TrainError {
         within: u32,
     },
     /// The last checkpoint is gone, and others that [`Checkpoint::keep`](super::Checkpoint::keep) has kept are still there: a new
-    /// run would replace them.
+    /// run would replace them, which [`Job::fresh`](super::Job::fresh) allows.
     #[error(
         "{}: here are older checkpoints without the last one; to go on from the newest of them, rename {} to \
-         checkpoint.safetensors and say --resume; to give them up, say --fresh",
+         checkpoint.safetensors",
         dir.display(), newest.display()
     )]
     OnlyOlder {
@@ -156,6 +183,12 @@ fn kept(checkpoint: &Option<PathBuf>) -> String {
 
 fn saved(checkpoint: &Option<PathBuf>) -> String {
     checkpoint.as_ref().map_or("; nothing was saved".into(), |path| format!("; saved as {}", path.display()))
+}
+
+fn older(kept: &Option<PathBuf>) -> String {
+    kept.as_ref().map_or(String::new(), |path| {
+        format!("; to go on from the one before, rename {} to checkpoint.safetensors", path.display())
+    })
 }
 
 /// A tenth, in as few digits as say it; of what never was a learning rate a usual one.

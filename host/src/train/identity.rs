@@ -90,13 +90,7 @@ impl Identity {
             (was, is) if was != is => differences.push("the validation set (other samples)".into()),
             _ => {}
         }
-        if differences.is_empty() {
-            return Ok(());
-        }
-        Err(format!(
-            "can't be continued: since then there is a change of {}; undo the change, or start anew with --fresh",
-            differences.join(", ")
-        ))
+        if differences.is_empty() { Ok(()) } else { Err(differences.join(", ")) }
     }
 }
 

@@ -42,6 +42,7 @@ mod feed;
 mod fused;
 mod gpu;
 mod group;
+mod header;
 mod history;
 mod host_rules;
 mod identity;

@@ -46,10 +46,11 @@ impl Reached {
 }
 
 impl Checkpoint {
-    /// How far the run in the folder has come; nothing where there is no checkpoint.
+    /// How far the run in the folder has come; nothing where there is no checkpoint. The file's header is read, not its tensors.
     ///
     /// # Errors
-    /// [`TrainError::Checkpoint`]: there is a file that isn't a checkpoint which this program reads.
+    /// [`TrainError::Checkpoint`], [`TrainError::Damaged`] and [`TrainError::Version`]: there is a file that isn't a checkpoint
+    /// which this program reads.
     pub fn reached(&self) -> Result<Option<Reached>, TrainError> {
         Ok(self.counters()?.map(Reached::of))
     }
