@@ -3,8 +3,7 @@
 
 mod cli_common;
 
-use cli_common::{ROWS, emberlite, small, trained};
-use emberlite_host::data::random::hash;
+use cli_common::{ROWS, edited, emberlite, small, trained};
 use emberlite_host::export::{self, Bytes};
 use emberlite_host::spec::Spec;
 use std::path::Path;
@@ -40,40 +39,6 @@ const WORDS: [&str; 25] = [
     // Longer than a message quotes, and cut inside a letter by whoever counts bytes.
     "\"aéééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé\"",
 ];
-
-/// Case `number` made from a good text: 1 to 8 edits, or for every 16th case nothing but random bytes.
-fn edited(good: &[u8], number: u64, words: &[&str]) -> Vec<u8> {
-    let random = |index: u64| hash(number, index);
-    if number.is_multiple_of(16) {
-        return (1..=random(0) % 300).map(|index| random(index) as u8).collect();
-    }
-    let mut bytes = good.to_vec();
-    for edit in 0..[1, 1, 1, 1, 2, 2, 4, 8][random(0) as usize % 8] {
-        let value = random(3 * edit + 2);
-        let at = random(3 * edit + 1) as usize % (bytes.len() + 1);
-        let end = (at + (value >> 8) as usize % 12).min(bytes.len());
-        match value % 6 {
-            0 => bytes.truncate(at),
-            1 => drop(bytes.drain(at..end)),
-            2 => bytes.extend_from_within(at..),
-            3 if !words.is_empty() => {
-                let word = words[(value >> 16) as usize % words.len()];
-                bytes.splice(at..end, word.bytes());
-            }
-            // A whole value for another: these pass the parser.
-            4 if !words.is_empty() => {
-                let word = words[(value >> 16) as usize % words.len()];
-                if let Some(start) = bytes[at..].iter().position(|&byte| byte == b'=').map(|found| at + found + 1) {
-                    let len = bytes[start..].iter().position(|byte| b",}\n#".contains(byte));
-                    bytes.splice(start..len.map_or(bytes.len(), |len| start + len), word.bytes());
-                }
-            }
-            _ if at < bytes.len() => bytes[at] ^= 1 << (value >> 8 & 7),
-            _ => {}
-        }
-    }
-    bytes
-}
 
 /// A description with every kind of section.
 fn rich() -> String {

@@ -3,8 +3,8 @@
 mod cli_common;
 
 use cli_common::{Folder, ROWS, done, emberlite, small, trained};
-use emberlite::image::{Image, Kind, MODEL};
-use emberlite_host::export::{Bytes, standardise};
+use emberlite::image::{Image, Kind, MODEL, crc32c};
+use emberlite_host::export::{Bytes, NormalisationError, standardise};
 use emberlite_host::spec::Spec;
 use safetensors::tensor::{SafeTensors, serialize};
 
@@ -19,7 +19,7 @@ fn bare(folder: &Folder, plain: &str) -> String {
 fn constants(folder: &Folder, name: &str) -> Option<(Vec<f32>, Vec<f32>)> {
     let bytes = Bytes::new(&folder.read(name));
     let image = Image::open(bytes.as_slice()).unwrap();
-    standardise(&image).map(|constants| (constants.mean, constants.inverse_std))
+    standardise(&image).unwrap().map(|constants| (constants.mean, constants.inverse_std))
 }
 
 #[test]
@@ -139,4 +139,59 @@ fn a_model_without_constants_says_so_and_fixed_point_says_where_they_are() {
     assert!(Image::open(bytes.as_slice()).unwrap().tensor(MODEL, Kind::NormalisationFixed).is_some());
     let said = done(&["export", &folder.path("model.f32.safetensors"), "--profile", "plain", "--out", &plain]);
     assert!(said.contains("with mean 4.5, 17.5 and std 2.291, 8.292."), "{said}");
+}
+
+/// A sealed file with another number in `~normalisation`, and the seal that goes with it.
+fn resealed(file: &[u8], element: usize, value: f32) -> Vec<u8> {
+    let bytes = Bytes::new(file);
+    let image = Image::open(bytes.as_slice()).unwrap();
+    let tensor = image.tensor(MODEL, Kind::Normalisation).unwrap();
+    let at = tensor.bytes.as_ptr().addr() - bytes.as_slice().as_ptr().addr() + 4 * element;
+    let mut file = file.to_vec();
+    file[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    let end = file.len() - 8;
+    let checksum = crc32c(&file[..end]);
+    file[end..end + 4].copy_from_slice(&checksum.to_le_bytes());
+    file
+}
+
+/// A right seal says that nothing has changed since, not that the constants make sense.
+#[test]
+fn constants_that_make_no_sense_are_refused_wherever_they_are_read() {
+    let folder = trained("f32");
+    let (model, out) = (folder.path("model.toml"), folder.path("out.safetensors"));
+    let good = folder.read("model.safetensors");
+    // Two means, then two scales.
+    for (element, value, said) in [
+        (3, -0.12, "channel 1 has 1/deviation -0.12, expected a finite number above 0"),
+        (2, 0.0, "channel 0 has 1/deviation 0, expected a finite number above 0"),
+        (2, -0.0, "channel 0 has 1/deviation -0, expected a finite number above 0"),
+        (3, f32::INFINITY, "channel 1 has 1/deviation inf, expected a finite number above 0"),
+        (3, f32::NAN, "channel 1 has 1/deviation NaN, expected a finite number above 0"),
+        (1, f32::NEG_INFINITY, "channel 1 has the mean -inf, expected a finite number"),
+    ] {
+        let damaged = resealed(&good, element, value);
+        let bytes = Bytes::new(&damaged);
+        let error = standardise(&Image::open(bytes.as_slice()).unwrap()).unwrap_err();
+        match error {
+            NormalisationError::Scale { channel, .. } => assert_eq!(channel + 2, element),
+            NormalisationError::Mean { channel, .. } => assert_eq!(channel, element),
+            other => panic!("{other}"),
+        }
+        let weights = folder.write("damaged.safetensors", damaged);
+        let said = format!("damaged.safetensors: tensor `~normalisation`: {said}; make the file anew\n");
+        for command in [
+            &["evaluate", "--model", &model, "--weights", &weights, "--part", "train"][..],
+            &["export", &weights, "--profile", "plain", "--out", &out],
+            &["export", &weights, "--profile", "plain", "--model", &model, "--out", &out],
+            &["import", &weights, "--model", &model, "--out", &out],
+        ] {
+            let answer = emberlite(command);
+            assert_eq!((answer.status, folder.plain(&answer.error)), (1, format!("error: {said}")), "{command:?}");
+        }
+        // What isn't finite, the device refuses too.
+        let answer = emberlite(&["simulate", "--model", &model, "--weights", &weights, "--part", "train"]);
+        assert!(answer.status == 1 && answer.error.contains("normalisation"), "{}", answer.error);
+        assert!(!folder.names().contains(&"out.safetensors".to_string()));
+    }
 }

@@ -10,7 +10,7 @@ use emberlite::number::Format;
 use emberlite_host::export::{Trained, import, import_file, state_dict, state_file};
 use emberlite_host::spec::Spec;
 use emberlite_host::train::{DeviceChoice, predict};
-use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 fn states() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/states")
@@ -193,6 +193,45 @@ fn without_names_order_and_shapes_do() {
         let imported = imported.unwrap_or_else(|error| panic!("{file}: {error}"));
         gives_pytorchs_outputs(name, &spec, &imported.parameters);
     }
+}
+
+/// Damage gives an error, or other numbers: the archive's own checksums aren't looked at.
+#[test]
+fn damaged_files_of_pytorch_never_panic() {
+    let folder = cli_common::Folder::new();
+    for (name, file, layers, input) in all() {
+        let spec = spec(&layers, input, "");
+        let good = std::fs::read(states().join(file)).unwrap();
+        let mut read = 0;
+        for number in 0..DAMAGED {
+            let path = folder.write(file, cli_common::edited(&good, number, &[]));
+            let Ok(imported) = import_file(Path::new(&path), &spec) else { continue };
+            read += 1;
+            // Whatever is taken has the model's shapes, and finite numbers.
+            let tensors = state_dict(&spec, &imported.parameters).unwrap();
+            assert!(tensors.iter().flat_map(|tensor| &tensor.values).all(|value| value.is_finite()), "{name} {number}");
+        }
+        assert!(read > 0 && read < DAMAGED, "{name}: {read}");
+    }
+}
+
+/// Files made of each.
+const DAMAGED: u64 = 100;
+
+/// Shapes whose rows no number counts, of tensors without a byte: together they would be a third.
+#[test]
+fn shapes_that_overflow_are_refused() {
+    let spec = spec("{ op = \"attention\", heads = 2, name = \"a\" },\n", "[5, 8]", "");
+    let names = ["q_proj", "k_proj", "v_proj", "out_proj"].map(|part| format!("a.{part}.weight"));
+    let tensors = names.each_ref().map(|name| {
+        let shape = [usize::MAX / 2 + 1, 0];
+        (name.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), &[]).unwrap())
+    });
+    let error = import(&serialize(tensors, None).unwrap(), &spec).unwrap_err().to_string();
+    assert!(
+        error.contains("tensor `a.in_proj_weight`: layer 0 (attention) needs shape [24, 8], found [0, 0]"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         }
         Ok(image) => {
             named = stored(&image).classes;
-            (super::train::parameters_of(path, &spec)?, export::standardise(&image))
+            (super::train::parameters_of(path, &spec)?, super::train::standardise_of(path, &image)?)
         }
         // What no device runs isn't sealed: its weights have PyTorch's names.
         Err(_) if spec.host_only().is_some() => {

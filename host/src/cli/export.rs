@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         // Of another layout than the description's: then it must be what the description's is made from.
         Some(spec) if layout_hash(&spec.graph()) != image.layout_hash() => {
             let parameters = super::train::parameters_of(path, spec)?;
-            let standardise = export::standardise(&image);
+            let standardise = super::train::standardise_of(path, &image)?;
             let Parts { train, prepare, .. } = spec.load_parts()?;
             let classes = class_names(&train);
             let trained = Trained {
@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
                     are in the f32 file that `train` wrote beside it: export that one";
         return Ok(writeln!(out, "{text}")?);
     }
-    left_out(export::standardise(&image).as_ref(), out)
+    left_out(super::train::standardise_of(path, &image)?.as_ref(), out)
 }
 
 /// Says what is done to samples before the network, which PyTorch's module doesn't do.

@@ -6,7 +6,7 @@ mod tested;
 mod told;
 mod written;
 
-pub(super) use learn::parameters_of;
+pub(super) use learn::{parameters_of, standardise_of};
 pub(super) use tested::Tested;
 pub(super) use told::GO_ON;
 pub(super) use written::MOST_CALIBRATED;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 
 use super::encode::to_bytes;
-use super::{Bytes, constants, metadata};
+use super::{Bytes, NormalisationError, constants, metadata};
 
 /// Why a file can't be converted.
 #[derive(Debug, Error)]
@@ -18,6 +18,9 @@ pub enum ConvertError {
     /// Its graph is missing or newer than this program.
     #[error("its graph can't be read: {0}")]
     Graph(String),
+    /// Its normalisation makes no sense.
+    #[error(transparent)]
+    Normalisation(#[from] NormalisationError),
     /// The plain file can't be made.
     #[error("the file can't be made: {0}")]
     Plain(String),
@@ -89,7 +92,7 @@ pub fn plain(bytes: &Bytes) -> Result<Vec<u8>, ConvertError> {
     let views = views.collect::<Result<Vec<_>, ConvertError>>()?;
     // `format` is what PyTorch's own loader asks for.
     let mut metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    if let Some(standardise) = super::standardise(&image) {
+    if let Some(standardise) = super::standardise(&image)? {
         metadata.insert(constants::KEY.into(), constants::to_text(&standardise));
     }
     serialize(views, Some(metadata)).map_err(failed)

@@ -9,7 +9,8 @@ use emberlite::plan::{Plan, PlanError, plan};
 use std::convert::Infallible;
 use thiserror::Error;
 
-use super::tensors::{Owned, ShapeError, normalisation, of_fixed, of_parameters};
+use super::normalisation::normalisation;
+use super::tensors::{Owned, ShapeError, of_fixed, of_parameters};
 use super::{Bytes, Device};
 use crate::Parameters;
 use crate::data::{Encoder, Standardise, random};

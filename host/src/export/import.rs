@@ -17,7 +17,8 @@ use emberlite::plan::PlanError;
 use safetensors::tensor::SafeTensors;
 use thiserror::Error;
 
-use super::tensors::{ShapeError, from_normalisation};
+use super::normalisation::{self, NormalisationError};
+use super::tensors::ShapeError;
 use super::{Bytes, FileError, constants};
 use crate::Parameters;
 use crate::data::Standardise;
@@ -55,6 +56,9 @@ pub enum ImportError {
         /// The tensor's shape.
         found: Vec<usize>,
     },
+    /// The normalisation has numbers that make no sense.
+    #[error(transparent)]
+    Constant(#[from] NormalisationError),
     /// The constants in the metadata aren't the model's.
     #[error(
         "metadata `normalisation`: expected {{\"mean\": […], \"std\": […]}} with {channels} numbers each, one a channel of the \
@@ -285,13 +289,9 @@ fn standardise(dict: &Dict<'_>, spec: &Spec) -> Result<Option<Standardise>, Impo
     let name = Name { node: MODEL, kind: Kind::Normalisation }.to_string();
     let Some(entry) = dict.tensors.get(&name) else { return Ok(None) };
     let channels = usize::from(spec.model.input.planes().0);
-    let wrong = || ImportError::Normalisation { expected: channels, found: entry.dims.clone() };
     let rows = match entry.dims[..] {
         [rows @ (2 | 5), found] if found == channels => rows,
-        _ => return Err(wrong()),
+        _ => return Err(ImportError::Normalisation { expected: channels, found: entry.dims.clone() }),
     };
-    // What fills and limits may be anything: not being finite says that there is none.
-    let numbers = entry.any_numbers(&name)?;
-    dict::finite(&name, numbers.get(..2 * channels).unwrap_or_default())?;
-    from_normalisation(&numbers, rows).map(Some).ok_or_else(wrong)
+    Ok(Some(normalisation::from_numbers(&entry.any_numbers(&name)?, rows)?))
 }

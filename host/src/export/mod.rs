@@ -7,6 +7,7 @@ mod encode;
 mod file;
 mod import;
 mod inspect;
+mod normalisation;
 pub(crate) mod part_file;
 mod seal;
 mod state;
@@ -19,8 +20,9 @@ pub use encode::{Export, ExportError, Weights, encode};
 pub use file::{Bytes, FileError, write};
 pub use import::{ImportError, Imported, import, import_file};
 pub use inspect::{inspect, metadata};
+#[cfg(test)]
+pub(crate) use normalisation::normalisation;
+pub use normalisation::{NormalisationError, standardise};
 pub use seal::{Trained, seal};
 pub use state::{StateTensor, pytorch_file, state_dict, state_file};
-#[cfg(test)]
-pub(crate) use tensors::normalisation;
-pub use tensors::{ShapeError, parameters, standardise};
+pub use tensors::{ShapeError, parameters};

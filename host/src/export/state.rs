@@ -5,7 +5,7 @@ use emberlite::image::{Kind, MODEL, Name};
 use emberlite::number::Format;
 use serde_json::{Value, json};
 
-use super::tensors::normalisation;
+use super::normalisation::normalisation;
 use super::{ExportError, ShapeError, Trained, constants};
 use crate::Parameters;
 use crate::layout::{infer, pieces};

@@ -9,7 +9,6 @@ use emberlite::plan::{Plan, Step};
 use thiserror::Error;
 
 use crate::Parameters;
-use crate::data::{Repair, Standardise};
 use crate::quantize::Quantised;
 
 /// A tensor that isn't the model's.
@@ -160,35 +159,4 @@ pub fn parameters(image: &Image<'_>) -> Parameters {
         parameters.set(name.node, name.kind, values.unwrap_or_default());
     }
     parameters
-}
-
-/// The normalisation constants of an f32 file.
-pub fn standardise(image: &Image<'_>) -> Option<Standardise> {
-    let tensor = image.tensor(MODEL, Kind::Normalisation)?;
-    let rows = *tensor.dims().first()? as usize;
-    from_normalisation(tensor.as_f32()?, rows)
-}
-
-/// [`Kind::Normalisation`]'s numbers, `[2, channels]`, or `[5, channels]` where something is filled or clipped.
-pub(crate) fn normalisation(standardise: &Standardise) -> Vec<f32> {
-    let Standardise { mean, inverse_std, repair } = standardise;
-    let fill = repair.iter().map(|repair| repair.fill.unwrap_or(f32::NAN));
-    let low = repair.iter().map(|repair| repair.low.unwrap_or(f32::NEG_INFINITY));
-    let high = repair.iter().map(|repair| repair.high.unwrap_or(f32::INFINITY));
-    mean.iter().chain(inverse_std).copied().chain(fill).chain(low).chain(high).collect()
-}
-
-/// The constants of 2 or 5 rows of numbers; none of another number.
-pub(super) fn from_normalisation(numbers: &[f32], rows: usize) -> Option<Standardise> {
-    let channels = numbers.len().checked_div(rows)?;
-    let row = |row: usize| numbers.get(row * channels..(row + 1) * channels);
-    let mut standardise = Standardise::new(row(0)?.to_vec(), row(1)?.to_vec());
-    if rows == 5 {
-        let finite = |x: f32| x.is_finite().then_some(x);
-        let rows = row(2)?.iter().zip(row(3)?).zip(row(4)?);
-        let repair =
-            rows.map(|((&fill, &low), &high)| Repair { fill: finite(fill), low: finite(low), high: finite(high) });
-        standardise.repair = repair.collect();
-    }
-    (rows == 2 || rows == 5).then_some(standardise)
 }

@@ -125,7 +125,11 @@ impl Judged<'_> {
     fn evaluate(&self) -> Result<Judgement, String> {
         let sets = self.spec.load_sets().map_err(|error| error.to_string())?;
         let (parameters, standardise) = match self.spec.host_only() {
-            None => (export::parameters(&self.image()?), export::standardise(&self.image()?)),
+            None => {
+                let image = self.image()?;
+                let standardise = export::standardise(&image).map_err(|error| format!("the model's file: {error}"))?;
+                (export::parameters(&image), standardise)
+            }
             // What no device runs isn't sealed: its weights have PyTorch's names.
             Some(_) => {
                 let imported = export::import(self.file.as_slice(), self.spec);

@@ -50,7 +50,7 @@ use std::convert::Infallible;
 use thiserror::Error;
 
 use crate::data::{Dataset, Labels};
-use crate::export::{Bytes, Device};
+use crate::export::{self, Bytes, Device, NormalisationError};
 use crate::spec::{Spec, SpecError, class_names};
 use report::Tally;
 use target::{Targets, class_of};
@@ -87,6 +87,9 @@ pub enum SimulateError {
     /// The weights don't fit the model.
     #[error("weights: {0}")]
     Load(#[from] LoadError),
+    /// The weights' normalisation makes no sense.
+    #[error("weights: {0}")]
+    Normalisation(#[from] NormalisationError),
     /// The labels aren't what the loss and the outputs need.
     #[error("labels: expected {expected}, found {found}; change the label, the loss or the model's last layer")]
     Labels {
@@ -164,6 +167,8 @@ fn run_as<N: Device>(
     let graph = spec.graph();
     let mut engine = Engine::<N, Everything>::new(graph, plan.view(), planned_for, &mut arena, &mut status)?;
     engine.load(weights.as_slice())?;
+    // A device takes any finite numbers; here they would be taken for what the model has learnt.
+    export::standardise(image)?;
 
     let outputs = plan.summary.outputs as usize;
     let (input_frac, output_frac) = (engine.input_frac(), engine.output_frac());

@@ -16,7 +16,7 @@ use crate::cli::line::Line;
 use crate::cli::ranks::Ranks;
 use crate::cli::run_folder::Metrics;
 use crate::cli::{CliError, interrupt};
-use crate::data::Set;
+use crate::data::{Set, Standardise};
 use crate::export::{self, Bytes};
 use crate::spec::Spec;
 use crate::train::{self, Event, Job, Observer, Precision, Progress, Trained};
@@ -109,4 +109,9 @@ pub(in crate::cli) fn parameters_of(path: &Path, spec: &Spec) -> Result<Paramete
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     image.check_layout(emberlite::graph::layout_hash(&graph)).map_err(wrong)?;
     Ok(export::parameters(&image))
+}
+
+/// What a sealed file normalises readings with.
+pub(in crate::cli) fn standardise_of(path: &Path, image: &Image<'_>) -> Result<Option<Standardise>, CliError> {
+    export::standardise(image).map_err(|error| CliError::Message(format!("{}: {error}", path.display())))
 }

@@ -37,7 +37,7 @@ impl Entry<'_> {
 }
 
 /// Refuses what isn't a number.
-pub(super) fn finite(name: &str, numbers: &[f32]) -> Result<(), ImportError> {
+fn finite(name: &str, numbers: &[f32]) -> Result<(), ImportError> {
     match numbers.iter().position(|number| !number.is_finite()) {
         None => Ok(()),
         Some(index) => {
@@ -48,12 +48,14 @@ pub(super) fn finite(name: &str, numbers: &[f32]) -> Result<(), ImportError> {
 }
 
 impl<'a> Entry<'a> {
-    /// Several tensors, one below the other, that differ in their first dimension alone; others give a shape that fits nothing.
+    /// Several tensors, one below the other, that differ in their first dimension alone; others give a shape that fits nothing,
+    /// as do those with more rows than can be counted, which a file without their bytes may claim.
     pub(super) fn stacked(parts: Vec<(String, Entry<'a>)>) -> Entry<'a> {
         let rest = |entry: &Entry<'_>| entry.dims.get(1..).unwrap_or_default().to_vec();
         let same = parts.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if rest(a) == rest(b)));
-        let rows = parts.iter().map(|(_, entry)| entry.dims.first().copied().unwrap_or(0)).sum();
-        let mut dims = vec![if same { rows } else { 0 }];
+        let mut rows = parts.iter().map(|(_, entry)| entry.dims.first().copied().unwrap_or(0));
+        let rows = rows.try_fold(0, |sum: usize, rows| sum.checked_add(rows)).filter(|_| same);
+        let mut dims = vec![rows.unwrap_or(0)];
         dims.extend(parts.first().map(|(_, entry)| rest(entry)).unwrap_or_default());
         let read = move |_: &str| {
             let read = |(name, entry): &(String, Entry<'a>)| (entry.read)(name);
