@@ -32,6 +32,16 @@ fn a_class_without_samples_is_marked_and_warned_of() {
     let json: serde_json::Value = serde_json::from_str(&done(&["data", &model, "--json"])).unwrap();
     assert_eq!(json["empty_classes"][1]["part"], "test");
     assert_eq!(json["empty_classes"][1]["classes"], serde_json::json!(["b", "never"]));
+    // Training says it and goes on: no problem, a warning. A stream's is the same.
+    let stream = std::fs::read_to_string(&model).unwrap().replacen("[data]", "[data]\nstream = true", 1);
+    let stream: serde_json::Value =
+        serde_json::from_str(&done(&["data", &folder.write("stream.toml", stream), "--json"])).unwrap();
+    for (json, sentence) in [(json, SENTENCE.to_string()), (stream, SENTENCE.replace("model.toml:5", "stream.toml:6"))]
+    {
+        assert_eq!(json["problems"], serde_json::json!([]));
+        assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
+        assert_eq!(folder.plain(json["warnings"][0].as_str().unwrap()), sentence);
+    }
 
     // One line, beside the result.
     let train = |run: &str| {
@@ -119,4 +129,6 @@ fn windows_are_counted_with_their_shape() {
     let path = folder.write("other.toml", text("").replace("[2, 4]", "[2, 5]"));
     let shown = done(&["data", &path]);
     assert!(row(&shown, "windows ") == ["7"] && shown.contains("note: "), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&done(&["data", &path, "--json"])).unwrap();
+    assert_eq!((json["problems"].as_array().unwrap().len(), json["warnings"].as_array().unwrap().len()), (1, 0));
 }

@@ -46,8 +46,10 @@ struct Shown {
     windows: Option<Windows>,
     /// Classes that a part has no sample of.
     empty_classes: Vec<EmptyClasses>,
-    /// What training would refuse, and what else must be known.
+    /// What training would refuse.
     problems: Vec<String>,
+    /// What it would warn of.
+    warnings: Vec<String>,
 }
 
 /// What the rows of recordings are cut into.
@@ -123,10 +125,10 @@ fn tables(spec: &Spec, data: &DataSpec, arguments: &Arguments) -> Result<Shown, 
     let place = |name: &str| parts.iter().position(|(part, _)| *part == name);
     let empty_classes =
         spec.empty_classes_of(["training", "validation", "test"].map(|part| place(part).and_then(labels)));
-    problems.extend(EmptyClasses::sentence(&empty_classes));
+    let warnings = EmptyClasses::sentence(&empty_classes).into_iter().collect();
     let shape = cut.first().map(|set| set.shape.clone());
     let windows = shape.map(|shape| Windows { shape, samples: cut.iter().map(Dataset::len).collect() });
-    Ok(Shown { files: files(spec), description, inputs, windows, empty_classes, problems })
+    Ok(Shown { files: files(spec), description, inputs, windows, empty_classes, problems, warnings })
 }
 
 fn files(spec: &Spec) -> Vec<String> {
@@ -223,8 +225,8 @@ fn text(shown: &Shown, most: usize) -> String {
     if !shown.inputs.is_empty() && shown.inputs.len() != columns.len() {
         out += &wrapped(&format!("\nthe model takes {} inputs: {}", shown.inputs.len(), shown.inputs.join(", ")));
     }
-    for problem in &shown.problems {
-        out += &wrapped(&format!("\nnote: {problem}"));
+    for note in shown.problems.iter().chain(&shown.warnings) {
+        out += &wrapped(&format!("\nnote: {note}"));
     }
     out
 }

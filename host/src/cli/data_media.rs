@@ -26,8 +26,10 @@ struct Shown {
     channels: Vec<Channel>,
     /// Classes that a part has no sample of.
     empty_classes: Vec<EmptyClasses>,
-    /// Why training would refuse the set, and what else must be known.
+    /// Why training would refuse the set.
     problems: Vec<String>,
+    /// What it would warn of.
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,8 +59,7 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
     let few = sets.train.spread(LOOKED_AT)?;
     let channels = if sets.tokenizer.is_some() { Vec::new() } else { channels(&few.features, &few.shape) };
     let empty_classes = spec.empty_classes(&sets);
-    let mut problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    problems.extend(EmptyClasses::sentence(&empty_classes));
+    let warnings = EmptyClasses::sentence(&empty_classes).into_iter().collect();
     let shown = Shown {
         files: outputs::data_files(spec).into_iter().map(|path| path.display().to_string()).collect(),
         shape: few.shape.clone(),
@@ -69,7 +70,8 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
         looked_at: few.len(),
         channels,
         empty_classes,
-        problems,
+        problems: refused.iter().map(ToString::to_string).collect(),
+        warnings,
     };
     if json {
         let json = serde_json::to_string_pretty(&shown);
@@ -136,8 +138,8 @@ fn print(shown: &Shown, most: usize, out: &mut dyn Write) -> Result<(), CliError
         let Channel { min, mean, max, deviation } = channel;
         writeln!(out, "{number:<10} {min:>10.4} {mean:>10.4} {max:>10.4} {deviation:>10.4}")?;
     }
-    for problem in &shown.problems {
-        writeln!(out, "\nnote: {problem}")?;
+    for note in shown.problems.iter().chain(&shown.warnings) {
+        writeln!(out, "\nnote: {note}")?;
     }
     Ok(())
 }

@@ -14,16 +14,10 @@ impl Line {
         Line(std::iter::once("emberlite".into()).chain(words).collect())
     }
 
-    /// Of these words.
-    #[cfg(any(test, feature = "mpi"))]
-    pub(super) fn new(words: &[&str]) -> Line {
-        Line(words.iter().map(|word| (*word).into()).collect())
-    }
-
     /// Started by another program.
     #[cfg(feature = "mpi")]
     pub(super) fn under(&self, launcher: &[&str]) -> Line {
-        Line([Line::new(launcher).0, self.0.clone()].concat())
+        Line(launcher.iter().map(|word| (*word).into()).chain(self.0.iter().cloned()).collect())
     }
 
     /// With this flag, once.
@@ -82,6 +76,10 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
+    fn line(words: &[&str]) -> Line {
+        Line(words.iter().map(|word| (*word).into()).collect())
+    }
+
     #[test]
     fn a_line_to_type_reads_back() {
         assert_eq!(["--run=a/b", "a b", "it's", ""].map(quoted), ["--run=a/b", "'a b'", "'it'\\''s'", "''"]);
@@ -89,12 +87,12 @@ mod tests {
 
     #[test]
     fn a_line_is_changed_word_by_word() {
-        let line = Line::new(&["emberlite", "train", "--run", "a --resume b", "--epochs", "3", "--fresh"]);
+        let line = self::line(&["emberlite", "train", "--run", "a --resume b", "--epochs", "3", "--fresh"]);
         assert_eq!(line.resuming().to_string(), "emberlite train --run 'a --resume b' --epochs 3 --resume");
         assert_eq!(line.resuming().resuming(), line.resuming());
         assert_eq!(line.resuming().fresh().to_string(), line.to_string());
         let longer = "emberlite train --run 'a --resume b' --fresh --epochs 6";
         assert_eq!(line.set("--epochs", "6").to_string(), longer);
-        assert_eq!(Line::new(&["x", "--epochs=3", "y"]).set("--epochs", "6").to_string(), "x y --epochs 6");
+        assert_eq!(self::line(&["x", "--epochs=3", "y"]).set("--epochs", "6").to_string(), "x y --epochs 6");
     }
 }
