@@ -2,7 +2,7 @@
 
 mod cli_common;
 
-use cli_common::{Answer, Folder, done, emberlite};
+use cli_common::{Answer, Folder, done, emberlite, heard};
 
 /// A search over the small model: two classes by the sign of x + y - 5, of which some are turned.
 fn model(search: &str) -> String {
@@ -73,7 +73,7 @@ fn trials(folder: &Folder) -> Vec<serde_json::Value> {
     let mut trials: Vec<serde_json::Value> =
         text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     trials.iter_mut().for_each(|trial| drop(trial.as_object_mut().unwrap().remove("seconds")));
-    trials.sort_by_key(|trial| trial["trial"].as_u64());
+    trials.sort_by_key(|trial| trial["candidate"].as_u64());
     trials
 }
 
@@ -164,8 +164,9 @@ fn an_older_search_goes_on_too() {
     let older = text.lines().map(|line| {
         let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
         let object = line.as_object_mut().unwrap();
-        match object.remove("trial") {
-            Some(trial) => drop(object.insert("number".into(), (trial.as_u64().unwrap() - 1).into())),
+        object.remove("trial");
+        match object.remove("candidate") {
+            Some(candidate) => drop(object.insert("number".into(), (candidate.as_u64().unwrap() - 1).into())),
             None => drop(object.remove("details").unwrap()),
         }
         format!("{line}\n")
@@ -177,6 +178,47 @@ fn an_older_search_goes_on_too() {
     folder.write("model.toml", model(SEARCH));
     assert_eq!(search(&path, &run, &["--resume"]).error, "");
     assert_eq!(folder.read("best.toml"), whole.read("best.toml"));
+}
+
+/// What is refused by a budget is none of the search's trials: not on the screen, nor in its files.
+#[test]
+fn refused_candidates_are_told_in_one_line() {
+    let random = SEARCH.replace("\"tpe\"", "\"random\"").replace("pruning", "# pruning").replace("= 14", "= 6");
+    let (folder, path, run) = folder(&random);
+    let train = |more: &[&str]| heard(&[&["search", "--model", &path, "--run", &run], more].concat());
+    // Ended after two, and gone on with.
+    let [first, second] = [&["--trials", "2"][..], &["--resume"]].map(&train);
+    let lines = [&first, &second].map(|answer| answer.error.lines().collect::<Vec<_>>());
+    assert_eq!(lines.each_ref().map(Vec::len), [2, 4], "{lines:?}");
+    for (place, line) in lines.concat().iter().enumerate() {
+        let of = if place < 2 { 2 } else { 6 };
+        assert!(line.starts_with(&format!("trial {} of {of}  validation_accuracy ", place + 1)), "{line}");
+    }
+    let trials = trials(&folder);
+    let refused: Vec<_> = trials.iter().filter(|trial| trial["state"] == "refused").collect();
+    let places: Vec<u64> = trials.iter().filter_map(|trial| trial["trial"].as_u64()).collect();
+    assert!(refused.len() > 2 && refused.iter().all(|trial| trial["trial"].is_null()));
+    assert_eq!(places, [1, 2, 3, 4, 5, 6]);
+    let last = refused.last().unwrap()["reason"].as_str().unwrap();
+    let expected = format!(
+        "\n6 trials: 6 complete\nrefused {} candidates before training, which don't count as trials (the last one: {last})\n",
+        refused.len()
+    );
+    assert!(second.out.contains(&expected), "{}", second.out);
+    // The same number everywhere: of the best in the table, on the page and in the description.
+    let scored = |trial: &&serde_json::Value| trial["score"].as_f64();
+    let best =
+        trials.iter().filter(|trial| scored(trial).is_some()).fold(None, |best: Option<&serde_json::Value>, trial| {
+            if best.is_none_or(|best| scored(&trial) > scored(&best)) { Some(trial) } else { best }
+        });
+    let place = best.unwrap()["trial"].as_u64().unwrap();
+    let row = second.out.lines().nth(1).unwrap();
+    assert_eq!(row.split_whitespace().next(), Some(place.to_string().as_str()), "{row}");
+    let text = |name: &str| String::from_utf8(folder.read(name)).unwrap();
+    assert!(text("best.toml").starts_with(&format!("# Trial {place} of a search: ")));
+    assert!(text("run/report.html").contains(&format!("best: trial {place}<")));
+    let error = train(&[]).error;
+    assert!(error.contains("here are 6 trials of a search; all of it would be lost"), "{error}");
 }
 
 #[test]
@@ -206,7 +248,7 @@ training.batch = { int = [8, 16], points = 2 }
     let states: Vec<&str> = trials.iter().map(|trial| trial["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["complete", "complete", "failed", "failed", "complete", "complete"]);
     assert!(trials[2]["reason"].as_str().unwrap().contains("is not finite"), "{}", trials[2]);
-    assert!(answer.out.contains("6 candidates: 4 complete, 2 failed"), "{}", answer.out);
+    assert!(answer.out.contains("\n6 trials: 4 complete, 2 failed\n"), "{}", answer.out);
 }
 
 #[test]

@@ -136,7 +136,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     export::write(&folder.join("report.html"), report::search(&report).as_bytes())?;
     writeln!(out, "wrote {}", folder.join("report.html").display())?;
     if stopped {
-        let kept = searched.trials.len();
+        let kept = searched.trials.iter().filter(|trial| trial.state != State::Refused).count();
         return Err(CliError::Interrupted(format!(
             "interrupted after {kept} trial{}, kept in {}{GO_ON}{}",
             if kept == 1 { "" } else { "s" },
@@ -146,7 +146,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     }
     if searched.best().is_none() {
         let why = searched.trials.iter().rev().find(|trial| !trial.reason.is_empty());
-        let why = why.map_or(String::new(), |trial| format!("; trial {}: {}", trial.place(), trial.reason));
+        let why = why.map_or(String::new(), |trial| format!("; {}: {}", trial.title(), trial.reason));
         return Err(CliError::Message(format!("no trial has a score{why}")));
     }
     Ok(())
@@ -175,7 +175,8 @@ fn best_path(arguments: &Arguments) -> Result<PathBuf, CliError> {
 struct Progress {
     quiet: bool,
     trials: u32,
-    best: Option<(f64, u32)>,
+    /// A score and whose it is.
+    best: Option<(f64, String)>,
     judge: Judge,
 }
 
@@ -183,11 +184,12 @@ impl Progress {
     fn told(&mut self, trial: &Trial) {
         let judge = self.judge;
         if let Some(score) = trial.score
-            && self.best.is_none_or(|(best, _)| judge.direction().better(score, best))
+            && self.best.as_ref().is_none_or(|(best, _)| judge.direction().better(score, *best))
         {
-            self.best = Some((score, trial.place()));
+            self.best = Some((score, trial.title()));
         }
-        if self.quiet {
+        // One that was refused is none of the search's trials: all of them are told at the end, in a line.
+        if self.quiet || trial.state == State::Refused {
             return;
         }
         let what = match trial.score {
@@ -195,14 +197,15 @@ impl Progress {
             None if trial.reason.is_empty() => trial.state.name().into(),
             None => format!("{}: {}", trial.state.name(), trial.reason),
         };
-        let best = self.best.map_or(String::new(), |(score, number)| format!("  (best {score:.5}, trial {number})"));
+        let best = self.best.as_ref();
+        let best = best.map_or(String::new(), |(score, whose)| format!("  (best {score:.5}, {whose})"));
         let values: Vec<String> =
             trial.parameters.iter().map(|(path, value)| format!("{}={}", short(path), literal(value))).collect();
         // That nobody reads it any more is no reason to end the search.
         let _ = writeln!(
             std::io::stderr(),
-            "trial {} of {}  {what}{best}  {:.1} s  {}",
-            trial.place(),
+            "{} of {}  {what}{best}  {:.1} s  {}",
+            trial.title(),
             self.trials,
             trial.seconds,
             values.join(" ")
@@ -227,7 +230,8 @@ fn table(description: &Description, searched: &Searched) -> String {
     head.extend(parameters.iter().map(|parameter| parameter.path.clone()));
     head.extend(["epochs", "RAM", "flash", "MACs"].map(String::from));
     let row = |trial: &&Trial| {
-        let mut row = vec![trial.place().to_string(), trial.score.map_or("-".into(), |score| format!("{score:.5}"))];
+        let place = trial.place.map_or("-".into(), |place| place.to_string());
+        let mut row = vec![place, trial.score.map_or("-".into(), |score| format!("{score:.5}"))];
         if folds {
             row.push(trial.deviation().map_or("-".into(), |deviation| format!("{deviation:.5}")));
         }
@@ -243,19 +247,30 @@ fn table(description: &Description, searched: &Searched) -> String {
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(ranked.iter().take(MOST).map(row)).collect();
     let count = |state| searched.trials.iter().filter(|trial| trial.state == state).count();
     let mut text = aligned(&rows);
-    let counts = [
-        (State::Complete, "complete"),
-        (State::Pruned, "given up"),
-        (State::Failed, "failed"),
-        (State::Refused, "refused"),
-    ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(state, _)| count(*state) > 0)
-        .map(|(state, word)| format!("{} {word}", count(*state)))
-        .collect();
-    let _ = writeln!(text, "\n{} candidates: {}", searched.trials.len(), counts.join(", "));
+    let counts = [(State::Complete, "complete"), (State::Pruned, "given up"), (State::Failed, "failed")];
+    let said = counts.iter().filter(|(state, _)| count(*state) > 0);
+    let said: Vec<String> = said.map(|(state, word)| format!("{} {word}", count(*state))).collect();
+    let ran = searched.trials.len() - count(State::Refused);
+    let colon = if said.is_empty() { "" } else { ": " };
+    let _ = writeln!(text, "\n{ran} trial{}{colon}{}", if ran == 1 { "" } else { "s" }, said.join(", "));
+    if let Some(refused) = refused(&searched.trials) {
+        let _ = writeln!(text, "{refused}");
+    }
     text
+}
+
+/// Of the candidates that never ran: how many there were, and why.
+fn refused(trials: &[Trial]) -> Option<String> {
+    let all = || trials.iter().filter(|trial| trial.state == State::Refused);
+    let last = all().next_back()?;
+    let count = all().count();
+    Some(match count {
+        1 => format!("refused 1 candidate before training, which doesn't count as a trial ({})", last.reason),
+        _ => format!(
+            "refused {count} candidates before training, which don't count as trials (the last one: {})",
+            last.reason
+        ),
+    })
 }
 
 /// Columns to the right of each other, numbers and words alike to the right.

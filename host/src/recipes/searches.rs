@@ -267,6 +267,7 @@ mod tests {
     fn trials(scores: &[f64]) -> Vec<Trial> {
         let trial = |(number, &score): (u32, &f64)| Trial {
             number,
+            place: None,
             // What isn't a number stands for a candidate that was refused.
             state: if score.is_nan() { State::Refused } else { State::Complete },
             parameters: Map::new(),

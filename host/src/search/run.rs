@@ -162,7 +162,8 @@ impl Description {
         let said: Vec<String> =
             values.iter().map(|(path, value)| format!("#   {path} = {}\n", document::literal(value))).collect();
         let text = self.text_of(&values)?;
-        Ok(format!("# Trial {} of a search{score}{folds}.\n{}{text}", trial.place(), said.concat()))
+        let which = trial.place.map_or(String::new(), |place| format!(" {place}"));
+        Ok(format!("# Trial{which} of a search{score}{folds}.\n{}{text}", said.concat()))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::space::Space;
-use super::trial::Trial;
+use super::trial::{State, Trial, placed};
 
 /// What a search is of. Equal searches propose equal candidates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,8 +130,12 @@ impl Log {
         // What follows the last line's end is a piece, or a whole line whose end is missing; both run again.
         let whole = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let lines: Vec<&[u8]> = before[..whole].split_inclusive(|&byte| byte == b'\n').collect();
-        if !resume && lines.len() > 1 {
-            return Err(LogError::Exists { path: path.into(), trials: lines.len() - 1 });
+        // What isn't a trial that this program reads may be somebody's work, too; refused candidates are found again at once.
+        let is_work =
+            |line: &&&[u8]| serde_json::from_slice::<Trial>(line).map_or(true, |trial| trial.state != State::Refused);
+        let work = lines.iter().skip(1).filter(is_work).count();
+        if !resume && work > 0 {
+            return Err(LogError::Exists { path: path.into(), trials: work });
         }
         let trials = if resume { read(path, &lines, identity, space)? } else { Vec::new() };
         let keep = if resume { whole as u64 } else { 0 };
@@ -189,7 +193,7 @@ fn read(path: &Path, lines: &[&[u8]], identity: &Identity, space: &Space) -> Res
             .ok_or_else(|| wrong("its values aren't of this search's space".into()))?;
         trials.insert(trial.number, trial);
     }
-    Ok(trials.into_values().collect())
+    Ok(placed(trials.into_values()))
 }
 
 /// Refuses trials of another search.

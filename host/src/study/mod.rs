@@ -46,3 +46,5 @@ pub use run::{Candidate, Method, Objective, Progress, Score, Study, StudyError};
 pub use space::{Condition, Distribution, Parameter, Point, Space};
 pub use tpe::Tpe;
 pub use trial::{Direction, Price, State, Trial, deviation, mean, ranking};
+
+pub(crate) use trial::placed;

@@ -7,6 +7,7 @@
 //! there `parallel` changes nothing at all.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ use super::log::LogError;
 use super::prune::Pruning;
 use super::space::{Point, Space};
 use super::tpe::Tpe;
-use super::trial::{Direction, Price, State, Trial};
+use super::trial::{Direction, Price, State, Trial, placed};
 
 /// How candidates are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +208,14 @@ type Keep<'s> = &'s mut (dyn FnMut(&Trial) -> Result<(), StudyError> + Send);
 
 /// What a worker does next.
 enum Next {
-    Run { number: u32, point: Point, price: Option<Price>, known: Vec<Trial> },
+    Run {
+        number: u32,
+        /// Which of the search's trials it is.
+        place: Option<NonZeroU32>,
+        point: Point,
+        price: Option<Price>,
+        known: Vec<Trial>,
+    },
     End,
 }
 
@@ -228,7 +236,7 @@ impl Study<'_> {
             Method::Grid => Some(self.grid()?),
             _ => None,
         };
-        let trials: BTreeMap<u32, Trial> = before.into_iter().map(|trial| (trial.number, trial)).collect();
+        let trials: BTreeMap<u32, Trial> = placed(before).into_iter().map(|trial| (trial.number, trial)).collect();
         let shared = Shared { trials, next: 0, ended: 0, counted: 0, refused: 0, done: false, error: None, keep };
         let (shared, changed) = (Mutex::new(shared), Condvar::new());
         let work = || self.work(&shared, &changed, grid.as_deref(), objective, stop);
@@ -288,7 +296,8 @@ impl Study<'_> {
     ) {
         let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let Next::Run { number, point, price, known } = self.next(lock(), changed, grid, objective, stop) else {
+            let Next::Run { number, place, point, price, known } = self.next(lock(), changed, grid, objective, stop)
+            else {
                 changed.notify_all();
                 return;
             };
@@ -308,8 +317,8 @@ impl Study<'_> {
             let result = catch_unwind(AssertUnwindSafe(|| objective.run(&candidate, &mut progress)));
             let result = result.unwrap_or_else(|_| Err("the program failed in this trial; see above".into()));
             let Progress { values, epochs, given_up, stopped, .. } = progress;
-            let mut trial =
-                Trial { epochs, seconds: started.elapsed().as_secs_f64(), price, ..ended(&candidate, point) };
+            let seconds = started.elapsed().as_secs_f64();
+            let mut trial = Trial { place, epochs, seconds, price, ..ended(&candidate, point) };
             match result {
                 _ if given_up => trial.state = State::Pruned,
                 Ok(score) if score.score.is_finite() => {
@@ -363,7 +372,9 @@ impl Study<'_> {
             match objective.admit(&candidate) {
                 Ok(price) => {
                     shared.count(State::Complete);
-                    return Next::Run { number, point, price, known };
+                    // All of a lower number have been counted before.
+                    let place = NonZeroU32::new(shared.counted);
+                    return Next::Run { number, place, point, price, known };
                 }
                 Err(reason) => {
                     shared.count(State::Refused);
@@ -416,6 +427,7 @@ fn ended(candidate: &Candidate<'_>, point: Point) -> Trial {
         candidate.values.iter().map(|(path, value)| (path.to_string(), value.clone())).collect();
     Trial {
         number: candidate.number,
+        place: None,
         state: State::Complete,
         parameters,
         point,

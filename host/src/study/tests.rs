@@ -254,9 +254,9 @@ fn the_file_gives_the_trials_back() {
     let trials = study.run(Vec::new(), &Slow, &mut keep, &AtomicBool::new(false)).unwrap();
     drop(log);
     assert_eq!(Log::open(&path, &identity, &space, true).unwrap().1, trials, "every bit of every score");
-    assert!(
-        matches!(Log::open(&path, &identity, &space, false), Err(LogError::Exists { trials: n, .. }) if n == trials.len())
-    );
+    // A new search would replace 30 trials, and refused candidates, which are nothing to lose.
+    assert!(trials.len() > 30);
+    assert!(matches!(Log::open(&path, &identity, &space, false), Err(LogError::Exists { trials: 30, .. })));
 
     // A last line without its end is dropped, wherever it was cut; the trial runs again with the same result.
     let text = std::fs::read(&path).unwrap();
@@ -286,16 +286,44 @@ fn the_file_gives_the_trials_back() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// People count trials from 1, in files as on the screen; files that count from 0 are read as they were meant.
+/// People count from 1, in files as on the screen; files of earlier programs are read as they were meant.
 #[test]
 fn a_trial_in_a_file_counts_from_one() {
-    let old = r#"{"number":4,"state":"complete","parameters":{"x":0.25},"score":0.5}"#;
-    let trial: Trial = serde_json::from_str(old).unwrap();
-    assert_eq!((trial.number, trial.place()), (4, 5));
-    let new = serde_json::to_string(&trial).unwrap();
-    assert!(new.starts_with(r#"{"trial":5,"state":"complete","#), "{new}");
-    assert_eq!(serde_json::from_str::<Trial>(&new).unwrap(), trial);
-    assert!(serde_json::from_str::<Trial>(&old.replace("\"number\":4", "\"trial\":0")).is_err());
+    let new =
+        r#"{"candidate":5,"trial":3,"state":"complete","parameters":{"x":0.25},"score":0.5,"epochs":0,"seconds":0.0}"#;
+    let trial: Trial = serde_json::from_str(new).unwrap();
+    assert_eq!((trial.number, trial.place.map(u32::from), trial.title().as_str()), (4, Some(3), "trial 3"));
+    assert_eq!(serde_json::to_string(&trial).unwrap(), new);
+    let refused = Trial { place: None, state: State::Refused, ..trial.clone() };
+    assert!(serde_json::to_string(&refused).unwrap().starts_with(r#"{"candidate":5,"state":"refused","#));
+    assert_eq!(refused.title(), "candidate 5");
+    // Before, all candidates were counted: from 1, or first of all from 0.
+    for older in ["\"trial\":5", "\"number\":4"] {
+        let read: Trial = serde_json::from_str(&new.replace("\"candidate\":5,\"trial\":3", older)).unwrap();
+        assert_eq!((read.number, read.place), (4, None));
+    }
+    for wrong in ["\"candidate\":0", "\"trial\":0", "\"seed\":1"] {
+        assert!(serde_json::from_str::<Trial>(&new.replace("\"candidate\":5,\"trial\":3", wrong)).is_err(), "{wrong}");
+    }
+}
+
+/// Places go from 1 to the search's trials without a gap, whatever is refused between them, also of a search that goes on.
+#[test]
+fn refused_candidates_have_no_place() {
+    let space = line();
+    for parallel in [1, 3] {
+        let study = Study { parallel, ..study(&space, Method::Random, 40, 6) };
+        let all = run(&study, &Slow);
+        let places = |trials: &[Trial]| -> Vec<u32> { trials.iter().filter_map(|t| t.place).map(u32::from).collect() };
+        assert_eq!(places(&all), (1..=40).collect::<Vec<u32>>());
+        let of_refused = all.iter().filter(|trial| trial.state == State::Refused);
+        assert!(of_refused.clone().count() > 0 && of_refused.clone().all(|trial| trial.place.is_none()));
+        // Some were at work when it was stopped, and no file tells places.
+        let before = all.iter().filter(|trial| ![0, 5, 20].contains(&trial.number) && trial.number < 30);
+        let before: Vec<Trial> = before.map(|trial| Trial { place: None, ..trial.clone() }).collect();
+        let again = study.run(before, &Slow, &mut |_| Ok(()), &AtomicBool::new(false)).unwrap();
+        assert_eq!(plain(&again), plain(&all), "{parallel}");
+    }
 }
 
 #[test]

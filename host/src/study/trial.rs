@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::space::Point;
@@ -74,11 +74,15 @@ pub struct Price {
 
 /// A candidate and what came of it: one line of `trials.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Line")]
 pub struct Trial {
-    /// Its number, from 0; candidates that are refused have one too. In files it is `trial`, from 1, as people count
-    /// ([`Trial::place`]); `number`, from 0, is read too.
-    #[serde(flatten, with = "in_files")]
+    /// Its number among all candidates, from 0, those that were refused included. In files `candidate`, from 1, as people
+    /// count.
+    #[serde(rename = "candidate", serialize_with = "from_one")]
     pub number: u32,
+    /// Which of the search's trials it is, from 1; none where it was refused, which doesn't count as one. In files `trial`.
+    #[serde(rename = "trial", skip_serializing_if = "Option::is_none")]
+    pub place: Option<NonZeroU32>,
     /// How it ended.
     pub state: State,
     /// Values by path.
@@ -87,56 +91,97 @@ pub struct Trial {
     #[serde(skip)]
     pub point: Point,
     /// The score; only of a complete trial.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The score of each fold, where there are folds; their mean is the score.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<f64>,
     /// The score after each step: each epoch, or the mean after each fold. What pruning looks at.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<f64>,
     /// Epochs trained, of all folds together.
-    #[serde(default)]
     pub epochs: u32,
     /// What it costs on the device, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
     /// Wall time.
-    #[serde(default)]
     pub seconds: f64,
     /// Why it failed or was refused.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
-/// A trial's number in JSON.
-mod in_files {
-    use super::{Deserialize, NonZeroU32, Serialize};
-    use serde::{Deserializer, Serializer};
+fn from_one<S: Serializer>(number: &u32, to: S) -> Result<S::Ok, S::Error> {
+    number.saturating_add(1).serialize(to)
+}
 
-    #[derive(Serialize, Deserialize)]
-    #[serde(untagged)]
-    enum Named {
-        Now { trial: NonZeroU32 },
-        Before { number: u32 },
-    }
+/// A trial as a file has it, of this program or of an earlier one.
+#[derive(Deserialize)]
+struct Line {
+    candidate: Option<NonZeroU32>,
+    /// Where there is no `candidate`, the number among all of them: so it was written before.
+    trial: Option<NonZeroU32>,
+    /// The same from 0: so it was written first.
+    number: Option<u32>,
+    state: State,
+    parameters: Map<String, Value>,
+    score: Option<f64>,
+    #[serde(default)]
+    scores: Vec<f64>,
+    #[serde(default)]
+    values: Vec<f64>,
+    #[serde(default)]
+    epochs: u32,
+    price: Option<Price>,
+    #[serde(default)]
+    seconds: f64,
+    #[serde(default)]
+    reason: String,
+}
 
-    pub(super) fn serialize<S: Serializer>(number: &u32, to: S) -> Result<S::Ok, S::Error> {
-        Named::Now { trial: NonZeroU32::MIN.saturating_add(*number) }.serialize(to)
-    }
+impl TryFrom<Line> for Trial {
+    type Error = &'static str;
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
-        Ok(match Named::deserialize(from)? {
-            Named::Now { trial } => trial.get() - 1,
-            Named::Before { number } => number,
+    fn try_from(line: Line) -> Result<Trial, &'static str> {
+        let all = line.candidate.or(line.trial).map(|number| number.get() - 1);
+        Ok(Trial {
+            number: all.or(line.number).ok_or("missing field `candidate`")?,
+            place: line.trial.filter(|_| line.candidate.is_some()),
+            state: line.state,
+            parameters: line.parameters,
+            point: Point::new(),
+            score: line.score,
+            scores: line.scores,
+            values: line.values,
+            epochs: line.epochs,
+            price: line.price,
+            seconds: line.seconds,
+            reason: line.reason,
         })
     }
 }
 
+/// Trials in the order of their numbers, each with its [place](Trial::place): its number less the refused ones before it. What is
+/// missing between them was at work when the search was stopped, and runs again.
+pub(crate) fn placed(trials: impl IntoIterator<Item = Trial>) -> Vec<Trial> {
+    let mut trials: Vec<Trial> = trials.into_iter().collect();
+    trials.sort_by_key(|trial| trial.number);
+    let mut refused = 0;
+    for trial in &mut trials {
+        let counts = trial.state != State::Refused;
+        trial.place = if counts { NonZeroU32::new(trial.number.saturating_add(1) - refused) } else { None };
+        refused += u32::from(!counts);
+    }
+    trials
+}
+
 impl Trial {
-    /// Its number as people count, from 1.
-    pub fn place(&self) -> u32 {
-        self.number.saturating_add(1)
+    /// `trial 3`, or `candidate 12` for one that was refused.
+    pub fn title(&self) -> String {
+        match self.place {
+            Some(place) => format!("trial {place}"),
+            None => format!("candidate {}", self.number.saturating_add(1)),
+        }
     }
 
     /// The sample standard deviation of the folds' scores (divided by folds - 1); none with fewer than two.
@@ -176,6 +221,7 @@ pub(super) mod tests {
     pub fn trial(number: u32, point: &[f64], score: Option<f64>, values: &[f64]) -> Trial {
         Trial {
             number,
+            place: None,
             state: if score.is_some() { State::Complete } else { State::Pruned },
             parameters: Map::new(),
             point: point.iter().map(|&x| Some(x)).collect(),

@@ -24,6 +24,15 @@ pub fn emberlite<T: AsRef<str>>(arguments: &[T]) -> Answer {
     Answer { status, out: text(out), error: text(error) }
 }
 
+/// Runs a command in a process of its own, whose progress is heard too.
+pub fn heard<T: AsRef<str>>(arguments: &[T]) -> Answer {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_emberlite"));
+    let output = command.args(arguments.iter().map(AsRef::as_ref)).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let status = output.status.code().unwrap() as u8;
+    Answer { status, out: text(output.stdout), error: text(output.stderr) }
+}
+
 /// Runs a command that must succeed; gives its output.
 pub fn done<T: AsRef<str> + std::fmt::Debug>(arguments: &[T]) -> String {
     let answer = emberlite(arguments);

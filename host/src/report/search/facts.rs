@@ -1,10 +1,10 @@
 //! What the page of a search shows.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::super::facts::{FileFacts, Pairs};
-use crate::study::{Direction, Distribution, Parameter, Trial};
+use crate::study::{Direction, Distribution, Parameter, Trial, placed};
 
 /// A search. In JSON everything may be left out but its trials.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,7 @@ pub struct SearchReport {
     /// What varied, in the order of the description.
     pub parameters: Vec<ParameterFacts>,
     /// Every trial, in the order of numbers.
+    #[serde(deserialize_with = "trials")]
     pub search_trials: Vec<Trial>,
     /// Method, seed, folds, budget, …
     #[serde(default)]
@@ -45,6 +46,11 @@ pub struct SearchReport {
     /// Versions of programs.
     #[serde(default)]
     pub versions: Pairs,
+}
+
+/// With places also where an earlier program wrote none.
+fn trials<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Trial>, D::Error> {
+    Vec::deserialize(from).map(placed)
 }
 
 /// A parameter's axis.

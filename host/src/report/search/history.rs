@@ -18,9 +18,10 @@ const FLOOR: f64 = HEIGHT - 38.0;
 /// The chart with heading and legend; nothing without a score.
 pub(super) fn html(report: &SearchReport) -> String {
     let trials = &report.search_trials;
-    let scores = || trials.iter().filter_map(|trial| Some((f64::from(trial.place()), trial.score?)));
+    let places = || trials.iter().filter_map(|trial| Some((f64::from(trial.place?.get()), trial)));
+    let scores = || places().filter_map(|(place, trial)| Some((place, trial.score?)));
     let Some((first, _)) = scores().next() else { return String::new() };
-    let last = trials.last().map_or(first, |trial| f64::from(trial.place()));
+    let last = places().next_back().map_or(first, |(place, _)| place);
     let mut sorted: Vec<f64> = scores().map(|(_, score)| score).collect();
     sorted.sort_by(f64::total_cmp);
     let (least, most) = (sorted.first().copied().unwrap_or(0.0), sorted.last().copied().unwrap_or(1.0));
@@ -34,7 +35,7 @@ pub(super) fn html(report: &SearchReport) -> String {
         Axis::exact((least.max(low - room), most.min(high + room)))
     };
     let x_axis = Axis::exact((1.0, last.max(2.0)));
-    let x = |number: f64| LEFT + x_axis.place(number) * (WIDTH - LEFT - RIGHT);
+    let x = |place: f64| LEFT + x_axis.place(place) * (WIDTH - LEFT - RIGHT);
     let y = |score: f64| FLOOR - y_axis.place(score).clamp(0.0, 1.0) * (FLOOR - TOP);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"scores in the order of trials\" \
@@ -43,18 +44,18 @@ pub(super) fn html(report: &SearchReport) -> String {
     scales(&mut svg, report, y_axis, x_axis);
     let mut line: Vec<String> = Vec::new();
     let mut best: Option<f64> = None;
-    for (number, score) in scores() {
+    for (place, score) in scores() {
         if best.is_none_or(|best| report.direction.better(score, best)) {
             // Level up to here, then a step.
-            line.extend(best.map(|best| format!("{:.1},{:.1}", x(number), y(best))));
+            line.extend(best.map(|best| format!("{:.1},{:.1}", x(place), y(best))));
             best = Some(score);
-            line.push(format!("{:.1},{:.1}", x(number), y(score)));
+            line.push(format!("{:.1},{:.1}", x(place), y(score)));
         }
     }
     line.extend(best.map(|best| format!("{:.1},{:.1}", x(last), y(best))));
     let _ = writeln!(svg, "<polyline class=\"line c2\" points=\"{}\"/>", line.join(" "));
-    for trial in trials {
-        dot(&mut svg, report, trial, &x, &y);
+    for (place, trial) in places() {
+        dot(&mut svg, report, trial, x(place), &y);
     }
     svg += "</svg>\n";
     let count = |state: State| trials.iter().filter(|trial| trial.state == state).count();
@@ -71,7 +72,7 @@ pub(super) fn html(report: &SearchReport) -> String {
     )
 }
 
-fn dot(svg: &mut String, report: &SearchReport, trial: &Trial, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
+fn dot(svg: &mut String, report: &SearchReport, trial: &Trial, x: f64, y: &dyn Fn(f64) -> f64) {
     let (class, at, said) = match (trial.state, trial.score.or(trial.values.last().copied())) {
         (State::Complete, Some(score)) => ("c1", y(score), report.value(score)),
         (State::Pruned, Some(value)) => ("c5", y(value), format!("given up at {}", report.value(value))),
@@ -79,11 +80,10 @@ fn dot(svg: &mut String, report: &SearchReport, trial: &Trial, x: &dyn Fn(f64) -
         (State::Failed, _) => ("over", FLOOR, format!("failed: {}", trial.reason)),
         _ => return,
     };
-    let tip = escape(&format!("trial {}: {said}", trial.place()));
+    let tip = escape(&format!("{}: {said}", trial.title()));
     let _ = writeln!(
         svg,
-        "<circle class=\"dot {class}\" cx=\"{:.1}\" cy=\"{at:.1}\" r=\"4\"><title>{tip}</title></circle>",
-        x(f64::from(trial.place()))
+        "<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{at:.1}\" r=\"4\"><title>{tip}</title></circle>"
     );
 }
 

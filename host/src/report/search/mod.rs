@@ -62,9 +62,9 @@ fn figures(report: &SearchReport) -> Vec<Tile> {
     if let Some(best) = ranked.first() {
         let remark = match best.deviation() {
             Some(deviation) => {
-                format!("± {} over {} folds, trial {}", report.value(deviation), best.scores.len(), best.place())
+                format!("± {} over {} folds, {}", report.value(deviation), best.scores.len(), best.title())
             }
-            None => format!("trial {}", best.place()),
+            None => best.title(),
         };
         let score = report.value(best.score.unwrap_or(f64::NAN));
         out.push(Tile {
@@ -109,8 +109,8 @@ fn best(report: &SearchReport, ranked: &[&Trial]) -> String {
         head.extend(["parameters", "RAM", "file", "MACs"]);
     }
     let row = |trial: &&Trial| {
-        let mut row: Row =
-            vec![Cell::Number(trial.place().to_string()), Cell::Number(report.value(trial.score.unwrap_or(f64::NAN)))];
+        let place = trial.place.map_or("–".into(), |place| place.to_string());
+        let mut row: Row = vec![Cell::Number(place), Cell::Number(report.value(trial.score.unwrap_or(f64::NAN)))];
         if folds {
             row.push(Cell::Number(trial.deviation().map_or("–".into(), |deviation| report.value(deviation))));
         }
@@ -135,26 +135,26 @@ fn best(report: &SearchReport, ranked: &[&Trial]) -> String {
 
 /// Failed and refused candidates by their reason, the most frequent first.
 fn without(report: &SearchReport) -> String {
-    let mut reasons: Vec<(State, String, u64, u32)> = Vec::new();
+    let mut reasons: Vec<(State, String, u64, String)> = Vec::new();
     for trial in report.search_trials.iter().filter(|trial| !trial.reason.is_empty()) {
         // Numbers differ from candidate to candidate.
         let kind: String = trial.reason.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
-        let same = |known: &&mut (State, String, u64, u32)| {
+        let same = |known: &&mut (State, String, u64, String)| {
             let known_kind: String = known.1.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
             known.0 == trial.state && known_kind == kind
         };
         match reasons.iter_mut().find(same) {
             Some(known) => known.2 += 1,
-            None => reasons.push((trial.state, trial.reason.clone(), 1, trial.place())),
+            None => reasons.push((trial.state, trial.reason.clone(), 1, trial.title())),
         }
     }
     reasons.sort_by_key(|(_, _, count, _)| std::cmp::Reverse(*count));
-    let row = |(state, reason, count, first): &(State, String, u64, u32)| {
+    let row = |(state, reason, count, first): &(State, String, u64, String)| {
         let mood = if *state == State::Failed { Mood::Bad } else { Mood::Plain };
         vec![
             Cell::Mood(mood, state.name().into()),
             Cell::Number(grouped(*count)),
-            Cell::Number(first.to_string()),
+            Cell::Text(first.clone()),
             Cell::Text(reason.clone()),
         ]
     };
@@ -199,9 +199,15 @@ mod tests {
     #[test]
     fn a_page_shows_every_kind_of_trial_and_escapes_what_it_quotes() {
         let page = search(&report());
-        for text in
-            ["92.5 %", "best: trial 4", "1 given up", "1 failed", "&lt;i&gt;", "RAM: needs 400 bytes, &lt;b&gt;the"]
-        {
+        for text in [
+            "92.5 %",
+            "best: trial 3",
+            "1 given up",
+            "1 failed",
+            "candidate 2",
+            "&lt;i&gt;",
+            "RAM: needs 400 bytes, &lt;b&gt;the",
+        ] {
             assert!(page.contains(text), "no {text}");
         }
         assert!(!page.contains("<b>the") && !page.contains("<i>\"") && !page.contains("NaN"));
@@ -211,14 +217,14 @@ mod tests {
     }
 
     /// Two complete trials, of which the second is better: the best so far rises with it. From 70 to 100 % are 252 of height, from
-    /// trial 0 to 4 are 882 of width.
+    /// trial 1 to 4 are 882 of width; the refused candidate is none.
     #[test]
     fn figures_are_those_of_the_trials() {
         let page = search(&report());
         for text in [
             "<p class=\"name\">median trial</p><p class=\"value\">75.0 %</p><p class=\"remark\">higher is better</p>",
             "<td class=\"number\">400 B</td><td class=\"number\">900 B</td><td class=\"number\">8</td>",
-            "points=\"64.0,220.0 725.5,220.0 725.5,73.0 946.0,73.0\"",
+            "points=\"64.0,220.0 652.0,220.0 652.0,73.0 946.0,73.0\"",
         ] {
             assert!(page.contains(text), "no {text} in {page}");
         }

@@ -93,7 +93,7 @@ pub(super) fn html(report: &SearchReport) -> String {
         .collect();
     upright(&mut svg, x(count), "score", &report.metric, &ticks);
     svg += "</svg>\n";
-    let mut keys = vec![Key { class: "c2", dashed: false, text: format!("best: trial {}", best.place()) }];
+    let mut keys = vec![Key { class: "c2", dashed: false, text: format!("best: {}", best.title()) }];
     if good > 1 {
         keys.push(Key { class: "c1", dashed: false, text: format!("the best {good}") });
     }
@@ -132,7 +132,7 @@ fn line(svg: &mut String, report: &SearchReport, trial: &Trial, points: &[(f64, 
     };
     let values: Vec<String> =
         trial.parameters.iter().map(|(path, value)| format!("{path} = {}", shown(value))).collect();
-    let tip = escape(&format!("trial {}: {score}\n{}", trial.place(), values.join("\n")));
+    let tip = escape(&format!("{}: {score}\n{}", trial.title(), values.join("\n")));
     // Writing to a String can't fail.
     let _ = writeln!(
         svg,
