@@ -2,7 +2,7 @@
 
 mod cli_common;
 
-use cli_common::{Folder, ROWS, done, emberlite, small};
+use cli_common::{Folder, ROWS, done, emberlite, heard, small};
 use serde_json::Value;
 
 /// The checkpoint of a run of two updates an epoch: after `updates` of them, as an interruption leaves it.
@@ -65,6 +65,62 @@ fn a_run_whose_files_were_not_written_is_not_replaced_either() {
     assert_eq!(train(&[]).error, "");
 }
 
+/// A new run was killed when its checkpoint had replaced that of the run before, and its metrics.jsonl hadn't yet.
+#[test]
+fn lines_of_a_run_that_was_replaced_are_not_gone_on_with() {
+    let (folder, model, run) = interrupted(1);
+    let train = |more: &[&str]| emberlite(&[&["train", "--quiet", "--model", &model, "--run", &run], more].concat());
+    let lines = || String::from_utf8(folder.read("run/metrics.jsonl")).unwrap();
+    // The run before: it has another seed.
+    let new = lines();
+    std::fs::rename(folder.path("run/checkpoint.safetensors"), folder.path("first")).unwrap();
+    assert_eq!(train(&["--fresh", "--seed", "7"]).error, "");
+    let old = lines();
+    let checkpoint = folder.read("run/checkpoint.safetensors");
+    let epochs = |text: &str| -> Vec<Value> {
+        let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        all.filter(|event| event["event"] == "epoch").map(|event| event["record"]["train_loss"].clone()).collect()
+    };
+    assert_ne!(epochs(&old), epochs(&new));
+    // The line of its beginning, and a piece of the next.
+    let beside = &new[..new.find('\n').unwrap() + 9];
+    std::fs::copy(folder.path("first"), folder.path("run/checkpoint.safetensors")).unwrap();
+    folder.write("run/metrics.jsonl.new", beside);
+    assert!(train(&[]).error.contains("here is a run that isn't finished, of 1 step of the first epoch"));
+    assert!(!folder.path("run/metrics.jsonl.new").is_empty() && lines().starts_with(&beside[..beside.len() - 8]));
+    assert_eq!(train(&["--resume"]).error, "");
+    assert_eq!((epochs(&lines()), lines().matches("\"begun\"").count()), (epochs(&new), 2));
+    assert!(!std::path::Path::new(&folder.path("run/metrics.jsonl.new")).exists());
+    // Killed before it had saved anything: the lines are those of the run whose checkpoint is there.
+    folder.write("run/metrics.jsonl", &old);
+    folder.write("run/checkpoint.safetensors", checkpoint);
+    folder.write("run/metrics.jsonl.new", beside);
+    assert_eq!(train(&["--resume", "--seed", "7", "--epochs", "4"]).error, "");
+    assert!(lines().starts_with(&old) && epochs(&lines()).len() == 4);
+    assert!(!std::path::Path::new(&folder.path("run/metrics.jsonl.new")).exists());
+}
+
+/// What has ended a run is said in its last line of progress and in metrics.jsonl.
+#[test]
+fn a_run_that_max_steps_has_ended_says_so() {
+    let folder = Folder::new();
+    folder.write("rows.csv", ROWS);
+    let (model, run) = (folder.write("model.toml", small("f32")), folder.path("run"));
+    // Two updates an epoch, three epochs: six are all.
+    for (steps, end, event) in [
+        ("3", "ended after 3 updates, as max_steps says, best epoch 2", Some(3)),
+        ("4", "ended after 4 updates, as max_steps says, best epoch 2", Some(4)),
+        ("6", "done, best epoch 3", None),
+    ] {
+        let answer = heard(&["train", "--fresh", "--model", &model, "--run", &run, "--max-steps", steps]);
+        assert_eq!(answer.error.lines().last(), Some(end));
+        let metrics = String::from_utf8(folder.read("run/metrics.jsonl")).unwrap();
+        let mut all = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let finished = all.rfind(|line| line["event"] == "finished").unwrap();
+        assert_eq!(finished["max_steps"].as_u64(), event);
+    }
+}
+
 #[test]
 fn a_mistyped_folder_is_no_run_to_go_on_with() {
     let (folder, model, _) = interrupted(3);
@@ -105,6 +161,40 @@ fn a_finished_run_says_so_and_how_to_train_it_longer() {
     // Asked for fewer than there are.
     let said = done(&[&resume[..], &["--epochs", "2"]].concat());
     assert!(said.contains("has done 6 epochs") && said.contains("--epochs 12\n"), "{said}");
+}
+
+/// Early stopping has ended it: the line that is told goes on, once the description has more patience.
+#[test]
+fn a_run_that_was_stopped_early_goes_on_with_more_patience() {
+    let folder = Folder::new();
+    folder.write("rows.csv", ROWS);
+    let stopping = |patience: &str| {
+        // No loss gets better by 100.
+        let rule =
+            format!("early_stopping = {{ monitor = \"train_loss\", patience = {patience}, minimum_gain = 100 }}");
+        folder.write("model.toml", small("f32").replace("epochs = 3", &format!("epochs = 9\n{rule}")))
+    };
+    let (model, run) = (stopping("2"), folder.path("run"));
+    let train = ["train", "--quiet", "--model", &model, "--run", &run];
+    done(&train);
+    let epochs = || String::from_utf8(folder.read("run/metrics.jsonl")).unwrap().matches("\"event\":\"epoch\"").count();
+    assert_eq!(epochs(), 3);
+    let resume = [&train[..], &["--resume"]].concat();
+    let said = folder.plain(&done(&resume));
+    let expected = "\nearly stopping has ended it; to train longer, give `early_stopping` more `patience` in the description, \
+                    then: emberlite train --quiet --model model.toml --run run --resume\n";
+    assert!(said.contains(expected) && epochs() == 3, "{said}");
+    stopping("4");
+    assert!(!done(&resume).contains("nothing is left"));
+    assert_eq!(epochs(), 5);
+    // Less than it has had.
+    stopping("1");
+    let answer = emberlite(&resume);
+    assert!(
+        answer.status == 1 && answer.error.contains("it would have ended after epoch 2, and it has done 5 epochs"),
+        "{}",
+        answer.error
+    );
 }
 
 /// A launcher that starts several of a program which can't join them gets a sentence, not two runs in one folder.

@@ -120,6 +120,32 @@ fn a_rank_that_dies_ends_the_run_with_its_name_and_the_checkpoint() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// `mpirun` hands nothing on of what its processes say after Ctrl-C has reached it: what they say at once must be enough.
+#[test]
+fn ctrl_c_saves_and_says_at_once_how_to_go_on() {
+    let folder = Folder::new();
+    let model = model(&folder, "optimizer = { name = \"adam\", learning_rate = 0.001 }\nepochs = 100000");
+    let run = folder.path("run");
+    let Some(mut command) = mpirun(2) else { return };
+    command.args(["train", "--quiet", "--model", &model, "--run", &run]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let checkpoint = Path::new(&run).join("checkpoint.safetensors");
+    let start = Instant::now();
+    while !checkpoint.exists() {
+        assert!(start.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint");
+        sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = format!("mpirun -np 2 emberlite train --quiet --model {model} --run {run} --resume");
+    let expected = format!("finishing this step and saving; press again to end at once; then go on with: {line}\n");
+    assert!(said.contains(&expected) && said.matches("finishing this step").count() == 1, "{said}");
+    // It has stopped within an epoch, or after one, and not begun anew.
+    let last = fs::read_to_string(Path::new(&run).join("metrics.jsonl")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(last.lines().last().unwrap()).unwrap()["event"], "saved", "{said}");
+}
+
 #[test]
 fn a_mistake_is_told_once() {
     let folder = Folder::new();

@@ -136,12 +136,7 @@ fn a_checkpoint_continues_its_own_run_only() {
     assert!(text.contains("a change of the validation set (none, now there is one)"), "{text}");
     let stopping = EarlyStopping { monitor: Monitor::TrainLoss, patience: 3, min_delta: 0.5 };
     let text = refused(&|job| job.early_stopping = Some(stopping));
-    assert!(
-        text.contains(
-            "a change of early_stopping.monitor (none, now train_loss), early_stopping.patience (none, now 3), "
-        ),
-        "{text}"
-    );
+    assert!(text.contains("a change of early_stopping.monitor (none, now train_loss); undo the change"), "{text}");
 
     // Bytes from outside: cut short, changed, something else.
     let file = dir.join("checkpoint.safetensors");
@@ -174,7 +169,45 @@ fn a_checkpoint_continues_its_own_run_only() {
     assert_eq!(run(true, &|_| ()).unwrap().history.len(), 2);
 }
 
-/// The best figure so far counts only on the same set, by the same metric, with the same patience.
+/// Who has more patience gets what more patience from the start would have given, bit for bit.
+#[test]
+fn early_stopping_may_change_where_it_would_have_come_as_far() {
+    let (train_set, validation) = (waves(70, 1), waves(30, 2));
+    let training = settings(Optimizer::adam(0.03));
+    let stopping = |patience| Some(EarlyStopping { monitor: Monitor::ValidationLoss, patience, min_delta: 0.0 });
+    let run = |epochs, early_stopping, dir: Option<&PathBuf>| {
+        let resume = dir.is_some_and(|dir| begun(dir));
+        let checkpoint = dir.map(Checkpoint::new);
+        let mut silent = Silent;
+        let job = Job { device: DeviceChoice::Cpu, ..Job::new(graph(), &training, &train_set, &mut silent) };
+        train(Job { epochs, validation: Some(&validation), early_stopping, checkpoint, resume, ..job })
+    };
+    let dir = folder("rule");
+    let short = run(200, stopping(1), Some(&dir)).unwrap();
+    let mut done = short.history.len();
+    for early_stopping in [stopping(3), stopping(5), None] {
+        let epochs = if early_stopping.is_some() { 200 } else { done as u32 + 3 };
+        let (whole, resumed) =
+            (run(epochs, early_stopping, None).unwrap(), run(epochs, early_stopping, Some(&dir)).unwrap());
+        assert!(whole.history.len() > short.history.len(), "the case shows nothing");
+        assert_eq!(figures(&resumed.history), figures(&whole.history));
+        assert_eq!((resumed.best_epoch, resumed.stopped_early), (whole.best_epoch, whole.stopped_early));
+        assert_eq!(resumed.parameters, whole.parameters);
+        done = resumed.history.len();
+    }
+    // Less patience would have ended it before.
+    let error = run(200, stopping(1), Some(&dir)).unwrap_err().to_string();
+    let expected = format!(
+        "a change of early_stopping.monitor (none, now validation_loss), early_stopping.patience \
+         (none, now 1), early_stopping.minimum_gain (none, now 0): by the new rule it would have ended after epoch {}, and it \
+         has done {} epochs; undo the change",
+        short.history.len(),
+        done
+    );
+    assert!(error.contains(&expected), "expected {expected}\nfound    {error}");
+}
+
+/// The best figure so far counts only on the same set and by the same metric.
 #[test]
 fn what_was_best_is_compared_with_its_like_only() {
     let (train_set, validation, others) = (waves(40, 1), waves(30, 2), waves(30, 3));
@@ -202,12 +235,13 @@ fn what_was_best_is_compared_with_its_like_only() {
             changed(|s| s.monitor = Monitor::Validation(Metric::Accuracy)),
             "a change of early_stopping.monitor (validation_loss, now validation_accuracy);".to_string(),
         ),
-        (Some(&validation), changed(|s| s.patience = 4), "early_stopping.patience (9, now 4);".to_string()),
-        (Some(&validation), changed(|s| s.min_delta = 0.25), "early_stopping.minimum_gain (0, now 0.25);".to_string()),
+        // By another rule only what it would have done by that rule from the start.
         (
             Some(&validation),
-            None,
-            "early_stopping.monitor (validation_loss, now none), early_stopping.patience (9, now none), ".to_string(),
+            changed(|s| s.min_delta = 9.0),
+            "a change of early_stopping.minimum_gain (0, now 9): by the new rule epoch 1 would be its best, of which it has \
+             kept nothing; undo the change"
+                .to_string(),
         ),
     ] {
         let text = run(true, 3, set, stopping).unwrap_err();

@@ -1,5 +1,6 @@
 //! Ctrl-C: the first ends a training after the update at hand, the second ends the program at once.
 
+use std::io::{self, Write};
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,6 +13,9 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 type Cause = Box<dyn Fn() -> Option<String> + Send>;
 
 static CAUSE: Mutex<Option<Cause>> = Mutex::new(None);
+/// What the first Ctrl-C says; none where another process does.
+static ANSWER: Mutex<Option<String>> = Mutex::new(None);
+const FINISHING: &str = "finishing this step and saving; press again to end at once";
 static AT_WORK: AtomicU32 = AtomicU32::new(0);
 
 /// While it lives, Ctrl-C (and the termination signal) only asks.
@@ -33,12 +37,16 @@ impl Watch {
                 if again || AT_WORK.load(Ordering::SeqCst) == 0 {
                     process::exit(STATUS.into());
                 }
-                eprintln!("finishing this step and saving; press again to end at once");
+                if let Some(answer) = ANSWER.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                    // Nobody may be listening any more; the step is finished all the same.
+                    let _ = writeln!(io::stderr(), "{answer}");
+                }
             });
         });
         if AT_WORK.fetch_add(1, Ordering::SeqCst) == 0 {
             ASKED.store(false, Ordering::SeqCst);
         }
+        *ANSWER.lock().unwrap_or_else(PoisonError::into_inner) = Some(FINISHING.into());
         Watch(())
     }
 
@@ -47,6 +55,14 @@ impl Watch {
     #[cfg(feature = "mpi")]
     pub(super) fn because(&self, cause: impl Fn() -> Option<String> + Send + 'static) {
         *CAUSE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(cause));
+    }
+
+    /// What is said at once when somebody asks, with the line that goes on; nothing where another process says it. For
+    /// processes whose last words are lost: `mpirun` hands nothing on of what they say after its own Ctrl-C.
+    #[cfg(feature = "mpi")]
+    pub(super) fn answers(&self, go_on: Option<&str>) {
+        let answer = go_on.map(|line| format!("{FINISHING}; then go on with: {line}"));
+        *ANSWER.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
     /// Becomes true when the program is asked to end.

@@ -32,9 +32,11 @@ impl Ranks {
         self.group().map_or(line.clone(), |group| line.under(&["mpirun", "-np", &group.size().to_string()]))
     }
 
-    /// Lets the first rank say which one is gone, when `mpirun` ends it for that.
+    /// Lets the first rank say how to go on as soon as it is asked to end, and which one is gone, when `mpirun` ends it for
+    /// that.
     pub(super) fn tell(&self, watch: &Watch, checkpoint: &Path, line: &Line) {
         let Some(mpi) = &self.mpi else { return };
+        watch.answers(self.is_first().then(|| line.to_string()).as_deref());
         let (missing, first, checkpoint, line) =
             (mpi.missing(), self.is_first(), checkpoint.to_path_buf(), line.clone());
         watch.because(move || {

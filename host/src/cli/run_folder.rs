@@ -4,10 +4,12 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::CliError;
-use crate::train::{Event, JsonLines, Observer};
+use crate::export::FileError;
+use crate::train::{Checkpoint, Event, JsonLines, Observer};
 
 /// Held while a training is at work: two of them would write the same checkpoint and the same metrics.
 #[derive(Debug)]
@@ -42,6 +44,42 @@ impl Lock {
     }
 }
 
+/// Where the lines of a run are that hasn't replaced the checkpoint of the one before.
+fn beside(metrics: &Path) -> PathBuf {
+    metrics.with_extension("jsonl.new")
+}
+
+/// Puts lines in their place that were still beside when a run was killed: after its first checkpoint had replaced that of the run
+/// before, and before its lines had. Lines of a run that came to no checkpoint are removed.
+///
+/// # Errors
+/// As the system gives them.
+pub(super) fn settle(checkpoint: &Checkpoint) -> Result<(), FileError> {
+    let metrics = checkpoint.dir.join("metrics.jsonl");
+    let new = beside(&metrics);
+    // What is wrong with the checkpoint is told by those who need it.
+    let (true, Ok(reached)) = (new.exists(), checkpoint.reached()) else { return Ok(()) };
+    let failed = |source| FileError { path: new.clone(), doing: "can't put in place", source };
+    let text = fs::read(&new).map_err(failed)?;
+    let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let begun = serde_json::from_slice::<Begun>(first).ok().map(|line| line.begun);
+    let Some(reached) = reached.filter(|reached| Some(reached.begun) == begun) else {
+        return fs::remove_file(&new).map_err(failed);
+    };
+    let (path, epoch, step) = (&checkpoint.path(), reached.history.len() as u32, reached.within);
+    let told = || -> io::Result<()> {
+        JsonLines::new(open(&new, true)?).event(Event::Saved { path, epoch, step })?;
+        fs::rename(&new, &metrics)
+    };
+    told().map_err(failed)
+}
+
+/// Of the first line of a run.
+#[derive(Deserialize)]
+struct Begun {
+    begun: u64,
+}
+
 /// Writes metrics.jsonl, from the first event on, which comes after all checks. Lines of a run before stay as long as its
 /// checkpoint does: until then the new ones are written beside.
 #[derive(Debug)]
@@ -60,7 +98,7 @@ impl Metrics {
     }
 
     fn open(&mut self) -> io::Result<(JsonLines<File>, File)> {
-        let beside = (!self.resume && self.path.exists()).then(|| self.path.with_extension("jsonl.new"));
+        let beside = (!self.resume && self.path.exists()).then(|| beside(&self.path));
         let file = open(beside.as_deref().unwrap_or(&self.path), self.resume)?;
         self.beside = beside;
         Ok((JsonLines::new(file.try_clone()?), file))
@@ -145,7 +183,7 @@ mod tests {
         let path = folder.join("metrics.jsonl");
         fs::write(&path, "{\"old\":1}\n").unwrap();
         let old = || fs::read_to_string(&path).unwrap() == "{\"old\":1}\n";
-        let end = Event::Finished { best_epoch: 1, stopped_early: false };
+        let end = Event::Finished { best_epoch: 1, stopped_early: false, max_steps: None };
         // One that ends before it saves anything.
         let mut metrics = Metrics::new(&path, false);
         metrics.event(end).unwrap();

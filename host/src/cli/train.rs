@@ -88,8 +88,10 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write
         return Ok(());
     }
 
-    let Checked { spec, before, .. } = &checked;
-    let finished = before.as_ref().and_then(|before| unfinished::finished_before(before, &learnt.trained, spec, line));
+    let Checked { spec, before, epochs, .. } = &checked;
+    let finished = before.as_ref();
+    let finished =
+        finished.and_then(|before| unfinished::finished_before(before, &learnt.trained, (spec, *epochs), line));
     if let Some(text) = finished {
         writeln!(out, "{text}")?;
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::CliError;
 use super::line::Line;
+use super::{CliError, run_folder};
 use crate::spec::Spec;
 use crate::train::{Checkpoint, Reached, TrainError, Trained};
 
@@ -20,8 +20,8 @@ pub(super) struct Begin {
 }
 
 impl Begin {
-    /// Looks before anything is written: gives the run that is gone on with. `line` was typed; `elsewhere` is the same for
-    /// another folder.
+    /// Looks before anything is written, but for lines that a killed run has left beside: gives the run that is gone on with.
+    /// `line` was typed; `elsewhere` is the same for another folder.
     ///
     /// # Errors
     /// There is nothing to go on from, or what a new run would replace isn't finished.
@@ -31,6 +31,7 @@ impl Begin {
         line: &Line,
         elsewhere: &Line,
     ) -> Result<Option<Reached>, CliError> {
+        run_folder::settle(checkpoint)?;
         if self.fresh {
             return Ok(None);
         }
@@ -73,8 +74,14 @@ fn is_told(metrics: &Path) -> bool {
     told
 }
 
-/// Of a run that had come to its end before: that nothing was trained, what it has reached, and how to go beyond.
-pub(super) fn finished_before(before: &Reached, trained: &Trained, spec: &Spec, line: &Line) -> Option<String> {
+/// Of a run that had come to its end before: that nothing was trained, what it has reached, and how to go beyond. `epochs` were
+/// asked for.
+pub(super) fn finished_before(
+    before: &Reached,
+    trained: &Trained,
+    (spec, epochs): (&Spec, u32),
+    line: &Line,
+) -> Option<String> {
     let last = trained.history.last().filter(|last| last.step == before.updates)?;
     let best = trained.history.iter().find(|epoch| epoch.epoch == trained.best_epoch)?;
     let mut text = format!(
@@ -95,9 +102,9 @@ pub(super) fn finished_before(before: &Reached, trained: &Trained, spec: &Spec, 
     let (host, twice) = (&spec.training.host, last.epoch.saturating_mul(2).to_string());
     let reached = host.max_steps.is_some_and(|most| before.updates >= most);
     let (what, line) = match host.max_steps {
-        _ if trained.stopped_early => (
-            "early stopping has ended it; with another early_stopping it starts anew, or from its weights by --from",
-            line.fresh(),
+        _ if trained.stopped_early && (last.epoch < epochs || !host.stretches()) => (
+            "early stopping has ended it; to train longer, give `early_stopping` more `patience` in the description, then",
+            if last.epoch < epochs { line.resuming() } else { line.resuming().set("--epochs", &twice) },
         ),
         _ if host.stretches() => (
             "its schedule is stretched over the whole run; to train longer, start anew",

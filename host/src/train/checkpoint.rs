@@ -61,6 +61,9 @@ impl Checkpoint {
 /// The run's counters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Counters {
+    /// When the run began, in microseconds since 1970; older programs didn't say.
+    #[serde(default)]
+    pub begun: u64,
     /// Epochs that are done.
     pub epoch: u32,
     /// The one at hand.

@@ -1,5 +1,6 @@
 //! What each epoch gave, which was the best, and when to stop.
 
+use super::reached::Reached;
 use crate::metrics::{Metric, Monitor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -108,6 +109,29 @@ impl Watch {
     pub fn stops(&self) -> bool {
         self.patience > 0 && self.waited >= self.patience
     }
+
+    /// Sees the epochs that a run has done by another rule: then it is as if it had had this one from the start. `best` is the
+    /// epoch whose parameters it has kept, `within` the updates that it has made in the epoch after those.
+    ///
+    /// # Errors
+    /// In half a sentence, why it would have gone otherwise.
+    pub fn see_again(&mut self, history: &[EpochRecord], best: u32, within: u32) -> Result<(), String> {
+        for (place, record) in history.iter().enumerate() {
+            self.see(record);
+            if self.stops() && (place + 1 < history.len() || within > 0) {
+                let done = Reached::words(history.len() as u32, within);
+                return Err(format!(
+                    "by the new rule it would have ended after epoch {}, and it has done {done}",
+                    record.epoch
+                ));
+            }
+        }
+        if self.best.0 != best {
+            let own = self.best.0;
+            return Err(format!("by the new rule epoch {own} would be its best, of which it has kept nothing"));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +168,31 @@ mod tests {
             assert_eq!((watch.see(&record(epoch, loss, 0.0)), watch.stops()), (better, stops), "epoch {epoch}");
         }
         assert_eq!(watch.best, (3, Some(0.8)));
+    }
+
+    /// Losses 1.0, 0.95, 0.8, 0.9, 0.85: with patience 9 and no least gain the third is the best, two were waited since.
+    #[test]
+    fn a_run_goes_on_by_another_rule_where_it_would_have_come_as_far() {
+        let history: Vec<EpochRecord> =
+            (1..).zip([1.0, 0.95, 0.8, 0.9, 0.85]).map(|(epoch, loss)| record(epoch, loss, 0.0)).collect();
+        let again = |patience, min_delta, within| {
+            let stopping = EarlyStopping { monitor: Monitor::ValidationLoss, patience, min_delta };
+            let mut watch = Watch::new((patience > 0).then_some(&stopping), true);
+            watch.see_again(&history, 3, within).map(|()| (watch.best, watch.waited, watch.stops()))
+        };
+        let kept = (3, Some(0.8));
+        assert_eq!(again(9, 0.0, 0), Ok((kept, 2, false)));
+        // Without early stopping, and with a patience that ends just here.
+        assert_eq!((again(0, 0.0, 1), again(2, 0.0, 0)), (Ok((kept, 2, false)), Ok((kept, 2, true))));
+        // A gain of 0.1: 0.95 isn't better any more, and the third still the best.
+        assert_eq!(again(2, 0.1, 0), Ok((kept, 2, true)));
+        let refused = |patience, min_delta, within| again(patience, min_delta, within).unwrap_err();
+        assert_eq!(
+            refused(2, 0.0, 7),
+            "by the new rule it would have ended after epoch 5, and it has done 5 epochs and 7 steps of the next"
+        );
+        assert_eq!(refused(1, 0.0, 0), "by the new rule it would have ended after epoch 4, and it has done 5 epochs");
+        assert_eq!(refused(9, 0.5, 0), "by the new rule epoch 1 would be its best, of which it has kept nothing");
     }
 
     #[test]

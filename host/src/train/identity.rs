@@ -5,6 +5,7 @@ use super::error::TrainError;
 use super::job::Job;
 use super::settings::{HostSchedule, HostSettings};
 use crate::lower::{Lowered, Precision};
+use crate::metrics::Monitor;
 use emberlite::graph::write_graph;
 use emberlite::loss::Loss;
 use emberlite::optimizer::{Clip, Decay, Optimizer};
@@ -12,8 +13,12 @@ use emberlite::plan::Training;
 use serde::{Deserialize, Serialize};
 
 const PRECISION: &str = "precision";
+const MONITOR: &str = "early_stopping.monitor";
+const PATIENCE: &str = "early_stopping.patience";
+// As model.toml has it, in name and precision.
+const MINIMUM_GAIN: &str = "early_stopping.minimum_gain";
 
-/// Everything that decides a run's bits but its length.
+/// Everything that decides a run's bits but its length; of early stopping, which decides the length too, what there was last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     /// The graph's text.
@@ -44,10 +49,9 @@ impl Identity {
             push(&mut settings, "epochs", job.epochs);
         }
         if let Some(stopping) = job.early_stopping {
-            push(&mut settings, "early_stopping.monitor", stopping.monitor);
-            push(&mut settings, "early_stopping.patience", stopping.patience);
-            // As model.toml has it, in name and precision.
-            push(&mut settings, "early_stopping.minimum_gain", stopping.min_delta as f32);
+            push(&mut settings, MONITOR, stopping.monitor);
+            push(&mut settings, PATIENCE, stopping.patience);
+            push(&mut settings, MINIMUM_GAIN, stopping.min_delta as f32);
         }
         Ok(Identity {
             graph,
@@ -58,22 +62,49 @@ impl Identity {
         })
     }
 
-    /// Says what differs from a run that is to go on.
+    fn setting(&self, name: &str) -> String {
+        // What is left out is as without it; of the precision that has a name.
+        let absent = if name == PRECISION { Precision::F32.name() } else { "none" };
+        let found = self.settings.iter().find(|(other, _)| other == name);
+        found.map_or(absent.to_string(), |(_, value)| value.clone())
+    }
+
+    /// The figure whose best epoch is kept.
+    fn watched(&self) -> String {
+        let watched = self.setting(MONITOR);
+        match self.validation {
+            // As without early stopping.
+            Some(_) if watched == "none" => Monitor::ValidationLoss.to_string(),
+            _ => watched,
+        }
+    }
+
+    /// Whether a run that goes on is to end by another rule; in words, what has changed.
+    pub fn stops_otherwise(&self, now: &Identity) -> Option<String> {
+        let names =
+            [MONITOR, PATIENCE, MINIMUM_GAIN].into_iter().map(|name| (name, self.setting(name), now.setting(name)));
+        let changed = names.filter(|(_, was, is)| was != is).map(|(name, was, is)| format!("{name} ({was}, now {is})"));
+        let changed: Vec<String> = changed.collect();
+        if changed.is_empty() { None } else { Some(changed.join(", ")) }
+    }
+
+    /// Says what differs from a run that is to go on; [when it ends](Identity::stops_otherwise) may.
     pub fn agrees(&self, now: &Identity) -> Result<(), String> {
         let mut differences = Vec::new();
         if self.graph != now.graph {
             differences.push(format!("the model ({})", lines(&self.graph, &now.graph)));
         }
-        let find = |list: &[(String, String)], name: &str| {
-            // What is left out is as without it; of the precision that has a name.
-            let absent = if name == PRECISION { Precision::F32.name() } else { "none" };
-            list.iter().find(|(other, _)| other == name).map_or(absent.to_string(), |(_, value)| value.clone())
+        let may_differ = |name: &str| match name {
+            // The best parameters so far are those by this figure.
+            MONITOR => self.watched() == now.watched(),
+            PATIENCE | MINIMUM_GAIN => true,
+            _ => false,
         };
         let names = self.settings.iter().chain(&now.settings).map(|(name, _)| name);
         let mut seen: Vec<&String> = Vec::new();
         for name in names {
-            let (was, is) = (find(&self.settings, name), find(&now.settings, name));
-            if was != is && !seen.contains(&name) {
+            let (was, is) = (self.setting(name), now.setting(name));
+            if was != is && !seen.contains(&name) && !may_differ(name) {
                 differences.push(format!("{name} ({was}, now {is})"));
             }
             seen.push(name);

@@ -12,6 +12,9 @@ use std::path::Path;
 pub enum Event<'a> {
     /// Training is about to start, or to go on.
     Started {
+        /// When the run began, in microseconds since 1970, also where it goes on: tells it from others that were kept in the
+        /// same folder. 0 if its checkpoint doesn't say.
+        begun: u64,
         /// The device that was opened.
         device: &'a str,
         /// The numbers of products; a line of JSON has it where it isn't f32.
@@ -69,6 +72,9 @@ pub enum Event<'a> {
         best_epoch: u32,
         /// Whether patience ran out.
         stopped_early: bool,
+        /// `max_steps`, where that has ended the training before its last epoch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_steps: Option<u32>,
     },
 }
 

@@ -7,6 +7,8 @@ use super::history::EpochRecord;
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reached {
+    /// When it began, in microseconds since 1970; 0 where the checkpoint doesn't say.
+    pub begun: u64,
     /// Epochs that are done, each with its figures.
     pub history: Vec<EpochRecord>,
     /// Updates made in the epoch after those.
@@ -25,6 +27,7 @@ impl Reached {
     fn of(counters: Counters) -> Reached {
         let seconds = counters.history.iter().map(|epoch| epoch.seconds).sum::<f64>() + counters.within.seconds;
         Reached {
+            begun: counters.begun,
             within: counters.within.step,
             updates: counters.updates,
             finished: counters.finished,

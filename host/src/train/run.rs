@@ -30,7 +30,7 @@ use emberlite::image::Name;
 use emberlite::plan::Training;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 /// Trains a model; see [`Job`].
 ///
@@ -51,6 +51,8 @@ pub(super) struct Run<'a> {
     pub validation: Option<Samples<'a>>,
     pub open: Open,
     seed: u64,
+    /// Microseconds since 1970.
+    pub begun: u64,
     pub observer: &'a mut dyn Observer,
     pub checkpoint: Option<Checkpoint>,
     /// The last file that was written or read.
@@ -125,6 +127,7 @@ impl<'a> Run<'a> {
             validation,
             open,
             seed: job.seed,
+            begun: UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros() as u64),
             observer: job.observer,
             checkpoint: job.checkpoint,
             saved: None,
@@ -169,6 +172,7 @@ impl<'a> Run<'a> {
 
     fn go(&mut self) -> Result<Trained, TrainError> {
         self.observer.event(Event::Started {
+            begun: self.begun,
             device: &self.open.name,
             precision: self.host.precision,
             done: self.history.len() as u32,
@@ -209,9 +213,16 @@ impl<'a> Run<'a> {
             _ => Vec::new(),
         };
         let (best_epoch, stopped_early) = (self.watch.best.0, self.watch.stops());
-        self.observer.event(Event::Finished { best_epoch, stopped_early })?;
+        let max_steps = self.ended_by_max_steps();
+        self.observer.event(Event::Finished { best_epoch, stopped_early, max_steps })?;
         let history = std::mem::take(&mut self.history);
         Ok(Trained { parameters, history, confusion, best_epoch, stopped_early })
+    }
+
+    /// The updates after which it has ended although there were epochs left.
+    fn ended_by_max_steps(&self) -> Option<u32> {
+        let all = u64::from(self.steps) * u64::from(self.epochs);
+        self.host.max_steps.filter(|&most| self.stepper.updates == most && u64::from(most) < all && !self.watch.stops())
     }
 
     /// Whether an update is left, or an epoch to be ended.

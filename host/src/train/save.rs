@@ -40,6 +40,7 @@ impl Run<'_> {
         let saved = Saved {
             identity: self.identity.clone(),
             counters: Counters {
+                begun: self.begun,
                 epoch,
                 within: self.within.clone(),
                 updates: self.stepper.updates,
@@ -73,6 +74,7 @@ impl Run<'_> {
             let alone = self.group.is_none_or(|group| group.rank() == 0);
             return if alone { Err(checkpoint.nothing()) } else { Ok(()) };
         };
+        let changed = saved.identity.stops_otherwise(&self.identity);
         let device = &self.open.device;
         let upload_all = |states: Vec<Vec<f32>>| states.into_iter().map(|v| upload(v, device)).collect();
         self.stepper.state = saved.state.into_iter().map(upload_all).collect();
@@ -84,8 +86,17 @@ impl Run<'_> {
         let counters = saved.counters;
         (self.stepper.updates, self.samples) = (counters.updates, counters.samples);
         self.stepper.plateau = counters.plateau;
-        self.watch.best = (counters.best_epoch, counters.best_figure);
-        (self.watch.waited, self.history) = (counters.waited, counters.history);
+        match changed {
+            None => {
+                (self.watch.best, self.watch.waited) = ((counters.best_epoch, counters.best_figure), counters.waited)
+            }
+            Some(changed) => {
+                let again = self.watch.see_again(&counters.history, counters.best_epoch, counters.within.step);
+                let path = checkpoint.path();
+                again.map_err(|why| TrainError::Changed { path, changes: format!("{changed}: {why}") })?;
+            }
+        }
+        (self.begun, self.history) = (counters.begun, counters.history);
         self.within = counters.within;
         self.saved_updates = Some(counters.updates);
         self.marked = counters.finished;

@@ -191,8 +191,9 @@ impl Live {
                     self.row(record, best);
                 }
             }
-            Event::Finished { best_epoch, stopped_early } => {
-                self.bar.println(format!("{} in {}", finished(best_epoch, stopped_early), clock(self.run.seconds())));
+            Event::Finished { .. } => {
+                let how = finished(event).unwrap_or_default();
+                self.bar.println(format!("{how} in {}", clock(self.run.seconds())));
                 self.bar.finish_and_clear();
             }
             _ => {}

@@ -10,14 +10,15 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
     match *event {
         Event::Started { .. } => Some(started(event)?.join(": ")),
         Event::Epoch { record, epochs, best } => Some(epoch(record, epochs, best)),
-        Event::Finished { best_epoch, stopped_early } => Some(finished(best_epoch, stopped_early)),
+        Event::Finished { .. } => finished(event),
         _ => None,
     }
 }
 
 /// What is trained on what, and from how much.
 pub(super) fn started(event: &Event<'_>) -> Option<[String; 2]> {
-    let Event::Started { device, precision, done, within, epochs, steps, samples, validation, trained } = *event else {
+    let Event::Started { device, precision, done, within, epochs, steps, samples, validation, trained, .. } = *event
+    else {
         return None;
     };
     let resumed = match (done, within) {
@@ -34,8 +35,16 @@ pub(super) fn started(event: &Event<'_>) -> Option<[String; 2]> {
     ])
 }
 
-pub(super) fn finished(best_epoch: u32, stopped_early: bool) -> String {
-    format!("{}, best epoch {best_epoch}", if stopped_early { "stopped early" } else { "done" })
+/// What has ended it, and what is kept.
+pub(super) fn finished(event: &Event<'_>) -> Option<String> {
+    let Event::Finished { best_epoch, stopped_early, max_steps } = *event else { return None };
+    let how = match max_steps {
+        _ if stopped_early => "stopped early".to_string(),
+        Some(1) => "ended after 1 update, as max_steps says".into(),
+        Some(most) => format!("ended after {most} updates, as max_steps says"),
+        None => "done".into(),
+    };
+    Some(format!("{how}, best epoch {best_epoch}"))
 }
 
 fn epoch(r: &EpochRecord, epochs: u32, best: bool) -> String {
@@ -116,6 +125,14 @@ mod tests {
             epoch(&record, 10, true),
             "epoch 2/10  loss 0.5123  accuracy 0.9000  f1 macro 0.7500  0.26 s  5859 samples/s  *"
         );
+    }
+
+    #[test]
+    fn the_end_says_what_has_ended_it() {
+        let said =
+            |stopped_early, max_steps| line(&Event::Finished { best_epoch: 2, stopped_early, max_steps }).unwrap();
+        assert_eq!([said(false, None), said(true, Some(9))], ["done, best epoch 2", "stopped early, best epoch 2"]);
+        assert_eq!(said(false, Some(9)), "ended after 9 updates, as max_steps says, best epoch 2");
     }
 
     #[test]
