@@ -2,7 +2,7 @@
 
 mod cli_common;
 
-use cli_common::{Folder, ROWS, done, small};
+use cli_common::{Folder, ROWS, done, emberlite, heard, small};
 use emberlite_host::spec::{EmptyClasses, Spec};
 use std::process::Command;
 
@@ -131,4 +131,83 @@ fn windows_are_counted_with_their_shape() {
     assert!(row(&shown, "windows ") == ["7"] && shown.contains("note: "), "{shown}");
     let json: serde_json::Value = serde_json::from_str(&done(&["data", &path, "--json"])).unwrap();
     assert_eq!((json["problems"].as_array().unwrap().len(), json["warnings"].as_array().unwrap().len()), (1, 0));
+}
+
+/// Where nothing can be written beside the data, the message says how to have it elsewhere, and that works.
+#[test]
+fn packed_tables_may_lie_in_another_folder() {
+    let folder = Folder::new();
+    // No name of a packed file beside this one is short enough.
+    let name = format!("{}.csv", "x".repeat(245));
+    folder.write(&name, ROWS);
+    folder.write("test.csv", ROWS);
+    std::fs::create_dir(folder.path("other")).unwrap();
+    folder.write("other/rows.csv", ROWS);
+    folder.write("rows.csv", ROWS);
+    let text = |file: &str, more: &str| {
+        let data = format!("file = \"{file}\"\nstream = true\nvalidation = {{ file = \"other/rows.csv\" }}\n{more}");
+        small("f32").replace("file = \"rows.csv\"", &data)
+    };
+    let train = |text: String, run: &str| {
+        let (model, run) = (folder.write("model.toml", text), folder.path(run));
+        emberlite(&["train", "--quiet", "--model", &model, "--run", &run])
+    };
+    let answer = train(text(&name, ""), "run");
+    let error = folder.plain(&answer.error);
+    assert!(answer.status == 1 && error.contains("xx.pack: the packed table can't be written: "), "{error}");
+    assert!(error.ends_with("or name another folder for it: `pack = \"FOLDER\"` in [data]\n"), "{error}");
+    // Made where it isn't there yet; two tables of one name don't take each other's place.
+    let answer = train(text("rows.csv", "pack = \"made/packs\""), "run");
+    assert_eq!((answer.status, answer.error.as_str()), (0, ""));
+    let packs = || -> Vec<(String, std::time::SystemTime)> {
+        let entries = std::fs::read_dir(folder.path("made/packs")).unwrap().map(|entry| entry.unwrap());
+        let facts = |entry: std::fs::DirEntry| {
+            (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().modified().unwrap())
+        };
+        let mut all: Vec<_> = entries.map(facts).collect();
+        all.sort();
+        all
+    };
+    let first = packs();
+    assert!(first.len() == 2 && first.iter().all(|(name, _)| name.starts_with("rows-") && name.ends_with(".pack")));
+    assert!(!folder.names().contains(&"rows.pack".to_string()));
+    assert_eq!(train(text("rows.csv", "pack = \"made/packs\""), "again").error, "");
+    assert_eq!(packs(), first, "not made again");
+    for (run, name) in [("run", "model.safetensors"), ("again", "model.safetensors")] {
+        assert!(std::path::Path::new(&folder.path(run)).join(name).exists());
+    }
+    let wrong = small("f32").replace("file = \"rows.csv\"", "file = \"rows.csv\"\npack = \"made\"");
+    let error = folder.plain(&train(wrong, "wrong").error);
+    assert_eq!(
+        error,
+        "error: model.toml:4: `data.pack`: only a table with `stream = true` is packed; remove `pack`, or add that\n"
+    );
+}
+
+/// Eighty mebibytes in a few long numbers.
+#[test]
+fn packing_a_large_table_is_said_once() {
+    let folder = Folder::new();
+    let zeros = "0".repeat(10 << 20);
+    let row = |row: &str| {
+        let (x, rest) = row.split_once(',').unwrap();
+        format!("{x}.{zeros},{rest}\n")
+    };
+    let mut rows = ROWS.lines();
+    let head = rows.next().unwrap();
+    folder.write("rows.csv", format!("{head}\n{}", rows.map(row).collect::<String>()));
+    let text = small("f32").replace("[data]", "[data]\nstream = true");
+    let (model, run) = (folder.write("model.toml", text), folder.path("run"));
+    let train = |more: &[&str]| {
+        let answer = heard(&[&["train", "--model", &model, "--run", &run, "--epochs", "1"], more].concat());
+        assert_eq!(answer.status, 0, "{}", answer.error);
+        folder.plain(&answer.error)
+    };
+    let said = "packing rows.csv (80 MiB), once\n";
+    assert!(train(&[]).starts_with(said));
+    assert!(!train(&[]).contains("packing"));
+    std::fs::remove_file(folder.path("rows.pack")).unwrap();
+    assert_eq!(train(&["--quiet"]), "");
+    std::fs::remove_file(folder.path("rows.pack")).unwrap();
+    assert!(folder.plain(&heard(&["data", &model]).error).starts_with(said));
 }

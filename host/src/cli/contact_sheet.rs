@@ -33,6 +33,7 @@ pub(super) fn run(arguments: &SheetArguments, spec: &Spec, model: &Path, out: &m
     let mut read = vec![("the description", model)];
     read.extend(outputs::data_files(spec).into_iter().map(|path| ("a file of [data]", path)));
     outputs::check(&[("--images", path)], &read)?;
+    super::say_packing(spec, false);
     let sets = spec.load_sets()?;
     let set = spec.augmented(&sets.train, None, spec.training.settings.seed.into())?;
     let (len, count) = (set.len(), arguments.samples as usize);

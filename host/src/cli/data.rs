@@ -76,6 +76,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         return super::contact_sheet::run(&arguments.sheet, &spec, model, out);
     }
     if data.is_lazy() {
+        super::say_packing(&spec, false);
         return super::data_media::run(&spec, arguments.json, if arguments.all { usize::MAX } else { MOST }, out);
     }
     let shown = tables(&spec, data, arguments)?;

@@ -63,6 +63,7 @@ impl Part {
 
 /// Raw samples of a part.
 fn part(spec: &Spec, part: Part) -> Result<Set, CliError> {
+    super::say_packing(spec, false);
     let parts = spec.load_sets()?;
     let set = match part {
         Part::Train => Some(parts.train),

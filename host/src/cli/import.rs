@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         error => CliError::Message(format!("{}: {error}", arguments.file.display())),
     })?;
     let spec = spec.scaled_as_said();
+    super::say_packing(&spec, false);
     let sets = spec.data.as_ref().map(|_| spec.load_sets()).transpose()?;
     let (standardise, source) = constants(&spec, imported.standardise, sets.as_ref())?;
     let train = sets.as_ref().map(|sets| sets.train.spread(MOST_CALIBRATED)).transpose()?;

@@ -32,6 +32,7 @@ mod words;
 
 pub use error::CliError;
 
+use crate::spec::{DataSpec, Spec};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -121,6 +122,19 @@ pub fn run<T: Into<OsString>>(
             let _ = writeln!(error, "error: {}", harmless(&failure.to_string()));
             1
         }
+    }
+}
+
+/// Bytes of a table that is packed for longer than one waits without a word, about half a second of it.
+const LONG: u64 = 64 << 20;
+
+/// Says that large tables will be packed first, which is done once and takes a while.
+fn say_packing(spec: &Spec, quiet: bool) {
+    let tables = spec.data.as_ref().map(DataSpec::to_pack).unwrap_or_default();
+    for (path, bytes) in tables.into_iter().filter(|(_, bytes)| *bytes > LONG && !quiet) {
+        let table = harmless(&path.display().to_string());
+        // Nobody can be told that this can't be told.
+        let _ = writeln!(io::stderr(), "packing {table} ({} MiB), once", bytes >> 20);
     }
 }
 

@@ -94,6 +94,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     outputs::check(&made, &read)?;
     let device = arguments.device.unwrap_or(description.spec.training.device);
     train::check_precision(device, description.spec.training.host.precision)?;
+    super::say_packing(&description.spec, arguments.quiet);
     let objective = Training::new(&description, device)?;
     if arguments.resume && !trials.exists() {
         return Err(SearchError::Log(LogError::Nothing { path: trials }).into());

@@ -15,6 +15,17 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
+    /// A packed table can't be written.
+    #[error(
+        "{file}: the packed table can't be written: {source}; mend that (permissions, space left), or name another folder for \
+         it: `pack = \"FOLDER\"` in [data]"
+    )]
+    Pack {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// One cell of a table isn't what its column must hold.
     #[error("{file}:{line}: column `{column}`: expected {expected}, found {found}; {help}")]
     Cell {

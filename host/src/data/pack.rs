@@ -4,7 +4,7 @@
 //! file has a header, then the rows, `[features]` f32 and their CRC-32 each, then what is to be learnt, four bytes a row. It
 //! is written beside what it is made of by one pass that holds one row, under another name until it is whole, and carries a
 //! fingerprint of the source files (their names, lengths and times) and of the columns' meaning: packed again whenever one
-//! differs. What a killed program left half made is removed by the next that packs (`export/part_file.rs`).
+//! differs. Where nothing can be written beside the data, a description names another folder. What a killed program left half made is removed by the next that packs (`export/part_file.rs`).
 //!
 //! ```text
 //! 0   8  "EMBPACK3"          24  8  rows           40  4  length of the classes' names
@@ -29,7 +29,7 @@ use super::spec::{CsvSpec, Missing};
 use crate::export::part_file::{self, PartFile};
 use flate2::Crc;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -46,7 +46,7 @@ const PARTS: [&str; 2] = ["rows", "whole"];
 ///
 /// # Errors
 /// As [`read_rows`](super::read_rows), in the same words; [`DataError::Mismatch`] for what is fitted, which a packed table
-/// can't wait for: categories, and gaps that are filled. [`DataError::Read`] where the packed file can't be written; what is
+/// can't wait for: categories, and gaps that are filled. [`DataError::Pack`] where the packed file can't be written; what is
 /// there then stays.
 pub fn tables(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, scale: f32) -> Result<Records, DataError> {
     let fills = spec.missing == Missing::Keep || spec.missing_in.values().any(|rule| *rule == Missing::Keep);
@@ -65,6 +65,22 @@ pub fn tables(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, scale: f32) -> R
     }
     write(paths, spec, packed, fingerprint)?;
     open(packed, fingerprint, scale)?.ok_or_else(|| damaged(packed, "the header that was just written", "another"))
+}
+
+/// Whether these tables have been packed there, as far as the first bytes tell.
+pub fn is_made(paths: &[PathBuf], spec: &CsvSpec, packed: &Path) -> bool {
+    let mut head = [0; 16];
+    let read = File::open(packed).and_then(|mut file| file.read_exact(&mut head));
+    let expected = fingerprint(paths, spec).map(|fingerprint| [*MAGIC, fingerprint.to_le_bytes()].concat());
+    read.is_ok() && expected.is_ok_and(|expected| expected == head)
+}
+
+/// The name of these tables' packed file in a folder that others may share: another for tables of the same name elsewhere.
+pub fn file_name(paths: &[PathBuf]) -> String {
+    let first =
+        paths.first().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).unwrap_or_default();
+    let stem = first.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{stem}-{:016x}.pack", fnv(first.as_os_str().as_encoded_bytes().iter().map(|&byte| byte.into())))
 }
 
 /// What the packed file was made of.
@@ -145,7 +161,7 @@ fn open(path: &Path, fingerprint: u64, scale: f32) -> Result<Option<Records>, Da
 fn write(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, fingerprint: u64) -> Result<(), DataError> {
     let failed = |path: &Path| {
         let file = bytes::name(path);
-        move |source: io::Error| DataError::Read { file: file.clone(), source }
+        move |source: io::Error| DataError::Pack { file: file.clone(), source }
     };
     if let Some(folder) = packed.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(failed(folder))?;
@@ -192,7 +208,7 @@ struct Summary {
 }
 
 fn pack_rows(paths: &[PathBuf], spec: &CsvSpec, part: &mut PartFile) -> Result<Summary, DataError> {
-    let failed = |source| DataError::Read { file: bytes::name(&part.path), source };
+    let failed = |source| DataError::Pack { file: bytes::name(&part.path), source };
     let mut out = BufWriter::new(&part.file);
     let mut record = Vec::new();
     let mut parser = RowParser::new(spec)?;

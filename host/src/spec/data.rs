@@ -8,7 +8,7 @@ use super::folds;
 use super::media::{Media, media};
 use super::places::Places;
 use super::section::{Section, Value};
-use crate::data::{CsvSpec, Folds, Label, Missing, PrepareSpec, Rule, Standardise, Window, WindowLabel};
+use crate::data::{CsvSpec, Folds, Label, Missing, PrepareSpec, Rule, Standardise, Window, WindowLabel, pack};
 
 /// Where the samples come from and how they are divided.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub struct DataSpec {
     pub prepare: PrepareSpec,
     /// Whether files are read as samples are needed, not loaded whole; of pictures, sounds and corpora that is so anyway.
     pub stream: bool,
+    /// The folder for tables that are packed to be read so; none: beside them.
+    pub pack: Option<PathBuf>,
     /// Constants of each channel that the description gives (`mean` and `std` in `[preprocessing]`) instead of having them
     /// fitted.
     pub given: Option<Standardise>,
@@ -38,6 +40,34 @@ pub struct DataSpec {
 }
 
 impl DataSpec {
+    /// Where tables lie once they are packed.
+    pub(super) fn packed(&self, paths: &[PathBuf]) -> PathBuf {
+        match &self.pack {
+            Some(folder) => folder.join(pack::file_name(paths)),
+            None => paths.first().map_or_else(PathBuf::new, |path| path.with_extension("pack")),
+        }
+    }
+
+    /// Tables that aren't packed yet and will be when samples are loaded, each by its first file, with the bytes of all its
+    /// files. Of a part that has files of its own it is known only whether they were packed at all.
+    pub fn to_pack(&self) -> Vec<(&Path, u64)> {
+        let parts = [&self.validation, &self.test].into_iter().flatten().filter_map(|part| match part {
+            Part::Files(files) => Some((files, true)),
+            Part::Rule(_) | Part::Tail { .. } => None,
+        });
+        let all = std::iter::once((&self.files, false)).chain(parts).filter(|_| self.stream);
+        let missing = all.filter_map(|(files, is_part)| match files {
+            Files::Csv { paths, spec } => {
+                let packed = self.packed(paths);
+                let made = if is_part { packed.is_file() } else { pack::is_made(paths, spec, &packed) };
+                let bytes = || paths.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
+                (!made).then(|| Some((paths.first()?.as_path(), bytes()))).flatten()
+            }
+            _ => None,
+        });
+        missing.collect()
+    }
+
     /// Whether samples are read as they are needed.
     pub fn is_lazy(&self) -> bool {
         self.stream || matches!(self.files, Files::Media(_))
@@ -151,6 +181,11 @@ pub(super) fn data(
     let read = |value: Option<Value<'_>>| value.map(|value| part(value, base, &files, window.is_some())).transpose();
     let (validation, test) = (read(validation)?, read(test)?);
     let stream = section.take("stream").map_or(Ok(false), |value| value.flag())?;
+    let pack = section.take("pack");
+    if let Some(value) = pack.as_ref().filter(|_| !stream || !matches!(files, Files::Csv { .. })) {
+        return Err(value.error("only a table with `stream = true` is packed; remove `pack`, or add that".into()));
+    }
+    let pack = pack.map(|value| Ok::<_, SpecError>(base.join(value.string("the path of a folder")?))).transpose()?;
     let encoded = matches!(&files, Files::Csv { spec, .. } if !spec.categorical.is_empty());
     const AS_IT_IS: &str = "a stream is read as it is: clean and encode the file before, or leave out `stream`";
     if stream && (encoded || prepare.is_for_tables()) {
@@ -171,6 +206,7 @@ pub(super) fn data(
         scale: 1.0,
         prepare,
         stream,
+        pack,
         given: None,
         scaling_said: false,
         lines,

@@ -293,10 +293,7 @@ impl Spec {
             let records = match files {
                 Files::Idx { images, labels } => disk::idx_images(images, labels, data.scale)?,
                 Files::Npz { path, features, label } => disk::npz(path, features, label, data.scale)?,
-                Files::Csv { paths, spec } => {
-                    let beside = paths.first().map_or_else(PathBuf::new, |path| path.with_extension("pack"));
-                    pack::tables(paths, spec, &beside, data.scale)?
-                }
+                Files::Csv { paths, spec } => pack::tables(paths, spec, &data.packed(paths), data.scale)?,
                 Files::Media(_) => {
                     return Err(self.error(data.lines.section, "must be files of records".into()).into());
                 }

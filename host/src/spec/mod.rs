@@ -28,7 +28,7 @@
 //! Every key stands in `MODEL.md` of this package.
 //!
 //! `stream = true` in `[data]` reads IDX, NPZ (not compressed), CSV and Parquet as samples are needed, for sets larger than
-//! memory; a table is packed once into a file beside it. `[augmentation]` is described with [`AugmentationSpec`].
+//! memory; a table is packed once into a file beside it, or in the folder `pack`. `[augmentation]` is described with [`AugmentationSpec`].
 //!
 //! `[training]` has, besides what `[device.training]` has too (`loss`, `optimizer`, `schedule`, `penalty`, `clip`, `batch`,
 //! `seed`), what only the host can; [`HostSettings`](crate::train::HostSettings) says what each means:

@@ -11,7 +11,7 @@ use crate::cli::line::Line;
 use crate::cli::ranks::Ranks;
 use crate::cli::run_folder::Lock;
 use crate::cli::unfinished::Begin;
-use crate::cli::{CliError, outputs, plan, warn};
+use crate::cli::{CliError, outputs, plan, say_packing, warn};
 use crate::data::Standardise;
 use crate::spec::{Budget, Costs, EmptyClasses, Sets, Spec};
 use crate::train::{self, Checkpoint, Reached};
@@ -71,6 +71,7 @@ impl Checked {
         let costs = spec.costs(Some(&spec.device.training))?;
         let budget = spec.budget(&plan::boards(None)?)?;
         spec.check_budget(&costs, &budget)?;
+        say_packing(&spec, arguments.quiet || !ranks.is_first());
         let raw = data(ranks, &spec, out)?;
         spec.check_classes(&costs, &raw.train)?;
         let standardise = spec.fit_sets(&raw)?;
