@@ -52,6 +52,8 @@ mod judge;
 mod objective;
 mod prices;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use crate::study::*;
 pub use cross_validation::{CrossValidation, FoldScore, cross_validate, one_fold};
