@@ -15,6 +15,7 @@ use emberlite::plan::Training;
 use emberlite_host::Parameters;
 use emberlite_host::data::{Dataset, Labels};
 use emberlite_host::spec::Spec;
+use emberlite_host::threads;
 use emberlite_host::train::{HostSettings, Job, Silent, memory, train};
 use safetensors::SafeTensors;
 use std::error::Error;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
     memory::keep_freed();
+    threads::join_pool();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let [model, file, steps, device, precision] = line.split_whitespace().collect::<Vec<_>>()[..] else {

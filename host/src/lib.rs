@@ -17,6 +17,7 @@ pub mod search;
 pub mod simulate;
 pub mod spec;
 pub mod study;
+pub mod threads;
 pub mod train;
 
 pub use parameters::Parameters;

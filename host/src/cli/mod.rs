@@ -70,6 +70,7 @@ enum Command {
 pub fn main() -> ExitCode {
     // Before anything is allocated: training asks for the same megabytes again and again.
     crate::train::memory::keep_freed();
+    crate::threads::join_pool();
     let mut out = io::stdout().lock();
     let status = run(std::env::args_os(), &mut out, &mut io::stderr());
     let _ = out.flush();

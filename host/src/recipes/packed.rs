@@ -42,6 +42,7 @@ packed! {
     "penguins",
     "credit",
     "penguins-search",
+    "credit-search",
 }
 
 /// Tables that recipes read as `../data/NAME`; in the repository links to `data/`, whose content is packed with this package.

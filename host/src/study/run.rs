@@ -22,6 +22,7 @@ use super::prune::Pruning;
 use super::space::{Point, Space};
 use super::tpe::Tpe;
 use super::trial::{Direction, Price, State, Trial, placed};
+use crate::threads;
 
 /// How candidates are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,9 +241,11 @@ impl Study<'_> {
         let shared = Shared { trials, next: 0, ended: 0, counted: 0, refused: 0, done: false, error: None, keep };
         let (shared, changed) = (Mutex::new(shared), Condvar::new());
         let work = || self.work(&shared, &changed, grid.as_deref(), objective, stop);
+        let parallel = self.parallel.max(1);
+        let share = rayon::current_num_threads() / parallel as usize;
         std::thread::scope(|scope| {
-            for _ in 1..self.parallel.max(1) {
-                scope.spawn(work);
+            for _ in 1..parallel {
+                scope.spawn(|| threads::apart(share, work));
             }
             work();
         });

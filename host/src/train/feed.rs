@@ -6,6 +6,7 @@
 
 use super::batches::{Read, Samples};
 use crate::data::DataError;
+use crate::threads;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -32,7 +33,7 @@ pub(crate) fn feed<'i, E: From<DataError>>(
     }
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(AHEAD - 1);
-        scope.spawn(move || {
+        let read = move || {
             for indices in batches {
                 let read = samples.read(indices, epoch);
                 let last = read.is_err();
@@ -41,7 +42,10 @@ pub(crate) fn feed<'i, E: From<DataError>>(
                     return;
                 }
             }
-        });
+        };
+        // As many as compute, but not the same ones: this thread may be one of them, and waits for what is read.
+        let threads = rayon::current_num_threads();
+        scope.spawn(move || threads::apart(threads, read));
         receiver.into_iter().try_for_each(|(indices, read)| work(indices, read?))
     })
 }

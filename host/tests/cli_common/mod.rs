@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod bars;
+
 use emberlite_host::cli;
 use emberlite_host::data::random::hash;
 use std::path::{Path, PathBuf};

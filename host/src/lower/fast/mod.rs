@@ -18,12 +18,14 @@
 //! copied once instead of once a block of rows, its left side's terms, where they lie apart, in blocks that stay near (a
 //! block's four weight gradients from 16.8 to 13.1 ms), memory that isn't cleared (from 8 % to 2 %), attention without what a
 //! causal mask hides (forward from 3.5 to 2.2 ms a block). Reading terms that lie apart where they are was slower where rows
-//! are a power of two long. What remains: the product itself, 110 to 150 GFLOP/s of 166, and its copies: panels of a weight
-//! for both ways could be made in one pass.
+//! are a power of two long. The thread that trains must be one of those that compute
+//! (`threads.rs`): without, 0.79 of PyTorch's speed where 0.87 is. What remains: the product itself, 110 to 150 GFLOP/s of 166, and its
+//! copies: panels of a weight for both ways could be made in one pass. Panels in kept memory instead of cleared one took no less.
+//! With two threads a step also waits for what one does alone: parameters copied out of the framework's tensors and back (6 % of
+//! its time), sums of biases, the loss.
 //!
-//! **Subnormal numbers are not set to zero**, neither here nor by the optimizers. An L2 penalty decays the weights of a dead filter
-//! into them, and processors multiply them slowly: the recipe `fashion-cnn` began with 2,400 samples a second on a busy machine and
-//! ended with 850 on an idle one, with 1,698 of layer 8's 36,864 weights subnormal. That they are the cause is likely, not shown.
+//! **Subnormal numbers** are products' slow way; those that training makes end with the update that made them
+//! (`train/subnormal.rs`).
 //!
 //! A graph with an operation that has no step (grouped convolution, batch norm, recurrent layers) goes the framework's way as a whole, and
 //! so does every graph on a GPU.
