@@ -176,6 +176,14 @@ fn an_older_search_goes_on_too() {
     let error = search(&path, &run, &["--resume"]).error;
     assert!(error.contains("its trials were made with another description; change that back"), "{error}");
     folder.write("model.toml", model(SEARCH));
+    // Before searches were told apart in words of their own.
+    let trials = String::from_utf8(folder.read("run/trials.jsonl")).unwrap();
+    folder.write("run/trials.jsonl", trials.replacen("\"form\":\"2\",", "", 1));
+    let error = search(&path, &run, &["--resume"]).error;
+    let expected = "run/trials.jsonl: its trials are those of an older or newer program, which tells searches apart in another \
+                    way; finish the search with that program, start anew with --fresh, or give another folder with --run\n";
+    assert!(error.ends_with(expected), "{error}");
+    folder.write("run/trials.jsonl", trials);
     assert_eq!(search(&path, &run, &["--resume"]).error, "");
     assert_eq!(folder.read("best.toml"), whole.read("best.toml"));
 }

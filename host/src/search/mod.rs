@@ -48,6 +48,7 @@ mod description;
 pub mod document;
 mod error;
 mod fit;
+mod identity;
 mod judge;
 mod objective;
 mod prices;

@@ -1,6 +1,5 @@
 //! A whole search: from a description to its trials and the best description.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -9,8 +8,7 @@ use super::document;
 use super::error::SearchError;
 use super::judge::Judge;
 use super::objective::Training;
-use crate::data::random::hash_text;
-use crate::study::{Identity, Log, Method, Study, StudyError, Trial, ranking};
+use crate::study::{Log, Study, StudyError, Trial, ranking};
 
 /// What a search takes beside its description.
 pub struct Options<'a> {
@@ -103,51 +101,6 @@ impl Description {
         })
     }
 
-    /// What must be equal for a search to go on: all of the description that decides which candidates come and what they
-    /// score, `trials` excepted, so that a search can be made longer.
-    fn identity(&self, study: &Study<'_>, judge: Judge) -> Identity {
-        let search = &self.search;
-        let described = |what: &dyn std::fmt::Debug| format!("{:016x}", hash_text(0, &format!("{what:?}")));
-        let mut identity = Identity::default();
-        let mut set = |name: &str, value: String| drop(identity.settings.insert(name.into(), value));
-        set("metric", judge.to_string());
-        set("direction", format!("{:?}", study.direction).to_lowercase());
-        set("method", format!("{:?}", study.method).to_lowercase());
-        set("pruning", study.pruning.map_or("none".into(), |pruning| format!("{pruning:?}")));
-        set("folds", search.folds.as_ref().map_or("none".into(), |folds| format!("{folds:?}")));
-        set("budget", format!("{:?}", search.budget));
-        set("space", described(&search.space));
-        set("description", described(&self.content()));
-        if study.method != Method::Grid {
-            set("seed", study.seed.to_string());
-        }
-        if study.uses_history() {
-            set("parallel", study.parallel.to_string());
-        }
-        let parameters = search.space.parameters.iter();
-        let space = parameters.map(|p| (format!("search.space.{}", p.path), search.space.words(p))).collect();
-        let mut described = BTreeMap::new();
-        flatten("", &toml::Value::Table(self.content()), &mut described);
-        identity.details.extend([("space".into(), space), ("description".into(), described)]);
-        // Their values above are Rust's; here they are as they were written.
-        let table: toml::Table = toml::from_str(self.text()).unwrap_or_default();
-        for name in ["pruning", "folds", "budget"] {
-            let mut written = BTreeMap::new();
-            if let Some(value) = table.get("search").and_then(|search| search.get(name)) {
-                flatten(&format!("search.{name}"), value, &mut written);
-            }
-            identity.details.insert(name.into(), written);
-        }
-        identity
-    }
-
-    /// The description without its `[search]`, comments and layout.
-    fn content(&self) -> toml::Table {
-        let mut table: toml::Table = toml::from_str(self.text()).unwrap_or_default();
-        table.remove("search");
-        table
-    }
-
     /// The description of a trial, with a first line that says whose it is.
     ///
     /// # Errors
@@ -164,17 +117,5 @@ impl Description {
         let text = self.text_of(&values)?;
         let which = trial.place.map_or(String::new(), |place| format!(" {place}"));
         Ok(format!("# Trial{which} of a search{score}{folds}.\n{}{text}", said.concat()))
-    }
-}
-
-/// The values of a description by their paths, as `model.layers.0.outputs`; lists of plain values are one value.
-fn flatten(path: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
-    let deeper = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
-    match value {
-        toml::Value::Table(table) => table.iter().for_each(|(name, value)| flatten(&deeper(name), value, into)),
-        toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
-            list.iter().enumerate().for_each(|(place, value)| flatten(&deeper(&place.to_string()), value, into));
-        }
-        value => drop(into.insert(path.into(), value.to_string())),
     }
 }

@@ -27,6 +27,9 @@ pub struct Identity {
     pub details: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// The setting of an [`Identity`] that says in which form the others are told, where they have several.
+pub const FORM: &str = "form";
+
 /// A value that differs from the one that trials were made with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -89,6 +92,16 @@ pub enum LogError {
     /// There is nothing to go on from.
     #[error("{}: there is nothing to go on from: no such file of trials; check the folder", path.display())]
     Nothing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Whose the trials are is told in another form ([`FORM`]) than today's.
+    #[error(
+        "{}: its trials are those of an older or newer program, which tells searches apart in another way; finish the search \
+         with that program",
+        path.display()
+    )]
+    Form {
         /// The file.
         path: PathBuf,
     },
@@ -198,6 +211,9 @@ fn read(path: &Path, lines: &[&[u8]], identity: &Identity, space: &Space) -> Res
 
 /// Refuses trials of another search.
 fn same(path: &Path, was: &Identity, is: &Identity) -> Result<(), LogError> {
+    if was.settings.get(FORM) != is.settings.get(FORM) {
+        return Err(LogError::Form { path: path.into() });
+    }
     let mut changes = Vec::new();
     for Change { name, was: value, is: now } in differences(&was.settings, &is.settings) {
         match (was.details.get(&name), is.details.get(&name)) {

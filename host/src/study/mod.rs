@@ -40,7 +40,7 @@ mod trial;
 #[cfg(test)]
 mod tests;
 
-pub use log::{Change, Identity, Log, LogError};
+pub use log::{Change, FORM, Identity, Log, LogError};
 pub use prune::Pruning;
 pub use run::{Candidate, Method, Objective, Progress, Score, Study, StudyError};
 pub use space::{Condition, Distribution, Parameter, Point, Space};
