@@ -54,7 +54,8 @@ fn what_cannot_be_evaluated_is_a_sentence() {
         answer.error
     };
     assert!(
-        wrong(&["--weights", &weights]).contains("[data] names no test part; add it, or choose another with --part")
+        wrong(&["--weights", &weights])
+            .contains("`data`: there is no test part, so nothing was judged; add one, such as test = ")
     );
     let turned = small("f32").replace(r#"["a", "b"]"#, r#"["b", "a"]"#);
     let turned = folder.write("turned.toml", turned);

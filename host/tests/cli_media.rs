@@ -76,7 +76,7 @@ fn who_only_looks_is_told_what_training_refuses() {
     let said = done(&["data", &path]);
     let unseen = "class `v` is in the test part, but the training part has no sample of it";
     assert!(said.contains("training             3 samples") && said.contains(unseen), "{said}");
-    assert!(said.contains("note: sample:1: column `0`: expected a whole number from -32768 to 32767"), "{said}");
+    assert!(said.contains("note: sample:1: column `a`: expected a whole number from -32768 to 32767"), "{said}");
     let answer = emberlite(&["train", "--model", &path]);
     assert!(answer.status != 0 && answer.error.contains(unseen), "{answer:?}");
 }

@@ -93,7 +93,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 39] = [
     (
         "[device]",
         "[device]\nram = \"64 parsecs\"",
-        "model.toml:20: `device.ram`: expected a size in bytes, or a text such as \"64 KiB\", found the text \"64 parsecs\"",
+        "model.toml:20: `device.ram`: expected a size in bytes, or a text such as \"64 KiB\" (B; KiB, MiB: 1024 and 1024²; kB or KB, MB: 1000 and 1000²), below 4 GiB, found the text \"64 parsecs\"",
     ),
     // Unknown names.
     (
@@ -152,8 +152,8 @@ const DESCRIPTIONS: [(&str, &str, &str); 39] = [
     // At the key that is wrong, not at the name.
     (
         "learning_rate = 0.01 }",
-        "learning_rate = 0.01, beta2 = 1.5 }",
-        "model.toml:15: `training.optimizer.beta2`: beta1 and beta2 must be in [0, 1)",
+        "learning_rate = 0.01, beta1 = 0.8, beta2 = 1.5 }",
+        "model.toml:15: `training.optimizer.beta2`: expected a number from 0 up to, not with, 1, found 1.5",
     ),
     (
         "batch = 4",

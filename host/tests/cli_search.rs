@@ -283,7 +283,7 @@ const MISTAKES: [(&str, &str, &str); 22] = [
     (
         "ram = 900",
         "ram = \"big\"",
-        "28: `search.budget.ram`: expected a size in bytes, or a text such as \"64 KiB\", found the text \"big\"",
+        "28: `search.budget.ram`: expected a size in bytes, or a text such as \"64 KiB\" (B; KiB, MiB: 1024 and 1024²; kB or KB, MB: 1000 and 1000²), below 4 GiB, found the text \"big\"",
     ),
     (
         "log_uniform = [1e-4, 1e-1]",
@@ -298,7 +298,7 @@ const MISTAKES: [(&str, &str, &str); 22] = [
     (
         "log_uniform = [1e-4, 1e-1]",
         "uniform = [0.5, 0.1]",
-        "30: `search.space.training.optimizer.learning…`: expected a number above 0.5, found 0.1",
+        "30: `search.space.training.optimizer.learning…`: the lower bound comes first, and 0.1 isn't above 0.5; change them",
     ),
     (
         "log_uniform = [1e-4, 1e-1]",

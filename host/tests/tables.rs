@@ -199,17 +199,17 @@ const MISTAKES: [(&str, &str, &str); 19] = [
     (
         "columns.sex",
         "columns.sexx",
-        "penguins.csv: no column or array `sexx`; did you mean `sex`? there are: species, island, bill_length_mm",
+        "model.toml:12: `data.clean.columns.sexx`: penguins.csv: no column or array `sexx`; did you mean `sex`? there are: species, island, bill_length_mm",
     ),
     (
         "constant = \"male\"",
         "constant = \"drake\"",
-        "model.toml:8: `data.clean`: column `sex`: expected one of female, male, found `drake`;",
+        "model.toml:12: `data.clean.columns.sex.missing`: column `sex`: expected one of female, male, found `drake`;",
     ),
     (
         "constant = \"male\"",
         "constant = 1",
-        "model.toml:8: `data.clean`: column `sex`: expected a category to fill gaps with, found 1;",
+        "model.toml:12: `data.clean.columns.sex.missing`: column `sex`: expected a category to fill gaps with, found 1;",
     ),
     (
         "scaling = \"robust\"",

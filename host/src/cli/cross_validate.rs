@@ -13,7 +13,7 @@ use super::search::aligned;
 use super::{CliError, interrupt};
 use crate::data::Folds;
 use crate::search::{CrossValidation, FoldScore, cross_validate};
-use crate::spec::Spec;
+use crate::spec::{LoadError, Spec};
 use crate::train::{self, DeviceChoice, Evaluation};
 
 /// Trains and judges a model fold by fold: every sample is judged once by a model that hasn't seen it.
@@ -73,7 +73,14 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
         (None, None) => Folds::new(spec.usual_folds(), 5),
     };
     rule.repeats = arguments.repeats.map_or(rule.repeats, |repeats| repeats as usize);
-    let folded = spec.load_folds(&rule)?;
+    let folded = spec.load_folds(&rule).map_err(|error| match (error, arguments.folds, &data.folds) {
+        (LoadError::Data(error), Some(k), _) => CliError::Message(format!("--folds {k}: {error}")),
+        (LoadError::Data(error), None, None) => CliError::Message(format!(
+            "{}: {error}; or say in [data] how to divide, for example folds = 3",
+            arguments.model.display()
+        )),
+        (error, ..) => error.into(),
+    })?;
     let count = folded.folds.len();
     let watch = interrupt::Watch::new();
     let result = cross_validate(&spec, &folded, device, &metrics, watch.asked(), &mut |fold: &FoldScore| {

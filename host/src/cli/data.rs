@@ -66,7 +66,7 @@ const MOST: usize = 40;
 /// Characters in a line.
 const WIDTH: usize = 100;
 /// Characters of a name.
-const NAME: usize = 28;
+pub(super) const NAME: usize = 28;
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let model = arguments.named.as_ref().unwrap_or(&arguments.model);
@@ -281,7 +281,7 @@ fn more(all: usize, most: usize, what: &str) -> String {
 }
 
 /// At most `most` characters, without any that a terminal obeys: names come from files.
-fn cut(text: &str, most: usize) -> String {
+pub(super) fn cut(text: &str, most: usize) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     if text.chars().count() <= most { text } else { text.chars().take(most - 1).chain(['…']).collect() }
 }

@@ -4,7 +4,9 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::data::{NAME, cut};
 use super::{CliError, outputs};
+use crate::data::folder::PassedOver;
 use crate::data::{Labels, Set, Source};
 use crate::spec::{EmptyClasses, Spec};
 
@@ -20,6 +22,8 @@ struct Shown {
     vocabulary: Option<usize>,
     /// Files that can't be read and are left out.
     skipped: usize,
+    /// Files in the folders of classes that are of another kind.
+    passed_over: PassedOver,
     /// Over so many samples, evenly spread, of the training part.
     looked_at: usize,
     /// One a channel; empty for tokens.
@@ -41,6 +45,8 @@ struct Part {
 
 #[derive(Debug, Serialize)]
 struct Channel {
+    /// A column's name; a channel's number.
+    name: String,
     min: f32,
     mean: f64,
     max: f32,
@@ -57,9 +63,11 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
     parts.extend(sets.validation.as_ref().map(|set| part("validation", set)));
     parts.extend(sets.test.as_ref().map(|set| part("test", set)));
     let few = sets.train.spread(LOOKED_AT)?;
-    let channels = if sets.tokenizer.is_some() { Vec::new() } else { channels(&few.features, &few.shape) };
+    let names = sets.prepare.encoder.inputs();
+    let channels = if sets.tokenizer.is_some() { Vec::new() } else { channels(&few.features, &few.shape, &names) };
     let empty_classes = spec.empty_classes(&sets);
-    let warnings = EmptyClasses::sentence(&empty_classes).into_iter().collect();
+    let mut warnings: Vec<String> = EmptyClasses::sentence(&empty_classes).into_iter().collect();
+    warnings.extend(sets.passed_over.sentence());
     let shown = Shown {
         files: outputs::data_files(spec).into_iter().map(|path| path.display().to_string()).collect(),
         shape: few.shape.clone(),
@@ -67,6 +75,7 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
         classes: crate::spec::class_names(&sets.train),
         vocabulary: sets.tokenizer.as_ref().map(|tokenizer| tokenizer.len()),
         skipped: sets.skipped,
+        passed_over: sets.passed_over,
         looked_at: few.len(),
         channels,
         empty_classes,
@@ -90,7 +99,7 @@ fn part(name: &'static str, set: &Set) -> Part {
     Part { name, samples: set.len(), class_counts }
 }
 
-fn channels(features: &[f32], shape: &[usize]) -> Vec<Channel> {
+fn channels(features: &[f32], shape: &[usize], names: &[String]) -> Vec<Channel> {
     let channels = shape.first().copied().unwrap_or(0);
     let inner = shape.iter().skip(1).product::<usize>().max(1);
     let of = |channel: usize| {
@@ -99,7 +108,9 @@ fn channels(features: &[f32], shape: &[usize]) -> Vec<Channel> {
         let mean = values().map(f64::from).sum::<f64>() / count;
         let variance = values().map(|x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
         let (min, max) = (values().fold(f32::INFINITY, f32::min), values().fold(f32::NEG_INFINITY, f32::max));
-        Channel { min, mean, max, deviation: variance.sqrt() }
+        let name = names.get(channel).filter(|_| names.len() == channels);
+        let name = name.cloned().unwrap_or_else(|| channel.to_string());
+        Channel { name, min, mean, max, deviation: variance.sqrt() }
     };
     (0..channels).map(of).collect()
 }
@@ -130,13 +141,17 @@ fn print(shown: &Shown, most: usize, out: &mut dyn Write) -> Result<(), CliError
     if shown.classes.len() > most {
         writeln!(out, "… {} more classes; --all shows them", shown.classes.len() - most)?;
     }
+    let names = shown.channels.iter().take(most).map(|channel| cut(&channel.name, NAME).chars().count());
+    let wide = names.max().unwrap_or(0).max(10);
+    let is_table = shown.channels.iter().enumerate().any(|(number, channel)| channel.name != number.to_string());
+    let what = if is_table { "column" } else { "channel" };
     if !shown.channels.is_empty() {
         writeln!(out, "\nof {} samples of the training part", shown.looked_at)?;
-        writeln!(out, "{:<10} {:>10} {:>10} {:>10} {:>10}", "channel", "min", "mean", "max", "deviation")?;
+        writeln!(out, "{:<wide$} {:>10} {:>10} {:>10} {:>10}", what, "min", "mean", "max", "deviation")?;
     }
-    for (number, channel) in shown.channels.iter().enumerate().take(most) {
-        let Channel { min, mean, max, deviation } = channel;
-        writeln!(out, "{number:<10} {min:>10.4} {mean:>10.4} {max:>10.4} {deviation:>10.4}")?;
+    for channel in shown.channels.iter().take(most) {
+        let Channel { name, min, mean, max, deviation } = channel;
+        writeln!(out, "{:<wide$} {min:>10.4} {mean:>10.4} {max:>10.4} {deviation:>10.4}", cut(name, NAME))?;
     }
     for note in shown.problems.iter().chain(&shown.warnings) {
         writeln!(out, "\nnote: {note}")?;

@@ -70,9 +70,10 @@ fn part(spec: &Spec, part: Part) -> Result<Set, CliError> {
         Part::Validation => parts.validation,
         Part::Test => parts.test,
     };
-    set.ok_or_else(|| {
-        CliError::Message(format!("[data] names no {} part; add it, or choose another with --part", part.name()))
-    })
+    match set {
+        Some(set) => Ok(set),
+        None => Err(spec.no_part(part.name()).into()),
+    }
 }
 
 /// What other programs read.

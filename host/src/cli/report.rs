@@ -56,7 +56,7 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
     let seed = |what: &str, seed: u32| (what.to_string(), seed.to_string());
     TrainingReport {
         name: spec.name.clone(),
-        description: description(spec, &tested.classes),
+        description: description(spec, &tested.classes, facts.parts.train.labels()),
         agreement: tested.agreement,
         scores: [
             Some(score("host (f32)".into(), tested.samples, tested.host_accuracy, tested.host_loss, host_loss)),
@@ -101,8 +101,8 @@ fn report_of(facts: &Facts<'_>) -> TrainingReport {
     }
 }
 
-/// What the model does, in a sentence.
-fn description(spec: &Spec, classes: &[String]) -> String {
+/// What the model does, in a sentence; in another one which of its classes it has never seen.
+fn description(spec: &Spec, classes: &[String], train: &Labels) -> String {
     /// More are counted.
     const MOST: usize = 8;
     let input = &spec.model.input;
@@ -112,8 +112,29 @@ fn description(spec: &Spec, classes: &[String]) -> String {
             Some(Label::Value(name)) if !name.is_empty() => format!("Predicts the number {name} {sample}."),
             _ => format!("Predicts a number {sample}."),
         },
-        [all @ .., last] if classes.len() <= MOST => format!("Tells {} and {last} apart {sample}.", all.join(", ")),
-        _ => format!("Tells {} classes apart {sample}.", classes.len()),
+        [one] => format!("Knows one class alone, {one}, {sample}."),
+        [all @ .., last] if classes.len() <= MOST => {
+            format!("Tells {} and {last} apart {sample}.{}", all.join(", "), unseen(classes, train))
+        }
+        _ => format!("Tells {} classes apart {sample}.{}", classes.len(), unseen(classes, train)),
+    }
+}
+
+/// What must be said of classes that the training part has no sample of.
+fn unseen(classes: &[String], train: &Labels) -> String {
+    let Labels::Class { ids, .. } = train else { return String::new() };
+    let mut seen = vec![false; classes.len()];
+    for &id in ids {
+        if let Some(seen) = seen.get_mut(id as usize) {
+            *seen = true;
+        }
+    }
+    let known: Vec<&str> =
+        classes.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(name, _)| name.as_str()).collect();
+    match (known.as_slice(), classes.len() - known.len()) {
+        (_, 0) => String::new(),
+        ([one], _) => format!(" It learnt from samples of one class alone, {one}."),
+        (_, unseen) => format!(" It learnt from samples of {} of them; {unseen} had none.", known.len()),
     }
 }
 

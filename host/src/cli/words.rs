@@ -178,7 +178,7 @@ fn files(files: &Files) -> String {
     let names: Vec<String> = match files {
         Files::Csv { paths, .. } => paths.iter().map(|path| path.display().to_string()).collect(),
         Files::Npz { path, .. } => vec![path.display().to_string()],
-        Files::Idx { images, labels } => vec![images.display().to_string(), labels.display().to_string()],
+        Files::Idx { images, labels, .. } => vec![images.display().to_string(), labels.display().to_string()],
         Files::Media(media) => return media.words(),
     };
     /// More are counted.

@@ -66,6 +66,20 @@ pub enum DataError {
         /// What there is.
         known: String,
     },
+    /// A rule of how columns are prepared can't be followed for one of them.
+    #[error("column `{column}`: expected {expected}, found {found}; {help}")]
+    Rule {
+        /// The column's name.
+        column: String,
+        /// The rule: `missing`, `outliers`, `encode`, `categories`, `unknown`; empty for all rules of the column.
+        rule: &'static str,
+        /// What the rule needs.
+        expected: String,
+        /// What there is.
+        found: String,
+        /// What to do.
+        help: &'static str,
+    },
     /// The bytes don't follow the format.
     #[error("{file}: byte {at}: expected {expected}, found {found}; {help}")]
     Format {

@@ -11,8 +11,9 @@
 use super::bytes;
 use super::dataset::Labels;
 use super::error::DataError;
-use std::fs;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 /// The files of one part with their classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,50 @@ pub struct Listing {
     /// Classes in the order of the model's outputs: the folders' names, sorted.
     pub names: Vec<String>,
     /// Files of other kinds, which aren't samples.
-    pub others: usize,
+    pub passed_over: PassedOver,
+}
+
+/// Files in the folders of classes that aren't samples, since their names end otherwise; as text a sentence without an end,
+/// empty for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PassedOver {
+    /// How many.
+    pub count: usize,
+    /// The first of them, from the folder of the classes on.
+    pub first: Option<PathBuf>,
+    /// The endings that are read.
+    pub read: Vec<String>,
+}
+
+impl PassedOver {
+    /// Those of another part besides.
+    pub fn add(&mut self, other: &PassedOver) {
+        self.count += other.count;
+        if self.first.is_none() {
+            self.first.clone_from(&other.first);
+            self.read.clone_from(&other.read);
+        }
+    }
+
+    /// The sentence; none where every file is a sample.
+    pub fn sentence(&self) -> Option<String> {
+        (self.count > 0).then(|| self.to_string())
+    }
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = &self.first else { return Ok(()) };
+        let endings: Vec<String> = self.read.iter().map(|ending| format!(".{ending}")).collect();
+        let read = match &endings[..] {
+            [all @ .., last] if !all.is_empty() => format!("only {} and {last} are read", all.join(", ")),
+            _ => format!("only {} is read", endings.concat()),
+        };
+        match self.count {
+            1 => write!(f, "1 file was passed over, {}: {read}", first.display()),
+            count => write!(f, "{count} files were passed over, e.g. {}: {read}", first.display()),
+        }
+    }
 }
 
 /// The parts of a folder.
@@ -73,7 +117,10 @@ pub fn one(folder: &Path, extensions: &[&str], classes: &[String]) -> Result<Lis
     }
     let names: Vec<String> =
         if classes.is_empty() { folders.iter().map(|path| name(path)).collect() } else { classes.to_vec() };
-    let (mut files, mut ids, mut others) = (Vec::new(), Vec::new(), 0);
+    let (mut files, mut ids) = (Vec::new(), Vec::new());
+    let mut passed_over =
+        PassedOver { read: extensions.iter().map(ToString::to_string).collect(), ..PassedOver::default() };
+    let root = folder;
     for folder in &folders {
         let Some(id) = names.iter().position(|class| *class == name(folder)) else {
             return Err(DataError::Mismatch {
@@ -84,26 +131,35 @@ pub fn one(folder: &Path, extensions: &[&str], classes: &[String]) -> Result<Lis
             });
         };
         let before = files.len();
+        let mut others = Vec::new();
         collect(folder, extensions, &mut files, &mut others, 0)?;
         if files.len() == before {
+            let found = match (&others[..], others.len()) {
+                ([first, ..], count) => format!("none ({count} of other kinds, such as {})", name(first)),
+                _ => "none".into(),
+            };
             return Err(DataError::Mismatch {
                 what: bytes::name(folder),
                 expected: format!("at least one file ({})", extensions.join(", ")),
-                found: "none".into(),
+                found,
                 help: "add samples of the class, or remove its folder",
             });
         }
         ids.resize(files.len(), id as u32);
+        passed_over.count += others.len();
+        if let (None, Some(first)) = (&passed_over.first, others.first()) {
+            passed_over.first = Some(first.strip_prefix(root).unwrap_or(first).into());
+        }
     }
-    Ok(Listing { folder: folder.into(), files, ids, names, others })
+    Ok(Listing { folder: folder.into(), files, ids, names, passed_over })
 }
 
-/// The files below a folder, a few folders deep.
+/// The files below a folder, a few folders deep: those with the extensions, and others.
 fn collect(
     folder: &Path,
     extensions: &[&str],
     files: &mut Vec<PathBuf>,
-    others: &mut usize,
+    others: &mut Vec<PathBuf>,
     depth: u32,
 ) -> Result<(), DataError> {
     const DEEPEST: u32 = 8;
@@ -116,7 +172,7 @@ fn collect(
         } else if has_extension(&path, extensions) {
             files.push(path);
         } else {
-            *others += 1;
+            others.push(path);
         }
     }
     Ok(())
@@ -185,10 +241,23 @@ mod tests {
             listing.files.iter().map(|f| f.strip_prefix(&root).unwrap().display().to_string()).collect()
         };
         assert_eq!(relative(&parts.train), ["a/deep/9.jpg", "b/1.PNG", "b/2.png"]);
-        assert_eq!((&parts.train.ids[..], parts.train.others), (&[0, 1, 1][..], 1));
+        assert_eq!((&parts.train.ids[..], parts.train.passed_over.count), (&[0, 1, 1][..], 1));
+        let said = parts.train.passed_over.to_string();
+        assert_eq!(said, "1 file was passed over, a/notes.txt: only .png and .jpg are read");
+        make("b/3.webp");
+        let mut twice = list(&root, &["png", "jpg"], &[]).unwrap().train.passed_over;
+        twice.add(&twice.clone());
+        assert_eq!(twice.to_string(), "4 files were passed over, e.g. a/notes.txt: only .png and .jpg are read");
+        let said = PassedOver { count: 2, first: Some("a/1.mp3".into()), read: vec!["wav".into()] }.to_string();
+        assert_eq!(said, "2 files were passed over, e.g. a/1.mp3: only .wav is read");
+        assert_eq!(PassedOver::default().sentence(), None);
         assert_eq!(list(&root, &["png", "jpg"], &["b".into(), "a".into()]).unwrap().train.ids, [1, 0, 0]);
         let text = |classes: &[String]| list(&root, &["png"], classes).unwrap_err().to_string();
-        assert!(text(&[]).contains("a: expected at least one file (png), found none"), "{}", text(&[]));
+        assert!(
+            text(&[]).contains("a: expected at least one file (png), found none (2 of other kinds, such as 9.jpg)"),
+            "{}",
+            text(&[])
+        );
         assert!(text(&["b".into()]).contains("expected one of the classes b, found another"));
         ["parts/train/x/1.png", "parts/train/y/1.png", "parts/val/y/2.png", "parts/test/x/3.png"]
             .iter()

@@ -105,6 +105,7 @@ pub use folds::{Fold, Folds, FoldsBy};
 pub use prepare::Prepare;
 pub use readings::Readings;
 pub use records::Records;
+pub(crate) use row_parser::feature_names;
 pub use rows::{Feature, Rows, parse_rows, read_rows, whole};
 pub use set::{SPREAD, Selected, Set, fit_stream};
 pub use source::{Blend, Draw, PROBED, Source, collect};

@@ -216,7 +216,7 @@ fn values(rows: &Rows, column: usize) -> Vec<f32> {
 }
 
 fn limits(by: &Limits, values: &[f32], name: &str) -> Result<(f32, f32), DataError> {
-    let empty = || nothing_present(name);
+    let empty = || nothing_present(name, "outliers");
     Ok(match *by {
         Limits::Range { low, high } => (low.unwrap_or(f32::NEG_INFINITY), high.unwrap_or(f32::INFINITY)),
         Limits::ZScore { limit } => {
@@ -252,13 +252,13 @@ fn number(
         Fill::Category(_) if !own => return Ok(None),
         Fill::Category(text) => {
             let help = "give a number, or name the column in `categorical`";
-            return Err(mismatch(&format!("column `{name}`"), "a number to fill gaps with", format!("`{text}`"), help));
+            return Err(wrong(name, "missing", "a number to fill gaps with", format!("`{text}`"), help));
         }
         Fill::Mean => mean(&present()).map(|mean| mean as f32),
         Fill::Median => quantile(&sorted(present().into_iter()), 0.5).map(|median| median as f32),
         Fill::Mode => mode(&sorted(present().into_iter())),
     };
-    found.map(Some).ok_or_else(|| nothing_present(name))
+    found.map(Some).ok_or_else(|| nothing_present(name, "missing"))
 }
 
 fn fit_categories(
@@ -270,7 +270,6 @@ fn fit_categories(
 ) -> Result<Categories, DataError> {
     let name = &train.columns[column].name;
     let rule = spec.column(name);
-    let what = format!("column `{name}`");
     let mut counts = vec![0usize; values.len()];
     for x in self::values(train, column) {
         counts[x as usize] += 1;
@@ -282,32 +281,39 @@ fn fit_categories(
         rule.categories.clone()
     };
     if names.is_empty() {
-        return Err(nothing_present(name));
+        return Err(nothing_present(name, "categories"));
     }
     if let Some((_, twice)) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
-        return Err(mismatch(&what, "categories that differ", format!("`{twice}` twice"), "name each once"));
+        let found = format!("`{twice}` twice");
+        return Err(wrong(name, "categories", "categories that differ", found, "name each once"));
     }
     let fill = match fill {
         None => None,
         Some((Fill::Mean | Fill::Median, true)) => {
             let help = "use \"mode\", or a category of its own";
-            return Err(mismatch(&what, "a rule for categories", "a mean or median".into(), help));
+            return Err(wrong(name, "missing", "a rule for categories", "a mean or median".into(), help));
         }
         Some((Fill::Number(_), false)) => None,
         Some((Fill::Number(number), true)) => {
             let help = "give one of the categories as text, or \"mode\"";
-            return Err(mismatch(&what, "a category to fill gaps with", number.to_string(), help));
+            return Err(wrong(name, "missing", "a category to fill gaps with", number.to_string(), help));
         }
         Some((Fill::Category(text), own)) => {
             if own && !names.contains(text) {
                 let help = "name it in `categories`, or take one that the training part has";
-                return Err(mismatch(&what, &format!("one of {}", names.join(", ")), format!("`{text}`"), help));
+                let expected = format!("one of {}", names.join(", "));
+                return Err(wrong(name, "missing", &expected, format!("`{text}`"), help));
             }
             names.contains(text).then(|| text.clone())
         }
         Some((Fill::Mean | Fill::Median | Fill::Mode, _)) => {
             // `values` are sorted, and of equal counts the first by name wins.
-            let most = counts.iter().max().copied().filter(|&most| most > 0).ok_or_else(|| nothing_present(name))?;
+            let most = counts
+                .iter()
+                .max()
+                .copied()
+                .filter(|&most| most > 0)
+                .ok_or_else(|| nothing_present(name, "missing"))?;
             values.iter().zip(&counts).find(|&(_, &count)| count == most).map(|(name, _)| name.clone())
         }
     };
@@ -316,7 +322,8 @@ fn fit_categories(
     match (encode, unknown, rule.unknown.is_some()) {
         (Encode::OneHot, Unknown::Number(_), true) | (Encode::Ordinal, Unknown::Zero, true) => {
             let help = "unknown = \"zero\" goes with one_hot, a number such as -1 with ordinal, \"refuse\" with both";
-            return Err(mismatch(&what, "a rule for unknown categories that its encoding has", "another".into(), help));
+            let expected = "a rule for unknown categories that its encoding has";
+            return Err(wrong(name, "unknown", expected, "another".into(), help));
         }
         _ => {}
     }
@@ -329,30 +336,40 @@ fn check_names(spec: &PrepareSpec, columns: &[Feature]) -> Result<(), DataError>
         let feature = columns.iter().find(|feature| feature.name == *name);
         let categorical = feature.map(|feature| feature.values.is_some());
         let only_missing = super::clean::ColumnRule { missing: rule.missing.clone(), ..Default::default() };
-        let refused = match categorical {
-            None if *rule == only_missing && !matches!(rule.missing, Some(MissingRule::Fill(_))) => continue,
-            None => "a feature column",
-            Some(false) if rule.encode.is_some() || rule.unknown.is_some() || !rule.categories.is_empty() => {
-                "a column that is named in `categorical`"
+        let features = || columns.iter().map(|feature| feature.name.as_str()).collect::<Vec<_>>().join(", ");
+        let of_categories = [
+            ("encode", rule.encode.is_some()),
+            ("unknown", rule.unknown.is_some()),
+            ("categories", !rule.categories.is_empty()),
+        ];
+        let of_categories = of_categories.into_iter().find(|(_, said)| *said);
+        return Err(match (categorical, of_categories) {
+            (None, _) if *rule == only_missing && !matches!(rule.missing, Some(MissingRule::Fill(_))) => continue,
+            (None, _) => {
+                let expected = format!("one of the features {}", features());
+                wrong(name, "", &expected, "another name".into(), "mend the name, or take its rules out")
             }
-            Some(true) if rule.outliers.is_some_and(|outliers| outliers.is_some()) => "a column of numbers",
-            Some(_) => continue,
-        };
-        let known = columns.iter().map(|feature| feature.name.as_str()).collect::<Vec<_>>().join(", ");
-        let help = "check the name and what is said of the column";
-        return Err(mismatch(&format!("rules of column `{name}`"), refused, format!("features {known}"), help));
+            (Some(false), Some((rule, _))) => {
+                let help = "name it there, or take the rule out";
+                wrong(name, rule, "a column that is named in `categorical`", "one of numbers".into(), help)
+            }
+            (Some(true), _) if rule.outliers.is_some_and(|outliers| outliers.is_some()) => {
+                wrong(name, "outliers", "a column of numbers", "one of categories".into(), "take the rule out")
+            }
+            _ => continue,
+        });
     }
     Ok(())
 }
 
-fn nothing_present(name: &str) -> DataError {
+fn nothing_present(name: &str, rule: &'static str) -> DataError {
     let help = "leave the column out of the features, or fill it with a given value";
-    mismatch(
-        &format!("column `{name}`"),
-        "at least one value in the training part",
-        "none, all are missing".into(),
-        help,
-    )
+    wrong(name, rule, "at least one value in the training part", "none, all are missing".into(), help)
+}
+
+/// A rule that a column can't follow.
+fn wrong(column: &str, rule: &'static str, expected: &str, found: String, help: &'static str) -> DataError {
+    DataError::Rule { column: column.into(), rule, expected: expected.into(), found, help }
 }
 
 fn mismatch(what: &str, expected: &str, found: String, help: &'static str) -> DataError {

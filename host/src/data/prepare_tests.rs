@@ -232,9 +232,7 @@ fn mistakes_are_said_with_their_place() {
         text(Prepare::fit(&spec, &table))
     };
     let fill = |fill| ColumnRule { missing: Some(MissingRule::Fill(fill)), ..ColumnRule::default() };
-    assert!(
-        with("z", fill(Fill::Mean)).contains("rules of column `z`: expected a feature column, found features c, x")
-    );
+    assert!(with("z", fill(Fill::Mean)).contains("column `z`: expected one of the features c, x, found another name;"));
     assert!(with("c", fill(Fill::Mean)).contains("expected a rule for categories"));
     assert!(with("c", fill(Fill::Number(1.0))).contains("expected a category to fill gaps with, found 1"));
     assert!(with("c", fill(Fill::Category("green".into()))).contains("expected one of blue, red, found `green`"));

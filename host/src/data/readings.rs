@@ -10,13 +10,19 @@ pub struct Readings<S> {
     source: S,
     scale: f32,
     integers: bool,
+    names: Vec<String>,
 }
 
 impl<S: Source> Readings<S> {
     /// Every number times `scale`; with `integers` one that isn't a whole number of 16 bits then is refused when it is read,
     /// as [`Rows::check_whole`](super::Rows::check_whole) refuses it in a table. Costs a comparison a number.
     pub fn new(source: S, scale: f32, integers: bool) -> Self {
-        Self { source, scale, integers }
+        Self { source, scale, integers, names: Vec::new() }
+    }
+
+    /// The same with the names of a sample's numbers, for errors.
+    pub fn named(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
     }
 }
 
@@ -46,7 +52,7 @@ impl<S: Source> Source for Readings<S> {
             Some(place) => Err(DataError::Cell {
                 file: "sample".into(),
                 line: draw.indices.get(place / size).map_or(0, |&index| index as u64),
-                column: (place % size).to_string(),
+                column: self.names.get(place % size).cloned().unwrap_or_else(|| (place % size).to_string()),
                 expected: WHOLE,
                 found: out[place].to_string(),
                 help: MAKE_WHOLE,
@@ -79,6 +85,9 @@ mod tests {
         let text = whole.read(Draw { indices: &[2, 1], epoch: None }, &mut out).unwrap_err().to_string();
         assert!(text.starts_with("sample:1: column `1`: expected a whole number from -32768 to 32767"), "{text}");
         assert!(text.contains("found 4.5; choose a unit"), "{text}");
+        let named = Readings::new(set.clone(), 1.0, true).named(vec!["mass".into(), "length".into()]);
+        let text = named.read(Draw { indices: &[1], epoch: None }, &mut out[..2]).unwrap_err().to_string();
+        assert!(text.starts_with("sample:1: column `length`: expected a whole number"), "{text}");
         Readings::new(set.clone(), 1.0, false).read(Draw { indices: &[2, 1], epoch: None }, &mut out).unwrap();
         assert!(collect(&Readings::new(set, 1e4, true), 1000).unwrap_err().to_string().contains("found 45000"));
     }

@@ -110,6 +110,11 @@ impl Records {
         &self.shape
     }
 
+    /// What is to be learnt, to be named; whoever changes it keeps its length.
+    pub(crate) fn labels_mut(&mut self) -> &mut Labels {
+        &mut self.labels
+    }
+
     /// The same numbers under another shape of the same size.
     ///
     /// # Errors

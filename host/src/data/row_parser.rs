@@ -7,6 +7,7 @@ use super::row_reader::RowReader;
 use super::rows::Feature;
 use super::spec::{CsvSpec, Label};
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 /// What the rows of some tables, one after the other, mean. Labels are kept, four bytes a row; features are handed out.
 pub(super) struct RowParser<'a> {
@@ -45,6 +46,16 @@ fn number(known: &mut HashMap<String, u32>, names: &mut Vec<String>, name: &str)
     names.push(name.into());
     known.insert(name.into(), id);
     id
+}
+
+/// The names of the feature columns of a table, of which no more than the head is read.
+///
+/// # Errors
+/// As [`read_rows`](super::read_rows), but for those of rows.
+pub(crate) fn feature_names(path: &Path, spec: &CsvSpec) -> Result<Vec<String>, DataError> {
+    let mut parser = RowParser::new(spec)?;
+    parser.table(&mut RowReader::open(path, spec)?)?;
+    Ok(parser.features.into_iter().map(|feature| feature.name).collect())
 }
 
 impl<'a> RowParser<'a> {

@@ -79,7 +79,12 @@ impl<'a> Matrix<'a> {
         ClassFigures { precision: right / predicted as f64, recall: right / support as f64, f1, support }
     }
 
-    /// The mean F1 of the classes that occur.
+    /// The classes that [`Matrix::macro_f1`] is the mean of: those that occur or were said.
+    pub(super) fn counted(&self) -> usize {
+        (0..self.len()).filter(|&class| self.figures(class).f1.is_finite()).count()
+    }
+
+    /// The mean F1 of the classes that occur or were said.
     pub(super) fn macro_f1(&self) -> f64 {
         mean((0..self.len()).map(|i| self.figures(i).f1))
     }

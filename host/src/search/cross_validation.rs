@@ -71,7 +71,8 @@ pub fn one_fold(
     }
     let Parts { train, validation: held_back, prepare, .. } = spec.prepare_fold(folded, fold)?;
     let (train, test) = (Set::Memory(train), held_back.map(Set::Memory));
-    let sets = Sets { train, validation: None, test, tokenizer: None, skipped: 0, prepare };
+    let sets =
+        Sets { train, validation: None, test, tokenizer: None, skipped: 0, passed_over: Default::default(), prepare };
     let data = Prepared::new(spec, &sets)?;
     let Some(trained) = fit(spec, &data, device, None, stop, after_epoch)? else { return Ok(None) };
     let test = data.test.as_ref().unwrap_or(&data.train);

@@ -42,7 +42,7 @@ impl Prepared {
             train: spec.augmented(&sets.train, fitted.as_ref(), seed.into())?,
             validation: apply(&sets.validation)?,
             test: apply(&sets.test)?,
-            class_weights: spec.training.class_weights.as_ref().map(|weights| weights.of(labels)).transpose()?,
+            class_weights: spec.class_weights(labels)?,
         })
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn augmentation(mut section: Section<'_>) -> Result<AugmentationSpec,
         }
     }
     if let Some(value) = take("scale") {
-        const EXPECTED: &str = "[from, to] with 0 < from <= to <= 10, such as [0.9, 1.1]";
+        const EXPECTED: &str = "[from, to] with 0 < from <= to <= 10, the lower bound first, such as [0.9, 1.1]";
         let wrong = value.expected(EXPECTED);
         let items = value.array(EXPECTED)?;
         let numbers = items.iter().map(Value::real).collect::<Result<Vec<_>, _>>()?;

@@ -6,7 +6,6 @@ use super::clean;
 use super::error::{SpecError, shortened};
 use super::folds;
 use super::media::{Media, media};
-use super::places::Places;
 use super::section::{Section, Value};
 use crate::data::{CsvSpec, Folds, Label, Missing, PrepareSpec, Rule, Standardise, Window, WindowLabel, pack};
 
@@ -81,9 +80,6 @@ pub(super) struct DataLines {
     pub(super) window: u32,
     pub(super) validation: u32,
     pub(super) test: u32,
-    pub(super) clean: u32,
-    /// Where every key and text of the section stands.
-    pub(super) places: Places,
 }
 
 /// Files of one of the formats; paths as the program opens them.
@@ -104,6 +100,8 @@ pub enum Files {
         features: String,
         /// The array to learn.
         label: Label,
+        /// The classes by their numbers; empty: the numbers.
+        classes: Vec<String>,
     },
     /// Two IDX files.
     Idx {
@@ -111,6 +109,8 @@ pub enum Files {
         images: PathBuf,
         /// Class numbers.
         labels: PathBuf,
+        /// The classes by their numbers; empty: the numbers.
+        classes: Vec<String>,
     },
     /// Pictures, sounds or text.
     Media(Media),
@@ -122,7 +122,7 @@ impl Files {
         match self {
             Files::Csv { paths, .. } => paths.iter().map(PathBuf::as_path).collect(),
             Files::Npz { path, .. } => vec![path],
-            Files::Idx { images, labels } => vec![images, labels],
+            Files::Idx { images, labels, .. } => vec![images, labels],
             Files::Media(media) => media.paths(),
         }
     }
@@ -160,17 +160,15 @@ pub(super) fn data(
     preprocessing: Option<Section<'_>>,
     base: &Path,
 ) -> Result<DataSpec, SpecError> {
-    let (section_line, places) = (section.line(), Places::new(&section, base));
+    let section_line = section.line();
     let line_of = |value: &Option<Value<'_>>| value.as_ref().map_or(section_line, Value::line);
     let (window_value, validation, test) = (section.take("window"), section.take("validation"), section.take("test"));
     let clean_value = section.take("clean");
     let lines = DataLines {
-        clean: line_of(&clean_value),
         section: section_line,
         window: line_of(&window_value),
         validation: line_of(&validation),
         test: line_of(&test),
-        places,
     };
     let window = window_value.map(window).transpose()?;
     let mut files = files(&mut section, base, None)?;
@@ -270,7 +268,13 @@ fn files(section: &mut Section<'_>, base: &Path, whole: Option<&Files>) -> Resul
     if let Some(images) = section.take("images") {
         let images = base.join(images.string("the path of an IDX file")?);
         let labels = section.need("labels", "the path of the IDX file of class numbers")?;
-        return Ok(Files::Idx { images, labels: base.join(labels.string("the path of an IDX file")?) });
+        let labels = base.join(labels.string("the path of an IDX file")?);
+        let classes = match whole {
+            None => different(section, "classes")?,
+            Some(Files::Idx { classes, .. }) => classes.clone(),
+            Some(_) => Vec::new(),
+        };
+        return Ok(Files::Idx { images, labels, classes });
     }
     let (one, many) = (section.take("file"), section.take("files"));
     let expected = "a path, or a list of paths";
@@ -295,13 +299,23 @@ fn files(section: &mut Section<'_>, base: &Path, whole: Option<&Files>) -> Resul
     match (paths.as_slice(), value, whole) {
         ([], Some(empty), _) => Err(empty),
         (_, _, Some(Files::Csv { spec, .. })) => Ok(Files::Csv { paths, spec: spec.clone() }),
-        ([path], _, Some(Files::Npz { features, label, .. })) => {
-            Ok(Files::Npz { path: path.clone(), features: features.clone(), label: label.clone() })
-        }
+        ([path], _, Some(Files::Npz { features, label, classes, .. })) => Ok(Files::Npz {
+            path: path.clone(),
+            features: features.clone(),
+            label: label.clone(),
+            classes: classes.clone(),
+        }),
         ([path], _, None) if path.extension().is_some_and(|extension| extension == "npz") => {
             let features = section.take("features");
             let features = features.map_or(Ok("x".into()), |v| v.string("the name of an array").map(str::to_string))?;
-            Ok(Files::Npz { path: path.clone(), features, label: label(section)? })
+            let (label, without) = (label(section)?, section.keys());
+            let classes = different(section, "classes")?;
+            if !classes.is_empty() && !matches!(label, Label::Class(_)) {
+                return Err(
+                    without.error("classes are named, but nothing is classified; give label = { class = \"array\" }")
+                );
+            }
+            Ok(Files::Npz { path: path.clone(), features, label, classes })
         }
         (_, _, None) => Ok(Files::Csv { paths, spec: columns(section)? }),
         _ => Err(section.error("must be of the same format as the section's files".into())),

@@ -61,7 +61,8 @@ pub(super) fn bytes(value: &Value<'_>) -> Result<u32, SpecError> {
     if !value.is_string() {
         return Ok(value.whole(1, u32::MAX.into())? as u32);
     }
-    const EXPECTED: &str = "a size in bytes, or a text such as \"64 KiB\"";
+    const EXPECTED: &str = "a size in bytes, or a text such as \"64 KiB\" (B; KiB, MiB: 1024 and 1024²; kB or KB, MB: 1000 \
+                            and 1000²), below 4 GiB";
     let text = value.string(EXPECTED)?;
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

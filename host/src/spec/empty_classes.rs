@@ -103,7 +103,7 @@ impl Spec {
                     _ => &data.files,
                 };
                 let files = files.paths().into_iter().map(Path::to_path_buf).collect();
-                let line = data.lines.places.key("data.classes").unwrap_or(data.lines.section);
+                let line = self.places.key("data.classes").unwrap_or(data.lines.section);
                 found.push(EmptyClasses { part, files, classes, file: self.file.clone(), line });
             }
         }

@@ -5,10 +5,10 @@
 //! folds = { by = "group_k_fold", k = 5, columns = ["person"], repeats = 2, seed = 1 }
 //! ```
 
-use super::Spec;
 use super::error::SpecError;
 use super::section::Value;
-use crate::data::{Folds, FoldsBy, Label};
+use super::{LoadError, Spec};
+use crate::data::{DataError, Dataset, Folds, FoldsBy, Label};
 
 /// Reads `folds`; a number alone keeps the shares of classes where `label` has classes.
 pub(super) fn folds(value: Value<'_>, label: &Label) -> Result<Folds, SpecError> {
@@ -51,6 +51,22 @@ pub(super) fn folds(value: Value<'_>, label: &Label) -> Result<Folds, SpecError>
 }
 
 impl Spec {
+    /// An error of making folds at the line of the key that asks for them; as it is where no line of the description does.
+    pub(super) fn folds_error(&self, rule: &Folds, set: &Dataset, error: DataError) -> LoadError {
+        let of_data = self.data.as_ref().and_then(|data| data.folds.as_ref());
+        let of_search = self.search.as_ref().and_then(|search| search.folds.as_ref());
+        // Another number of repeats, or another seed, is no other mistake.
+        let said = |folds: &&Folds| (folds.by, folds.k, &folds.columns) == (rule.by, rule.k, &rule.columns);
+        let path = match (of_data.filter(said), of_search.filter(said)) {
+            (Some(_), _) => "data.folds",
+            (None, Some(_)) => "search.folds",
+            (None, None) => return error.into(),
+        };
+        let unknown = rule.columns.iter().position(|name| !set.columns.iter().any(|column| column.name == *name));
+        let own = unknown.map_or(format!("{path}.k"), |column| format!("{path}.columns[{column}]"));
+        self.blame(if self.places.key(&own).is_some() { &own } else { path }, error).into()
+    }
+
     /// How a plain number of folds is meant: with the same share of each class where there are classes.
     pub fn usual_folds(&self) -> FoldsBy {
         usual(self.data.as_ref().map_or(&Label::None, |data| data.files.label()))

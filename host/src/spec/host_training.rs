@@ -3,7 +3,7 @@
 use super::error::SpecError;
 use super::layers::ModelSpec;
 use super::section::{Section, Value};
-use super::training::{HostTraining, finish, named, not_negative, one_of, single, unknown, whole};
+use super::training::{HostTraining, finish, fraction, named, not_negative, one_of, single, unknown, whole};
 use crate::data::ClassWeights;
 use crate::metrics::{Metric, Monitor};
 use crate::train::{Course, Ema, HostOptimizer, HostSchedule, Plateau, Precision, Sampling};
@@ -251,8 +251,8 @@ pub(super) fn schedule(value: Value<'_>) -> Result<Scheduled<'_>, SpecError> {
         "one_cycle" => Course::OneCycle {
             steps,
             rise: single(&mut section, "rise", 0.3)?,
-            division: single(&mut section, "division", 25.0)?,
-            final_division: single(&mut section, "final_division", 1e4)?,
+            division: divisor(&mut section, "division", 25.0)?,
+            final_division: divisor(&mut section, "final_division", 1e4)?,
         },
         _ => Course::Plateau(plateau(&mut section)?),
     };
@@ -261,6 +261,13 @@ pub(super) fn schedule(value: Value<'_>) -> Result<Scheduled<'_>, SpecError> {
     finish(section)?;
     schedule.check().map_err(|text| keys.map_or_else(|| value.error(text.into()), |keys| keys.error(text)))?;
     Ok(Scheduled::Host(schedule))
+}
+
+/// What a rate is divided by.
+fn divisor(section: &mut Option<Section<'_>>, key: &'static str, usual: f32) -> Result<f32, SpecError> {
+    let Some(value) = section.as_mut().and_then(|section| section.take(key)) else { return Ok(usual) };
+    let number = value.single()?;
+    if number >= 1.0 { Ok(number) } else { Err(value.expected("a number of 1 or more")) }
 }
 
 fn plateau(section: &mut Option<Section<'_>>) -> Result<Plateau, SpecError> {
@@ -290,40 +297,39 @@ pub(super) fn optimizer(
     learning_rate: f32,
     section: &mut Option<Section<'_>>,
 ) -> Result<HostOptimizer, SpecError> {
-    let mut number = |key, default| single(section, key, default);
     Ok(match name {
         "nadam" => HostOptimizer::Nadam {
             learning_rate,
-            beta1: number("beta1", 0.9)?,
-            beta2: number("beta2", 0.999)?,
-            epsilon: number("epsilon", 1e-8)?,
-            weight_decay: number("weight_decay", 0.0)?,
+            beta1: fraction(section, "beta1", 0.9)?,
+            beta2: fraction(section, "beta2", 0.999)?,
+            epsilon: single(section, "epsilon", 1e-8)?,
+            weight_decay: single(section, "weight_decay", 0.0)?,
         },
         "lion" => HostOptimizer::Lion {
             learning_rate,
-            beta1: number("beta1", 0.9)?,
-            beta2: number("beta2", 0.99)?,
-            weight_decay: number("weight_decay", 0.0)?,
+            beta1: fraction(section, "beta1", 0.9)?,
+            beta2: fraction(section, "beta2", 0.99)?,
+            weight_decay: single(section, "weight_decay", 0.0)?,
         },
         "lamb" => HostOptimizer::Lamb {
             learning_rate,
-            beta1: number("beta1", 0.9)?,
-            beta2: number("beta2", 0.999)?,
-            epsilon: number("epsilon", 1e-6)?,
-            weight_decay: number("weight_decay", 0.01)?,
+            beta1: fraction(section, "beta1", 0.9)?,
+            beta2: fraction(section, "beta2", 0.999)?,
+            epsilon: single(section, "epsilon", 1e-6)?,
+            weight_decay: single(section, "weight_decay", 0.01)?,
         },
         "adadelta" => HostOptimizer::Adadelta {
             learning_rate,
-            rho: number("rho", 0.9)?,
-            epsilon: number("epsilon", 1e-6)?,
-            weight_decay: number("weight_decay", 0.0)?,
+            rho: fraction(section, "rho", 0.9)?,
+            epsilon: single(section, "epsilon", 1e-6)?,
+            weight_decay: single(section, "weight_decay", 0.0)?,
         },
         _ => HostOptimizer::Adamax {
             learning_rate,
-            beta1: number("beta1", 0.9)?,
-            beta2: number("beta2", 0.999)?,
-            epsilon: number("epsilon", 1e-8)?,
-            weight_decay: number("weight_decay", 0.0)?,
+            beta1: fraction(section, "beta1", 0.9)?,
+            beta2: fraction(section, "beta2", 0.999)?,
+            epsilon: single(section, "epsilon", 1e-8)?,
+            weight_decay: single(section, "weight_decay", 0.0)?,
         },
     })
 }

@@ -1,6 +1,8 @@
 //! From `[data]` to sets of raw samples.
 
-use super::{DataSpec, Files, Media, ModelSpec, Part, Sets, Spec, SpecError};
+use super::classes::as_many_classes;
+use super::{DataSpec, Files, ModelSpec, Part, Sets, Spec, SpecError};
+use crate::data::folder::PassedOver;
 use crate::data::{
     CsvSpec, DataError, Dataset, Encoder, Fold, Folds, FoldsBy, Label, Labels, Missing, Prepare, Rows, Scaling, Set,
     Source, idx, npz, read_rows, split, windows,
@@ -57,15 +59,6 @@ pub enum LoadError {
 }
 
 impl Spec {
-    /// The classes that the description names by itself, in the order of the outputs; empty where only the data say them.
-    pub fn named_classes(&self) -> Vec<String> {
-        match self.data.as_ref().map(|data| &data.files) {
-            Some(Files::Csv { spec, .. }) if matches!(spec.label, Label::Class(_)) => spec.classes.clone(),
-            Some(Files::Media(media)) => media.named_classes().to_vec(),
-            _ => Vec::new(),
-        }
-    }
-
     /// Reads every file and divides the rows: first the test part, then of the rest the validation part; then prepares
     /// them.
     ///
@@ -93,7 +86,8 @@ impl Spec {
         }
         let Parts { train, validation, test, prepare } = self.load_parts()?;
         let (validation, test) = (validation.map(Set::Memory), test.map(Set::Memory));
-        Ok(Sets { train: Set::Memory(train), validation, test, tokenizer: None, skipped: 0, prepare })
+        let passed_over = PassedOver::default();
+        Ok(Sets { train: Set::Memory(train), validation, test, tokenizer: None, skipped: 0, passed_over, prepare })
     }
 
     /// Reads every file and divides the rows, as [`Spec::load_parts`] does, and nothing more.
@@ -120,7 +114,7 @@ impl Spec {
             return Err(self.error(data.lines.window, message.into()).into());
         }
         let (_, rows, _) = self.without_test()?;
-        let folds = rule.of(&rows.set)?;
+        let folds = rule.of(&rows.set).map_err(|error| self.folds_error(rule, &rows.set, error))?;
         Ok(Folded { rows, folds })
     }
 
@@ -149,8 +143,10 @@ impl Spec {
             &train.set.labels,
             held.map(|(name, rows)| (name, rows.as_ref().map(|rows| &rows.set.labels))),
         )?;
-        let failed = |error: DataError| self.error(data.lines.clean, format!("`data.clean`: {error}"));
-        let prepare = Prepare::fit(&data.prepare, &train).map_err(failed)?;
+        let prepare = Prepare::fit(&data.prepare, &train).map_err(|error| match error {
+            error @ DataError::Rule { .. } => self.placed(error),
+            error => self.blame("data.clean", error).into(),
+        })?;
         let inliers = prepare.inliers(&train);
         let train = if inliers.len() == train.set.len() { train } else { train.select(&inliers) };
         let finish = |rows| self.finish(data, prepare.encode(rows)?, &prepare.encoder);
@@ -168,8 +164,9 @@ impl Spec {
         let data = self.need_data()?;
         let paths = vec![path.to_path_buf()];
         let files = match &data.files {
-            Files::Npz { features, label, .. } => {
-                Files::Npz { path: path.into(), features: features.clone(), label: label.clone() }
+            Files::Npz { features, label, classes, .. } => {
+                let classes = if classes.is_empty() { &stored.classes } else { classes }.clone();
+                Files::Npz { path: path.into(), features: features.clone(), label: label.clone(), classes }
             }
             Files::Csv { spec, .. } => Files::Csv { paths, spec: with_classes(spec, &stored.classes) },
             Files::Media(_) => {
@@ -267,7 +264,9 @@ impl Spec {
                     }
                     other => other.clone(),
                 };
-                (Some(self.read_files(data, &files)?), rows)
+                let mut part = self.read_files(data, &files)?;
+                as_many_classes(&files, &mut part.set.labels, classes);
+                (Some(part), rows)
             }
         })
     }
@@ -291,13 +290,9 @@ impl Spec {
             let Some(Labels::Class { ids, names }) = part else { continue };
             if let Some(&id) = ids.iter().find(|&&id| !trained.get(id as usize).is_some_and(|&trained| trained)) {
                 let class = names.get(id as usize).map_or("", String::as_str);
-                let otherwise = match data.files {
-                    // Their classes are numbers in the file: nothing says in advance which there are.
-                    Files::Idx { .. } | Files::Npz { .. } | Files::Media(Media::Cifar { .. }) => "divide otherwise",
-                    _ => "divide otherwise, or name all `classes` if the device is to learn it",
-                };
                 let message = format!(
-                    "class `{class}` is in the {name} part, but the training part has no sample of it; {otherwise}"
+                    "class `{class}` is in the {name} part, but the training part has no sample of it; divide otherwise, or \
+                     name all `classes` if the device is to learn it"
                 );
                 return Err(self.error(data.lines.section, message).into());
             }
@@ -343,17 +338,18 @@ impl Spec {
 
     /// The rows of files, scaled, without duplicates where they shall be dropped.
     fn read_files(&self, data: &DataSpec, files: &Files) -> Result<Rows, LoadError> {
-        let placed = |error| self.placed(data, error);
+        let placed = |error| self.placed(error);
         let mut rows = match files {
             Files::Csv { paths, spec } => read_rows::<PathBuf>(paths, spec).map_err(placed)?,
-            Files::Npz { path, features, label } => npz::read(path, features, label).map_err(placed)?.into(),
-            Files::Idx { images, labels } => idx::read_images(images, labels).map_err(placed)?.into(),
+            Files::Npz { path, features, label, .. } => npz::read(path, features, label).map_err(placed)?.into(),
+            Files::Idx { images, labels, .. } => idx::read_images(images, labels).map_err(placed)?.into(),
             Files::Media(media) => {
                 let help = "give files of the same kind everywhere in [data]";
                 let (what, expected, found) = (media.words(), "files of records".into(), "others".into());
                 return Err(DataError::Mismatch { what, expected, found, help }.into());
             }
         };
+        self.name_classes(files, &mut rows.set.labels)?;
         rows.scale(data.scale);
         if self.reads_integers(data) {
             rows.check_whole()?;

@@ -1,18 +1,20 @@
 //! From `[data]` to sets that are read as they are needed: pictures, sounds, text, and files too large for memory.
 
+use super::classes::as_many_classes;
 use super::load::with_classes;
 use super::{DataSpec, Files, LoadError, Media, Part, Spec};
 use crate::data::audio::{SOUNDS, Sounds};
 use crate::data::augment::Augmented;
-use crate::data::folder::{self, Listing};
+use crate::data::folder::{self, Listing, PassedOver};
 use crate::data::images::{Images, PICTURES};
 use crate::data::picture::Format;
 use crate::data::split::Rule;
 use crate::data::text::{self, Texts, Tokenizer};
 use crate::data::{
-    DataError, Dataset, Labels, Origin, Prepare, Readings, Scaling, Set, Source, Split, Standardise, disk, fit_stream,
-    pack,
+    DataError, Dataset, EncodedColumn, Labels, Origin, Prepare, Readings, Scaling, Set, Source, Split, Standardise,
+    disk, feature_names, fit_stream, pack,
 };
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub struct Sets {
     pub tokenizer: Option<Tokenizer>,
     /// Files that couldn't be read and were left out.
     pub skipped: usize,
+    /// Files in the folders of classes that are of another kind.
+    pub passed_over: PassedOver,
     /// What the training part says of its columns, for tables in memory.
     pub prepare: Prepare,
 }
@@ -53,7 +57,15 @@ impl<T> Divided<T> {
 impl Divided<Set> {
     pub(super) fn sets(self) -> Sets {
         let Divided { train, validation, test } = self;
-        Sets { train, validation, test, tokenizer: None, skipped: 0, prepare: Prepare::default() }
+        Sets {
+            train,
+            validation,
+            test,
+            tokenizer: None,
+            skipped: 0,
+            passed_over: PassedOver::default(),
+            prepare: Prepare::default(),
+        }
     }
 }
 
@@ -124,7 +136,7 @@ impl Spec {
 
     /// The parts of media, or of files that aren't loaded whole.
     pub(super) fn load_lazy(&self, data: &DataSpec) -> Result<Sets, LoadError> {
-        let sets = self.open_lazy(data).map_err(|error| self.placed_in(data, error))?;
+        let sets = self.open_lazy(data).map_err(|error| self.placed_in(error))?;
         self.check_sets(data, &sets)?;
         Ok(sets)
     }
@@ -142,10 +154,11 @@ impl Spec {
     /// As [`Spec::load_sets`], but for those.
     pub(crate) fn look_at_sets(&self, most: usize) -> Result<(Sets, Vec<LoadError>), LoadError> {
         let (data, tolerant) = (self.need_data()?, self.tolerant());
-        let sets = tolerant.open_lazy(tolerant.need_data()?).map_err(|error| self.placed_in(data, error))?;
+        let sets = tolerant.open_lazy(tolerant.need_data()?).map_err(|error| self.placed_in(error))?;
         let mut refused: Vec<LoadError> = self.check_sets(data, &sets).err().into_iter().collect();
         if self.reads_integers(data) && sets.tokenizer.is_none() {
-            let integers = Set::stream(Readings::new(sets.train.clone(), 1.0, true));
+            let names = sets.prepare.encoder.inputs();
+            let integers = Set::stream(Readings::new(sets.train.clone(), 1.0, true).named(names));
             refused.extend(integers.spread(most).err().map(LoadError::from));
         }
         Ok((sets, refused))
@@ -154,8 +167,15 @@ impl Spec {
     /// Samples as a device reads them: times `scale`, and where it reads integers refused, as they are read, where they are
     /// none. Tables in memory are looked at as they are loaded; to look at all of these would be to read the set once more.
     fn readings(&self, data: &DataSpec, source: impl Source + 'static, scale: f32) -> Set {
-        let whole = self.reads_integers(data);
-        if whole || scale != 1.0 { Set::stream(Readings::new(source, scale, whole)) } else { Set::stream(source) }
+        self.named_readings(data, source, scale, &[])
+    }
+
+    /// The same with the names of a sample's numbers.
+    fn named_readings(&self, data: &DataSpec, source: impl Source + 'static, scale: f32, names: &[String]) -> Set {
+        match self.reads_integers(data) {
+            false if scale == 1.0 => Set::stream(source),
+            whole => Set::stream(Readings::new(source, scale, whole).named(names.to_vec())),
+        }
     }
 
     fn open_lazy(&self, data: &DataSpec) -> Result<Sets, LoadError> {
@@ -169,17 +189,20 @@ impl Spec {
                 }
                 let format = Format { channels, height, width, resize: *resize };
                 let mut skipped = 0;
-                let sets = self.listings(data, folder, &PICTURES, classes)?.map(|listing| {
+                let (listings, passed_over) = self.listings(data, folder, &PICTURES, classes)?;
+                let sets = listings.map(|listing| {
                     let images = Images::new(listing, format, data.scale, *cache, *unreadable)?;
                     skipped += images.skipped;
                     Ok(self.readings(data, images, 1.0))
                 })?;
-                Ok(Sets { skipped, ..sets.sets() })
+                Ok(Sets { skipped, passed_over, ..sets.sets() })
             }
-            Media::Cifar { kind, folder } => {
+            Media::Cifar { kind, folder, .. } => {
                 let (train, test) = kind.files(folder)?;
                 let open = |paths: &[PathBuf]| -> Result<Set, LoadError> {
-                    Ok(self.readings(data, self.shaped(kind.open(paths, data.scale)?)?, 1.0))
+                    let mut records = kind.open(paths, data.scale)?;
+                    self.name_classes(&data.files, records.labels_mut())?;
+                    Ok(self.readings(data, self.shaped(records)?, 1.0))
                 };
                 let train = open(&train)?;
                 let test = test.map(|path| open(&[path])).transpose()?;
@@ -195,7 +218,8 @@ impl Spec {
             Media::Sounds { folder, rate, seconds, transform, classes } => {
                 let [bands, frames] = self.dims("sounds: [mels or coefficients, frames], or [1, samples]")?;
                 let length = (seconds * f64::from(*rate)).round() as usize;
-                let sets = self.listings(data, folder, &SOUNDS, classes)?.map(|listing| {
+                let (listings, passed_over) = self.listings(data, folder, &SOUNDS, classes)?;
+                let sets = listings.map(|listing| {
                     let sounds = Sounds::new(listing, *rate, length, transform)?;
                     if sounds.shape() != [bands, frames] {
                         let found = sounds.shape();
@@ -207,11 +231,12 @@ impl Spec {
                     }
                     Ok(self.readings(data, sounds, data.scale))
                 })?;
-                Ok(sets.sets())
+                Ok(Sets { passed_over, ..sets.sets() })
             }
             Media::Texts { folder, tokenizer, classes } => {
-                let parts = self.listings(data, folder, &["txt"], classes)?;
-                self.texts(parts.map(|listing| Ok(text::read_folder(&listing)?))?, tokenizer)
+                let (parts, passed_over) = self.listings(data, folder, &["txt"], classes)?;
+                let sets = self.texts(parts.map(|listing| Ok(text::read_folder(&listing)?))?, tokenizer)?;
+                Ok(Sets { passed_over, ..sets })
             }
             Media::TextTable { path, text, class, tokenizer, classes } => {
                 let all = text::read_csv(path, text, class, classes)?;
@@ -230,21 +255,26 @@ impl Spec {
         Err(self.error(data.lines.section, "texts need classes".into()).into())
     }
 
-    /// Files in class folders, by their part: those of the folder's own sub-folders, or as the rules say.
+    /// Files in class folders, by their part: those of the folder's own sub-folders, or as the rules say. Also which files
+    /// were passed over.
     fn listings(
         &self,
         data: &DataSpec,
         folder: &Path,
         extensions: &[&str],
         classes: &[String],
-    ) -> Result<Divided<Listing>, LoadError> {
+    ) -> Result<(Divided<Listing>, PassedOver), LoadError> {
         let folder::Parts { train, validation, test } = folder::list(folder, extensions, classes)?;
         let names = train.names.clone();
+        let passed_over = RefCell::new(train.passed_over.clone());
+        let note = |listing: &Listing| passed_over.borrow_mut().add(&listing.passed_over);
+        [&validation, &test].into_iter().flatten().for_each(note);
         let own = |media: &Media| match media.paths()[..] {
-            [path] => Ok(folder::one(path, extensions, &names)?),
+            [path] => Ok(folder::one(path, extensions, &names).inspect(note)?),
             _ => Err(self.error(data.lines.section, "must be one folder".into()).into()),
         };
-        self.divide(data, train, validation, test, own)
+        let divided = self.divide(data, train, validation, test, own)?;
+        Ok((divided, passed_over.into_inner()))
     }
 
     /// Divides by the rules of `[data]`; what the set brings itself is its own part, and a rule for it is a mistake.
@@ -289,18 +319,25 @@ impl Spec {
             return Err(self.error(data.lines.window, message.into()).into());
         }
         self.check_places(data)?;
-        let open = |files: &Files| -> Result<Set, LoadError> {
-            let records = match files {
-                Files::Idx { images, labels } => disk::idx_images(images, labels, data.scale)?,
-                Files::Npz { path, features, label } => disk::npz(path, features, label, data.scale)?,
+        let names = match &data.files {
+            Files::Csv { paths, spec } => paths.first().map(|path| feature_names(path, spec)).transpose()?,
+            _ => None,
+        };
+        let names = names.unwrap_or_default();
+        let open = |files: &Files, whole: &[String]| -> Result<Set, LoadError> {
+            let mut records = match files {
+                Files::Idx { images, labels, .. } => disk::idx_images(images, labels, data.scale)?,
+                Files::Npz { path, features, label, .. } => disk::npz(path, features, label, data.scale)?,
                 Files::Csv { paths, spec } => pack::tables(paths, spec, &data.packed(paths), data.scale)?,
                 Files::Media(_) => {
                     return Err(self.error(data.lines.section, "must be files of records".into()).into());
                 }
             };
-            Ok(self.readings(data, self.shaped(records)?, 1.0))
+            self.name_classes(files, records.labels_mut())?;
+            as_many_classes(files, records.labels_mut(), whole);
+            Ok(self.named_readings(data, self.shaped(records)?, 1.0, &names))
         };
-        let set = open(&data.files)?;
+        let set = open(&data.files, &[])?;
         // The training part's classes are the model's: a part that lacks one numbers the others as they do.
         let classes = match set.source().labels() {
             Labels::Class { names, .. } => names.clone(),
@@ -308,16 +345,20 @@ impl Spec {
         };
         let own = |part: &Option<Part>| match part {
             Some(Part::Files(Files::Csv { paths, spec })) => {
-                open(&Files::Csv { paths: paths.clone(), spec: with_classes(spec, &classes) }).map(Some)
+                open(&Files::Csv { paths: paths.clone(), spec: with_classes(spec, &classes) }, &classes).map(Some)
             }
-            Some(Part::Files(files)) => open(files).map(Some),
+            Some(Part::Files(files)) => open(files, &classes).map(Some),
             _ => Ok(None),
         };
         let (validation, test) = (own(&data.validation)?, own(&data.test)?);
         let rules = |part: &Option<Part>| part.clone().filter(|part| !matches!(part, Part::Files(_)));
         let by_rule = DataSpec { validation: rules(&data.validation), test: rules(&data.test), ..data.clone() };
         let none = |_: &Media| Err(self.error(data.lines.section, "must be files of records".into()).into());
-        Ok(self.divide(&by_rule, set, validation, test, none)?.sets())
+        let mut sets = self.divide(&by_rule, set, validation, test, none)?.sets();
+        // A stream is neither encoded nor repaired: of its columns there is nothing to know but their names.
+        let column = |name: &String| EncodedColumn { name: name.clone(), categories: None };
+        sets.prepare.encoder.columns = names.iter().map(column).collect();
+        Ok(sets)
     }
 
     /// A packed row has no recording and no group: parts that are cut by them would be others than when the set is read whole.

@@ -2,6 +2,7 @@
 
 use super::load_media::Divided;
 use super::{DataSpec, Files, LoadError, Media, Part, Sets, Spec};
+use crate::data::folder::PassedOver;
 use crate::data::text::{Corpus, Method, Texts, TokenWindows, Tokenizer, read_text};
 use crate::data::{Prepare, Rule, Set};
 use std::ops::Range;
@@ -69,6 +70,7 @@ impl Spec {
             test: held(&data.test, test)?,
             tokenizer: Some(tokenizer.clone()),
             skipped: 0,
+            passed_over: PassedOver::default(),
             prepare: Prepare::default(),
         })
     }

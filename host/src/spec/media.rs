@@ -23,7 +23,7 @@
 //! ```
 //!
 //! The model's input says the size: `[channels, height, width]` with 1 or 3 channels, `[mels or coefficients, frames]`,
-//! or `[length]` in tokens. `classes` names the classes in the order of the outputs. Of a corpus `validation` and `test` are
+//! or `[length]` in tokens. `classes` names the classes in the order of the outputs, of CIFAR of the numbers in its files. Of a corpus `validation` and `test` are
 //! shares of its bytes, at one of its ends, and a tokenizer sees the rest alone.
 
 use std::path::{Path, PathBuf};
@@ -58,6 +58,8 @@ pub enum Media {
         kind: Cifar,
         /// The folder.
         folder: PathBuf,
+        /// The classes by their numbers; empty: those of the set, of CIFAR-100 the numbers.
+        classes: Vec<String>,
     },
     /// WAV files in folders.
     Sounds {
@@ -124,8 +126,9 @@ impl Media {
             Media::Images { classes, .. }
             | Media::Sounds { classes, .. }
             | Media::Texts { classes, .. }
-            | Media::TextTable { classes, .. } => classes,
-            Media::Cifar { .. } | Media::Corpus { .. } => &[],
+            | Media::TextTable { classes, .. }
+            | Media::Cifar { classes, .. } => classes,
+            Media::Corpus { .. } => &[],
         }
     }
 
@@ -177,8 +180,8 @@ pub(super) fn media(section: &mut Section<'_>, base: &Path, whole: Option<&Media
             cache: section.take("cache").map_or(Ok(false), |value| value.flag())?,
             classes: classes(section)?,
         },
-        "cifar10" => Media::Cifar { kind: Cifar::Ten, folder: folder(&value)? },
-        "cifar100" => Media::Cifar { kind: Cifar::Hundred, folder: folder(&value)? },
+        "cifar10" => Media::Cifar { kind: Cifar::Ten, folder: folder(&value)?, classes: classes(section)? },
+        "cifar100" => Media::Cifar { kind: Cifar::Hundred, folder: folder(&value)?, classes: classes(section)? },
         "audio_folder" => {
             let rate = section.take("rate").map_or(Ok(16000), |value| value.whole(1, 1 << 20))? as u32;
             let seconds = match section.take("seconds") {
@@ -231,8 +234,8 @@ fn same(key: &str, value: Value<'_>, base: &Path, whole: &Media) -> Result<Optio
     match (&mut media, key) {
         (Media::Images { folder, .. }, "image_folder")
         | (Media::Sounds { folder, .. }, "audio_folder")
-        | (Media::Cifar { folder, kind: Cifar::Ten }, "cifar10")
-        | (Media::Cifar { folder, kind: Cifar::Hundred }, "cifar100")
+        | (Media::Cifar { folder, kind: Cifar::Ten, .. }, "cifar10")
+        | (Media::Cifar { folder, kind: Cifar::Hundred, .. }, "cifar100")
         | (Media::Texts { folder, .. }, "text_folder") => *folder = base.join(value.string(FOLDER)?),
         (Media::Corpus { paths, .. }, "corpus") => *paths = corpus(value, base)?,
         _ => return Ok(None),

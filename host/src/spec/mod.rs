@@ -78,6 +78,7 @@
 //! ```
 
 mod augmentation;
+mod classes;
 mod clean;
 mod costs;
 mod data;
@@ -148,6 +149,8 @@ pub struct Spec {
     layers: Vec<usize>,
     /// What `[import]` says.
     modules: Vec<(usize, String)>,
+    /// Where every key stands.
+    places: places::Places,
 }
 
 /// A plan of a model from a file, on the heap: it is some 20 KB.
@@ -178,6 +181,7 @@ impl Spec {
     /// [`SpecError`] with the line of the first mistake.
     pub fn parse(file: &str, text: &str, base: &Path) -> Result<Spec, SpecError> {
         let mut root = section::parse(Source { file, text })?;
+        let places = places::Places::new(&root, base);
         let table = "a table";
         let name = match root.take("name") {
             None => folder_name(base),
@@ -248,6 +252,7 @@ impl Spec {
             nodes,
             layers,
             modules,
+            places,
         })
     }
 
@@ -413,6 +418,8 @@ impl Board {
     }
 }
 
+#[cfg(test)]
+mod defaults;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! Where the keys and texts of a section stand, for mistakes that show once the files are read.
+//! Where the keys and texts of a description stand, for mistakes that show once the files are read.
 
 use std::path::{Path, PathBuf};
 
 use super::section::Section;
-use super::{DataSpec, LoadError, Spec};
+use super::{LoadError, Spec, SpecError};
 use crate::data::DataError;
 
-/// The places of a section's keys and texts.
+/// The places of all keys and texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Places {
     base: PathBuf,
@@ -14,10 +14,13 @@ pub(super) struct Places {
     places: Vec<(String, Option<String>, u32)>,
 }
 
+/// What of `[data]` names columns or arrays. Texts elsewhere, those of `classes` above all, may be the same by chance.
+const COLUMNS: [&str; 6] = ["label", "features", "categorical", "groups", "recording", "text"];
+
 impl Places {
-    /// Those of a section whose files start from `base`.
-    pub(super) fn new(section: &Section<'_>, base: &Path) -> Places {
-        Places { base: base.into(), places: section.places() }
+    /// Those of a whole description, whose files start from `base`.
+    pub(super) fn new(root: &Section<'_>, base: &Path) -> Places {
+        Places { base: base.into(), places: root.places() }
     }
 
     /// The line of a key, `data.classes`.
@@ -25,33 +28,89 @@ impl Places {
         self.places.iter().find(|(key, ..)| key == path).map(|(.., line)| *line)
     }
 
-    /// Key and line of the first text that `is` says yes to.
-    fn find(&self, is: impl Fn(&str) -> bool) -> Option<(&str, u32)> {
-        let found = self.places.iter().find(|(_, text, _)| text.as_deref().is_some_and(&is));
+    /// The line of a key, or of what it would stand in: `data.clean` for `data.clean.missing`.
+    fn near(&self, path: &str) -> u32 {
+        let mut path = path;
+        loop {
+            match (self.key(path), path.rfind(['.', '['])) {
+                (Some(line), _) => return line,
+                (None, Some(end)) => path = path.get(..end).unwrap_or_default(),
+                (None, None) => return 1,
+            }
+        }
+    }
+
+    /// Key and line of the first text of `[data]` that `is` says yes to.
+    fn find(&self, is: impl Fn(&str, &str) -> bool) -> Option<(&str, u32)> {
+        let found = self.places.iter().find(|(key, text, _)| {
+            let key = key.strip_prefix("data.");
+            key.zip(text.as_deref()).is_some_and(|(key, text)| is(key, text))
+        });
         found.map(|(key, _, line)| (key.as_str(), *line))
     }
 }
 
 impl Spec {
+    /// An error of the key at fault, at its line; where it isn't written down, at that of its table.
+    pub(super) fn blame(&self, path: &str, message: impl std::fmt::Display) -> SpecError {
+        self.error(self.places.near(path), format!("`{path}`: {message}"))
+    }
+
+    /// The error of a command that judges by a part that `[data]` doesn't name.
+    pub(crate) fn no_part(&self, part: &str) -> SpecError {
+        self.blame(
+            "data",
+            format!(
+                "there is no {part} part, so nothing was judged; add one, such as {part} = {{ by = \"fraction\", share = 0.2 }}, \
+                 and train anew, or judge another part with --part"
+            ),
+        )
+    }
+
     /// The same for any error of loading.
-    pub(super) fn placed_in(&self, data: &DataSpec, error: LoadError) -> LoadError {
+    pub(super) fn placed_in(&self, error: LoadError) -> LoadError {
         match error {
-            LoadError::Data(error) => self.placed(data, error),
+            LoadError::Data(error) => self.placed(error),
             error => error,
         }
     }
 
     /// An error of the data at the line that names the column or the file at fault, where one does.
-    pub(super) fn placed(&self, data: &DataSpec, error: DataError) -> LoadError {
-        let places = &data.lines.places;
+    pub(super) fn placed(&self, error: DataError) -> LoadError {
+        let names_columns = |key: &str| {
+            let first = key.split(['.', '[']).next().unwrap_or_default();
+            COLUMNS.contains(&first)
+        };
         let found = match &error {
-            DataError::Unknown { name, .. } => places.find(|text| text == name),
-            DataError::Read { file, .. } => places.find(|text| places.base.join(text).display().to_string() == *file),
+            // Of a column's rules its name is the key.
+            DataError::Unknown { name, .. } => match self.places.find(|key, text| names_columns(key) && text == name) {
+                None if self.places.key(&format!("data.clean.columns.{name}")).is_some() => {
+                    return self.blame(&format!("data.clean.columns.{name}"), &error).into();
+                }
+                found => found,
+            },
+            DataError::Read { file, .. } => {
+                let base = &self.places.base;
+                self.places.find(|_, text| base.join(text).display().to_string() == *file)
+            }
+            DataError::Rule { column, rule, .. } => {
+                return self.blame(&self.rule_path(column, rule), &error).into();
+            }
             _ => None,
         };
         match found {
             Some((key, line)) => self.error(line, format!("`{key}`: {error}")).into(),
             None => error.into(),
         }
+    }
+
+    /// The key that says that rule of a column: the column's own, or else that of all columns.
+    fn rule_path(&self, column: &str, rule: &str) -> String {
+        let tables = ["data.clean", "preprocessing"];
+        let own = tables.iter().map(|table| format!("{table}.columns.{column}.{rule}"));
+        let columns = tables.iter().map(|table| format!("{table}.columns.{column}"));
+        let all = tables.iter().map(|table| format!("{table}.{rule}"));
+        let mut paths = own.chain(columns).chain(all);
+        paths.find(|path| self.places.key(path).is_some()).unwrap_or_else(|| "data.clean".into())
     }
 }

@@ -269,7 +269,7 @@ fn real(value: Value<'_>, step: Option<f64>, log: bool) -> Result<Distribution, 
         return Err(low.expected("a positive number, since its logarithm is searched"));
     }
     if largest <= least {
-        return Err(high.expected(&format!("a number above {least}")));
+        return Err(high.error(format!("the lower bound comes first, and {largest} isn't above {least}; change them")));
     }
     Ok(Distribution::Real { low: least, high: largest, step, log })
 }
@@ -285,7 +285,7 @@ fn whole_range(value: Value<'_>, step: i64, log: bool) -> Result<Distribution, S
         return Err(low.expected("a positive number, since its logarithm is searched"));
     }
     if largest < least {
-        return Err(high.expected(&format!("a whole number from {least}")));
+        return Err(high.error(format!("the lower bound comes first, and {largest} is below {least}; change them")));
     }
     Ok(Distribution::Whole { low: least, high: largest, step, log })
 }

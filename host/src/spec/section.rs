@@ -125,14 +125,17 @@ impl<'s> Section<'s> {
         Keys { source: self.source, path: self.path.clone(), span: self.span.clone(), keys }
     }
 
-    /// Every key with its value's line, and every text, however deep they stand: `(path, text, line)`.
+    /// Every key and every item of a list, however deep they stand: path, text where it is one, and line.
     pub(super) fn places(&self) -> Vec<(String, Option<String>, u32)> {
         let mut places = Vec::new();
         for (_, span, value) in &self.entries {
-            places.push((value.path.clone(), None, self.source.line(span.start)));
-            texts(self.source, &value.path, &value.span, &value.value, &mut places);
+            collect(value.path.clone(), span.start, &value.value, &mut places);
         }
-        places
+        // Of all at once: to count from the file's start for each would take long in a long file.
+        let bytes = self.source.text.as_bytes().iter().enumerate();
+        let ends: Vec<usize> = bytes.filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at).collect();
+        let line = |at: usize| 1 + ends.partition_point(|&end| end < at) as u32;
+        places.into_iter().map(|(path, text, at)| (path, text, line(at))).collect()
     }
 
     /// Whether one of the entries that are left has that key.
@@ -314,24 +317,22 @@ impl<'s> Value<'s> {
     }
 }
 
-/// Adds every text of a value with its line.
-fn texts(
-    source: Source<'_>,
-    path: &str,
-    span: &Range<usize>,
-    value: &DeValue<'_>,
-    places: &mut Vec<(String, Option<String>, u32)>,
-) {
+/// Adds a value, and those in it, each with the byte where its key, or the item of a list, begins.
+fn collect(path: String, at: usize, value: &DeValue<'_>, places: &mut Vec<(String, Option<String>, usize)>) {
+    let text = match value {
+        DeValue::String(text) => Some(text.to_string()),
+        _ => None,
+    };
+    places.push((path.clone(), text, at));
     match value {
-        DeValue::String(text) => places.push((path.into(), Some(text.to_string()), source.line(span.start))),
         DeValue::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                texts(source, &format!("{path}[{index}]"), &item.span(), item.get_ref(), places);
+                collect(format!("{path}[{index}]"), item.span().start, item.get_ref(), places);
             }
         }
         DeValue::Table(table) => {
             for (key, item) in table.iter() {
-                texts(source, &format!("{path}.{}", key.get_ref()), &item.span(), item.get_ref(), places);
+                collect(format!("{path}.{}", key.get_ref()), key.span().start, item.get_ref(), places);
             }
         }
         _ => {}

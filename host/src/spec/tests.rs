@@ -256,12 +256,20 @@ fn data_is_described_in_full() {
     assert_eq!(data.test, Some(Part::Rule(Rule::Group { columns: vec!["person".into()], share: 0.5, seed: 9 })));
     assert_eq!((data.prepare.scaling, data.scale), (Scaling::None, 0.5));
     let npz = parse(&format!("[data]\nfile = \"x.npz\"\nlabel = {{ class = \"y\" }}\n{MODEL}")).data.unwrap();
-    let files = Files::Npz { path: "base/x.npz".into(), features: "x".into(), label: Label::Class("y".into()) };
+    let files = Files::Npz {
+        path: "base/x.npz".into(),
+        features: "x".into(),
+        label: Label::Class("y".into()),
+        classes: Vec::new(),
+    };
     assert_eq!(npz.files, files);
     let idx = "[data]\nimages = \"i\"\nlabels = \"l\"\ntest = { images = \"ti\", labels = \"tl\" }\n";
     let idx = parse(&format!("{idx}{MODEL}")).data.unwrap();
-    assert_eq!(idx.files, Files::Idx { images: "base/i".into(), labels: "base/l".into() });
-    assert_eq!(idx.test, Some(Part::Files(Files::Idx { images: "base/ti".into(), labels: "base/tl".into() })));
+    assert_eq!(idx.files, Files::Idx { images: "base/i".into(), labels: "base/l".into(), classes: Vec::new() });
+    assert_eq!(
+        idx.test,
+        Some(Part::Files(Files::Idx { images: "base/ti".into(), labels: "base/tl".into(), classes: Vec::new() }))
+    );
 }
 
 /// Ten rows of two people: which rows are in which part, by their number in the first column.

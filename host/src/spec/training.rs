@@ -186,6 +186,13 @@ pub(super) fn single(section: &mut Option<Section<'_>>, key: &'static str, defau
     value.map_or(Ok(default), |value| value.single())
 }
 
+/// The same for what is from 0 up to, not with, 1.
+pub(super) fn fraction(section: &mut Option<Section<'_>>, key: &'static str, usual: f32) -> Result<f32, SpecError> {
+    let Some(value) = section.as_mut().and_then(|section| section.take(key)) else { return Ok(usual) };
+    let number = value.single()?;
+    if (0.0..1.0).contains(&number) { Ok(number) } else { Err(value.expected("a number from 0 up to, not with, 1")) }
+}
+
 /// A whole number that fits 32 bits, or the usual one.
 pub(super) fn whole(section: &mut Section<'_>, key: &'static str, least: u32, usual: u32) -> Result<u32, SpecError> {
     let value = section.take(key);
@@ -318,7 +325,8 @@ fn optimizer(value: Value<'_>, training: &mut Training, host: Option<&mut HostSe
             initial: number("initial", 0.0)?,
         },
         _ => {
-            let (beta1, beta2) = (number("beta1", 0.9)?, number("beta2", 0.999)?);
+            let (beta1, beta2) = (fraction(section, "beta1", 0.9)?, fraction(section, "beta2", 0.999)?);
+            let mut number = |key, default| single(section, key, default);
             let epsilon = number("epsilon", 1e-8)?;
             if name == "adam" {
                 let weight_decay = number("weight_decay", 0.0)?;

@@ -112,6 +112,7 @@ fn data(ranks: &Ranks, spec: &Spec, out: &mut dyn Write) -> Result<Sets, CliErro
     }
     if ranks.is_first() {
         EmptyClasses::sentence(&spec.empty_classes(&raw)).iter().for_each(|empty| warn(empty));
+        raw.passed_over.sentence().iter().for_each(|text| warn(text));
     }
     Ok(raw)
 }

@@ -48,10 +48,7 @@ impl Checked {
             observers.push(Box::new(Progress::new()));
         }
         let mut host = spec.training.host.clone();
-        host.class_weights = match &spec.training.class_weights {
-            Some(weights) => Some(weights.of(raw.train.source().labels())?),
-            None => None,
-        };
+        host.class_weights = spec.class_weights(raw.train.source().labels())?;
         let watch = interrupt::Watch::new();
         ranks.tell(&watch, &self.checkpoint.path(), &line.resuming());
         let job = Job {

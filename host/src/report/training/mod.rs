@@ -112,7 +112,10 @@ fn figures(report: &TrainingReport) -> Vec<Tile> {
         out.push(Tile::new(
             "mean F1",
             percent(matrix.macro_f1()),
-            format!("over {} classes", grouped(matrix.len() as u64)),
+            match matrix.counted() as u64 {
+                1 => "over one class".into(),
+                classes => format!("over {} classes", grouped(classes)),
+            },
         ));
     }
     let facts = &report.model;
