@@ -80,6 +80,8 @@ fn trials(folder: &Folder) -> Vec<serde_json::Value> {
 #[test]
 fn the_best_description_gives_its_score_when_it_is_trained() {
     let (folder, path, run) = folder(SEARCH);
+    // Every trial has the training's own seed.
+    folder.write("model.toml", model(SEARCH).replace("batch = 8", "batch = 8\nseed = 5"));
     let answer = search(&path, &run, &[]);
     assert_eq!((answer.status, answer.error.as_str()), (0, ""));
     assert_eq!(folder.names(), ["best.toml", "model.toml", "rows.csv", "run"]);
@@ -124,6 +126,9 @@ fn a_search_goes_on_where_it_ended() {
     assert_eq!(folder.read("best.toml"), whole.read("best.toml"));
     let error = search(&path, &run, &["--resume", "--seed", "4"]).error;
     assert!(error.contains("its trials were made with seed = 3 (now 4); change that back"), "{error}");
+    // What a trial knows of others depends on how many run at a time.
+    let error = search(&path, &run, &["--resume", "--parallel", "2"]).error;
+    assert!(error.contains("its trials were made with parallel = 1 (now 2); change that back"), "{error}");
     // Other samples score otherwise.
     folder.write("rows.csv", rows().replace("0,0,a", "0,0,b"));
     let error = search(&path, &run, &["--resume"]).error;
@@ -237,6 +242,7 @@ fn threads_change_nothing_without_history() {
     let (three, path, run) = folder(&random);
     assert_eq!(search(&path, &run, &["--parallel", "3"]).status, 0);
     assert_eq!(trials(&one), trials(&three));
+    assert_eq!(search(&path, &run, &["--resume", "--parallel", "2", "--trials", "16"]).error, "");
 }
 
 #[test]
@@ -257,6 +263,57 @@ training.batch = { int = [8, 16], points = 2 }
     assert_eq!(states, ["complete", "complete", "failed", "failed", "complete", "complete"]);
     assert!(trials[2]["reason"].as_str().unwrap().contains("is not finite"), "{}", trials[2]);
     assert!(answer.out.contains("\n6 trials: 4 complete, 2 failed\n"), "{}", answer.out);
+}
+
+/// The score is that of the epoch with the lowest validation loss; what is given up ends at once, after an epoch or a fold.
+#[test]
+fn a_trial_tells_what_its_training_gave() {
+    let section = |more: &str| {
+        let space = "\"training.optimizer.learning_rate\" = { log_uniform = [1e-2, 30.0] }";
+        let rule = "pruning = { name = \"median\", startup_trials = 7 }";
+        format!("\n[search]\nmethod = \"random\"\ntrials = 16\n{rule}\n{more}\n[search.space]\n{space}\n")
+    };
+    // Steps of a trial, and the epochs of each.
+    for (more, steps, epochs) in [("", 4, 1), ("folds = 3", 3, 4)] {
+        let (folder, path, run) = folder(&section(more));
+        assert_eq!(search(&path, &run, &[]).error, "");
+        let (mut short, mut better) = (0, 0);
+        for trial in trials(&folder) {
+            let none = Vec::new();
+            let told = trial["values"].as_array().unwrap_or(&none);
+            let values: Vec<f64> = told.iter().map(|value| value.as_f64().unwrap()).collect();
+            if trial["state"] == "pruned" {
+                assert_eq!(trial["epochs"], values.len() * epochs, "{trial}");
+                short += usize::from(values.len() < steps);
+            } else if trial["state"] == "complete" {
+                assert_eq!(trial["epochs"], steps * epochs, "{trial}");
+                let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+                if more.is_empty() {
+                    assert_eq!(trial["score"].as_f64(), Some(least), "{trial}");
+                    better += usize::from(values.last() > Some(&least));
+                }
+            }
+        }
+        assert!(short > 0 && (better > 0 || !more.is_empty()), "{more}: {short} {better}");
+    }
+}
+
+/// Where the samples are searched, each candidate has its own; a search goes on with its own validation part only.
+#[test]
+fn samples_of_every_part_decide_a_score() {
+    let space =
+        "\n[search]\nmethod = \"grid\"\n[search.space]\n\"preprocessing.scale\" = { choice = [1.0, 1e-3, 1e-6] }\n";
+    let (folder, path, run) = folder(space);
+    let held_back = "validation = { file = \"held.csv\" }";
+    let text = model(space).replace("validation = { by = \"stratified\", share = 0.3, seed = 1 }", held_back);
+    folder.write("model.toml", text.replace("[model]", "[preprocessing]\nstandardise = false\n[model]"));
+    folder.write("held.csv", rows());
+    assert_eq!(search(&path, &run, &[]).error, "");
+    let scores: Vec<f64> = trials(&folder).iter().map(|trial| trial["score"].as_f64().unwrap()).collect();
+    assert!(scores[0] != scores[1] && scores[1] != scores[2], "{scores:?}");
+    folder.write("held.csv", rows().replace("0,0,a", "0,0,b"));
+    let error = search(&path, &run, &["--resume"]).error;
+    assert!(error.contains("its trials were made with other data; "), "{error}");
 }
 
 #[test]

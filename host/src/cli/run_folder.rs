@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,6 +12,9 @@ use serde::de::IgnoredAny;
 use super::CliError;
 use crate::export::FileError;
 use crate::train::{Checkpoint, Event, JsonLines, Observer};
+
+/// How often a lock is asked for again, of 20 ms each.
+const PATIENCE: u32 = 25;
 
 /// Held while a training is at work: two of them would write the same checkpoint and the same metrics.
 #[derive(Debug)]
@@ -31,7 +36,16 @@ impl Lock {
         fs::create_dir_all(folder).map_err(|source| failed("the run's folder can't be made", source))?;
         let file = File::create(folder.join("lock"))
             .map_err(|source| failed("nothing can be written into the run's folder", source))?;
-        match file.try_lock() {
+        // A process that this one is starting has its files open, too, until it is the other program: a moment.
+        let mut taken = file.try_lock();
+        for _ in 0..PATIENCE {
+            if !matches!(taken, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            sleep(Duration::from_millis(20));
+            taken = file.try_lock();
+        }
+        match taken {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(CliError::Message(format!(
                 "{}: another training is at work in this folder; wait for its end, or choose another with --run",

@@ -138,6 +138,7 @@ fn values_are_drawn_together_or_each_by_itself() {
 fn a_budget_is_kept_to_the_last_byte() {
     let price = described(SPACE).price(&described(SPACE).spec).unwrap();
     assert_eq!((price.parameters, price.macs), (22, 16));
+    assert_ne!(price.ram, price.flash);
     for (name, needed, unit) in
         [("ram", price.ram, " bytes"), ("flash", price.flash, " bytes"), ("macs", price.macs, "")]
     {
@@ -214,6 +215,7 @@ fn a_judge_takes_its_own_figure() {
     assert!(accuracy.is_share() && !Judge::LOSS.is_share());
     assert_eq!(Judge::parse("validation_loss"), Ok(Judge::LOSS));
     let mae = Judge::parse("mae").unwrap();
+    assert!(!mae.is_share());
     assert_eq!((mae.direction(), accuracy.direction()), (Direction::Minimize, Direction::Maximize));
     assert!(Judge::parse("train_accuracy").unwrap_err().contains("learnt from"));
     assert!(Judge::parse("brightness").unwrap_err().ends_with("; or loss"));

@@ -147,6 +147,9 @@ mod tests {
         // Alone, or the better of two, it goes on.
         assert!(!prunes(&[], &[9.0]));
         assert_eq!([prunes(&known[..1], &[0.89]), prunes(&known[..1], &[0.91])], [false, true]);
+        // Of seven a quarter is the best one, 0.1 or itself.
+        let four = Pruning::SuccessiveHalving { minimum_steps: 1, reduction_factor: 4 };
+        assert_eq!([0.55, 0.05].map(|own| four.prunes(&known, Direction::Minimize, &[own])), [true, false]);
         assert!(rule.prunes(&known, Direction::Maximize, &[0.65]), "of 0.9 0.8 0.7 and 0.65 three go on");
     }
 }
