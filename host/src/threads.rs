@@ -5,7 +5,7 @@
 //! way and 0.63 where the thread that trains is one of the pool, both with one thread; a transformer's 274 and 258.
 //!
 //! Such a thread does work of the pool only while it waits for work of its own. Other threads that it waits for must not
-//! need it, least of all where it is the only one: they have a pool to themselves ([`apart`]).
+//! need it, least of all where it is the only one: they have a pool to themselves.
 
 use rayon::ThreadPoolBuilder;
 
@@ -17,10 +17,14 @@ pub fn join_pool() -> bool {
     ThreadPoolBuilder::new().use_current_thread().build_global().is_ok()
 }
 
-/// Does `work` in a pool of its own, of so many threads; where the system gives none, in this thread.
+/// Does `work` in a pool of its own, of so many threads; where the system gives none, of this thread alone.
 pub(crate) fn apart<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     match ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
         Ok(pool) => pool.install(work),
-        Err(_) => work(),
+        Err(_) => {
+            // Not in the pool of those who wait for this. It starts no thread, so it's there.
+            let _alone = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+            work()
+        }
     }
 }

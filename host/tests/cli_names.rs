@@ -241,6 +241,14 @@ fn folds_and_parts_that_cannot_be_are_blamed_on_their_line() {
     assert_eq!(judged(table, &["--folds", "10"]), format!("error: --folds 10: 10{}\n", &many[1..]));
     let otherwise = "or say in [data] how to divide, for example folds = 3";
     assert_eq!(judged("", &[]), format!("error: model.toml: {few}; {otherwise}\n"));
+    // A mistake of the data is none of the folds.
+    folder.write("rows.csv", ROWS.replace("3,10,a", "3,x,a"));
+    let cell = "rows.csv:4: column `y`: expected a number, found `x`";
+    for more in [&[][..], &["--folds", "4"]] {
+        let said = judged("", more);
+        assert!(said.contains(cell) && !said.contains("folds"), "{said}");
+    }
+    folder.write("rows.csv", ROWS);
     let one = "model.toml:6: `data.folds`: expected a whole number from 2 to 10000, found 1";
     assert_eq!(judged("folds = 1", &[]), format!("error: {one}\n"));
     let groups = "groups = [\"y\"]\nfolds = { by = \"group_k_fold\", k = 2, columns = [\"z\"] }";

@@ -74,8 +74,8 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     };
     rule.repeats = arguments.repeats.map_or(rule.repeats, |repeats| repeats as usize);
     let folded = spec.load_folds(&rule).map_err(|error| match (error, arguments.folds, &data.folds) {
-        (LoadError::Data(error), Some(k), _) => CliError::Message(format!("--folds {k}: {error}")),
-        (LoadError::Data(error), None, None) => CliError::Message(format!(
+        (LoadError::Folds(error), Some(k), _) => CliError::Message(format!("--folds {k}: {error}")),
+        (LoadError::Folds(error), None, None) => CliError::Message(format!(
             "{}: {error}; or say in [data] how to divide, for example folds = 3",
             arguments.model.display()
         )),

@@ -99,7 +99,7 @@ fn search_flags(error: &SearchError) -> &'static str {
 impl From<LoadError> for CliError {
     fn from(error: LoadError) -> Self {
         match error {
-            LoadError::Data(error) => CliError::Data(error),
+            LoadError::Data(error) | LoadError::Folds(error) => CliError::Data(error),
             LoadError::Spec(error) => CliError::Spec(error),
         }
     }

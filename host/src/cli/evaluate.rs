@@ -72,7 +72,7 @@ fn part(spec: &Spec, part: Part) -> Result<Set, CliError> {
     };
     match set {
         Some(set) => Ok(set),
-        None => Err(spec.no_part(part.name()).into()),
+        None => Err(spec.no_part(part.name(), "judge another part with --part").into()),
     }
 }
 

@@ -100,11 +100,11 @@ fn rows(arguments: &Arguments, spec: &Spec, stored: &Stored) -> Result<Dataset, 
         return Ok(spec.load_file(path, stored)?);
     }
     let parts = spec.load_parts()?;
-    let missing = |name| CliError::Message(format!("[data] names no {name} part; add it, or give --data FILE"));
+    let missing = |name| spec.no_part(name, "name samples with --data FILE");
     match arguments.part {
         Part::Train => Ok(parts.train),
-        Part::Validation => parts.validation.ok_or_else(|| missing("validation")),
-        Part::Test => parts.test.ok_or_else(|| missing("test")),
+        Part::Validation => Ok(parts.validation.ok_or_else(|| missing("validation"))?),
+        Part::Test => Ok(parts.test.ok_or_else(|| missing("test"))?),
     }
 }
 

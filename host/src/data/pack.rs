@@ -90,7 +90,9 @@ fn fingerprint(paths: &[PathBuf], spec: &CsvSpec) -> Result<u64, DataError> {
         let failed = |source| DataError::Read { file: bytes::name(path), source };
         let facts = fs::metadata(path).map_err(failed)?;
         let changed = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        words.extend(bytes::name(path).bytes().map(u64::from));
+        // However it is spelled.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        words.extend(whole.as_os_str().as_encoded_bytes().iter().map(|&byte| u64::from(byte)));
         words.extend([facts.len(), changed.as_nanos() as u64]);
     }
     Ok(fnv(words.into_iter()))

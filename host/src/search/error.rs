@@ -31,7 +31,7 @@ pub enum SearchError {
 impl From<LoadError> for SearchError {
     fn from(error: LoadError) -> Self {
         match error {
-            LoadError::Data(error) => SearchError::Data(error),
+            LoadError::Data(error) | LoadError::Folds(error) => SearchError::Data(error),
             LoadError::Spec(error) => SearchError::Spec(error),
         }
     }

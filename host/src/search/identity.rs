@@ -127,7 +127,8 @@ fn flatten(path: &str, value: &toml::Value, into: &mut BTreeMap<String, String>)
         toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
             list.iter().enumerate().for_each(|(place, value)| flatten(&deeper(&place.to_string()), value, into));
         }
-        value => drop(into.insert(path.into(), value.to_string())),
+        // As JSON, whose quotes are always the same ones.
+        value => drop(into.insert(path.into(), serde_json::to_string(value).unwrap_or_default())),
     }
 }
 
@@ -175,7 +176,7 @@ pruning = "median"
     fn an_identity_is_the_same_in_every_program() {
         let expected = [
             ("budget", "ram = 16384, flash = none, macs = none"),
-            ("description", "ee3299d84afd9e6c"),
+            ("description", "bed367a2da7d7624"),
             ("direction", "minimize"),
             ("folds", "none"),
             ("form", "2"),
@@ -189,6 +190,36 @@ pruning = "median"
         assert_eq!(identity(TEXT), expected.map(|(name, value)| (name.to_string(), value.to_string())).into());
         let folds = identity(&TEXT.replace("seed = 3", "seed = 3\nfolds = 5").replace("validation = ", "#"));
         assert_eq!(folds["folds"], r#"{"by":"stratified_k_fold","k":5,"repeats":1,"seed":0}"#);
+    }
+
+    /// Every kind of parameter and value, as the fingerprints take them.
+    #[test]
+    fn parameters_and_values_have_stated_words() {
+        let parameters = r#"
+"training.optimizer.learning_rate" = { log_uniform = [1e-3, 1e-1], points = 4 }
+"training.optimizer.name" = { choice = ["sgd", "adam"] }
+"training.optimizer.momentum" = { uniform = [0.0, 0.9], step = 0.1, when = { "training.optimizer.name" = "sgd" } }
+"training.batch" = { log_int = [2, 64] }
+"training.penalty.l2" = { uniform = [0.0, 1e-7] }
+"#;
+        let head = TEXT.split("[search.space]").next().unwrap().replace("pruning = \"median\"", "");
+        let text = format!("{head}[search.space]{parameters}");
+        let description = Description::parse("model.toml", &text, Path::new(""), Vec::new()).unwrap();
+        let study = description.study(description.judge().unwrap());
+        let words = [
+            "training.optimizer.learning_rate = real 0.001 to 0.1, log, 4 points",
+            "training.optimizer.name = choice [\"sgd\", \"adam\"]",
+            "training.optimizer.momentum = real 0 to 0.9 by 0.1, when training.optimizer.name is of [\"sgd\"]",
+            "training.batch = whole 2 to 64, log",
+            "training.penalty.l2 = real 0 to 0.0000001",
+        ];
+        assert_eq!(space(study.space).lines().collect::<Vec<_>>(), words);
+        let mut values = BTreeMap::new();
+        let table: toml::Table =
+            toml::from_str("a = 'say \"no\"'\nb = \"x\\n\\t\"\nc = [1e30, -0.0, 1_0]\nd = 1e-7\ne = 3.0").unwrap();
+        flatten("", &toml::Value::Table(table), &mut values);
+        let words = [r#""say \"no\"""#, r#""x\n\t""#, "[1e+30,-0.0,10]", "1e-7", "3.0"];
+        assert_eq!(values.values().map(String::as_str).collect::<Vec<_>>(), words);
     }
 
     #[test]

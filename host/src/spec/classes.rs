@@ -51,6 +51,18 @@ impl Spec {
         }
         if found < needed {
             let plural = if found == 1 { "" } else { "s" };
+            // Then they are those of the model's file.
+            if self.places.key("data.classes").is_none() {
+                return Err(self.blame(
+                    "data",
+                    format!(
+                        "the model knows {found} class{}, but the labels of {} go up to {}",
+                        if found == 1 { "" } else { "es" },
+                        file.display(),
+                        needed - 1
+                    ),
+                ));
+            }
             return Err(self.blame(
                 "data.classes",
                 format!(

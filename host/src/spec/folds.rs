@@ -60,7 +60,7 @@ impl Spec {
         let path = match (of_data.filter(said), of_search.filter(said)) {
             (Some(_), _) => "data.folds",
             (None, Some(_)) => "search.folds",
-            (None, None) => return error.into(),
+            (None, None) => return LoadError::Folds(error),
         };
         let unknown = rule.columns.iter().position(|name| !set.columns.iter().any(|column| column.name == *name));
         let own = unknown.map_or(format!("{path}.k"), |column| format!("{path}.columns[{column}]"));

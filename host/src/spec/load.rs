@@ -56,6 +56,9 @@ pub enum LoadError {
     /// The description.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// Folds that nothing in the description asks for, and that the samples don't allow.
+    #[error(transparent)]
+    Folds(DataError),
 }
 
 impl Spec {

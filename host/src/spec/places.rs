@@ -57,12 +57,13 @@ impl Spec {
     }
 
     /// The error of a command that judges by a part that `[data]` doesn't name.
-    pub(crate) fn no_part(&self, part: &str) -> SpecError {
+    /// `or` says what else one can do.
+    pub(crate) fn no_part(&self, part: &str, or: &str) -> SpecError {
         self.blame(
             "data",
             format!(
                 "there is no {part} part, so nothing was judged; add one, such as {part} = {{ by = \"fraction\", share = 0.2 }}, \
-                 and train anew, or judge another part with --part"
+                 and train anew, or {or}"
             ),
         )
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::trial::placed;
 use super::*;
 
 fn real(path: &str, low: f64, high: f64, log: bool) -> Parameter {
@@ -324,6 +325,18 @@ fn refused_candidates_have_no_place() {
         let again = study.run(before, &Slow, &mut |_| Ok(()), &AtomicBool::new(false)).unwrap();
         assert_eq!(plain(&again), plain(&all), "{parallel}");
     }
+}
+
+/// A file of someone else's may say anything of its trials.
+#[test]
+fn trials_of_one_number_are_no_panic() {
+    let space = line();
+    let mut all = run(&study(&space, Method::Random, 3, 6), &Slow);
+    for trial in &mut all {
+        (trial.number, trial.state) = (0, State::Refused);
+    }
+    all[2].state = State::Complete;
+    assert_eq!(placed(all).iter().filter_map(|trial| trial.place).count(), 0);
 }
 
 #[test]

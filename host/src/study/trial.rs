@@ -169,7 +169,8 @@ pub(crate) fn placed(trials: impl IntoIterator<Item = Trial>) -> Vec<Trial> {
     let mut refused = 0;
     for trial in &mut trials {
         let counts = trial.state != State::Refused;
-        trial.place = if counts { NonZeroU32::new(trial.number.saturating_add(1) - refused) } else { None };
+        trial.place =
+            if counts { NonZeroU32::new(trial.number.saturating_add(1).saturating_sub(refused)) } else { None };
         refused += u32::from(!counts);
     }
     trials

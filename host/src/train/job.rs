@@ -35,7 +35,9 @@ pub struct Job<'a> {
     pub early_stopping: Option<EarlyStopping>,
     /// Where and how often to save.
     pub checkpoint: Option<Checkpoint>,
-    /// Go on from the checkpoint; without one it is [`TrainError::NothingToResume`](super::TrainError::NothingToResume).
+    /// Go on from the checkpoint; without one it is [`TrainError::NothingToResume`](super::TrainError::NothingToResume). What decides
+    /// the bits must be what it was, or it is [`TrainError::Changed`](super::TrainError::Changed); the number of epochs may be another, and
+    /// so may `early_stopping`'s patience and gain where the epochs so far would have been the same.
     pub resume: bool,
     /// Replace the checkpoint of a run that isn't finished; otherwise a new run there is
     /// [`TrainError::Unfinished`](super::TrainError::Unfinished). What is finished is replaced in any case.

@@ -26,7 +26,8 @@
 //!
 //! **What the device will compute.** Losses, optimizers, schedules, penalties and clipping are the core's, formula by
 //! formula, and so are the operations: a test compares each with the core's executor, forward and after a step. Batch
-//! norm alone differs by design, taking its statistics over the batch.
+//! norm alone differs by design, taking its statistics over the batch, and an update on the CPU keeps no subnormal numbers, which
+//! the core's does.
 //!
 //! **The loss is read rarely.** Each reading makes a GPU wait, so losses are collected on the device and looked at
 //! every few dozen steps; a diverging run ends there, with the very step at which the loss ceased to be a number.

@@ -74,6 +74,47 @@ pub const CHANGES: [(&str, usize); 14] = [
 ];
 
 impl Augmentation {
+    /// Every change that is on, and the seed, as a run is known by: `rotate = 30, scale = 0.8 to 1.2, seed = 7`.
+    fn words(&self, seed: u64) -> String {
+        // Whole, so that a new change must be told.
+        let Augmentation {
+            flip_horizontal,
+            flip_vertical,
+            rotate,
+            scale,
+            crop,
+            brightness,
+            contrast,
+            saturation,
+            cutout,
+            jitter,
+            rotate_axes,
+            time_warp,
+            shift,
+            mixup,
+        } = *self;
+        let number = |x: f64| (x != 0.0).then(|| x.to_string());
+        let count = |x: usize| (x != 0).then(|| x.to_string());
+        let all = [
+            number(flip_horizontal),
+            number(flip_vertical),
+            number(rotate),
+            scale.map(|(from, to)| format!("{from} to {to}")),
+            count(crop),
+            number(brightness),
+            number(contrast),
+            number(saturation),
+            count(cutout),
+            number(jitter),
+            number(rotate_axes),
+            number(time_warp),
+            count(shift),
+            number(mixup),
+        ];
+        let on = CHANGES.iter().zip(all).filter_map(|((name, _), value)| Some(format!("{name} = {}, ", value?)));
+        on.collect::<String>() + &format!("seed = {seed}")
+    }
+
     /// Which change of [`CHANGES`] isn't for samples of that shape, or out of its range; with what is expected.
     pub fn wrong(&self, shape: &[usize], labels: &Labels) -> Option<(&'static str, &'static str)> {
         let share = |x: f64| (0.0..=1.0).contains(&x);
@@ -272,7 +313,7 @@ impl Source for Augmented {
 
     /// A run goes on with the same changes only.
     fn fingerprint(&self) -> Result<u64, DataError> {
-        let settings = format!("{:?} {}", self.settings, self.seed);
+        let settings = self.settings.words(self.seed);
         Ok(fnv(std::iter::once(self.source.fingerprint()?).chain(settings.bytes().map(u64::from))))
     }
 }
@@ -291,6 +332,34 @@ mod tests {
         let mut out = vec![0.0; indices.len() * source.sample_len()];
         source.read(Draw { indices, epoch }, &mut out).unwrap();
         out
+    }
+
+    #[test]
+    fn a_run_is_known_by_the_changes_that_are_on() {
+        // What checkpoints are kept under: other words end the resuming of augmented runs.
+        let all = Augmentation {
+            flip_horizontal: 0.5,
+            flip_vertical: 0.25,
+            rotate: 30.0,
+            scale: Some((0.8, 1.2)),
+            crop: 1,
+            brightness: 0.1,
+            contrast: 0.2,
+            saturation: 0.3,
+            cutout: 4,
+            jitter: 1e-9,
+            rotate_axes: 10.0,
+            time_warp: 0.125,
+            shift: 2,
+            mixup: 1.0,
+        };
+        assert_eq!(
+            all.words(7),
+            "flip_horizontal = 0.5, flip_vertical = 0.25, rotate = 30, scale = 0.8 to 1.2, crop = 1, brightness = 0.1, \
+             contrast = 0.2, saturation = 0.3, cutout = 4, jitter = 0.000000001, rotate_axes = 10, time_warp = 0.125, shift = 2, \
+             mixup = 1, seed = 7"
+        );
+        assert_eq!(Augmentation::default().words(1), "seed = 1");
     }
 
     #[test]
