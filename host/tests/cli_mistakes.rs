@@ -380,7 +380,7 @@ fn files_that_do_not_fit_are_refused() {
         ),
         (
             &["simulate", "--model", &model, "--weights", &weights],
-            "`data`: there is no test part, so nothing was judged; add one, such as test = { by = \"fraction\", share = 0.2 }, and \
+            "model.toml:2: `data`: there is no test part, so nothing was judged; add one, such as test = { by = \"fraction\", share = 0.2 }, and \
              train anew, or name samples with --data FILE",
         ),
         (

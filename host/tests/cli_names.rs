@@ -243,7 +243,7 @@ fn folds_and_parts_that_cannot_be_are_blamed_on_their_line() {
     assert_eq!(judged("", &[]), format!("error: model.toml: {few}; {otherwise}\n"));
     // A mistake of the data is none of the folds.
     folder.write("rows.csv", ROWS.replace("3,10,a", "3,x,a"));
-    let cell = "rows.csv:4: column `y`: expected a number, found `x`";
+    let cell = "rows.csv:4: column `y`: expected a number such as -1.5e3, found `x`";
     for more in [&[][..], &["--folds", "4"]] {
         let said = judged("", more);
         assert!(said.contains(cell) && !said.contains("folds"), "{said}");
