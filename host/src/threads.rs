@@ -2,7 +2,7 @@
 //!
 //! Passes on the CPU share their work in rayon's pool. A thread outside of it hands each piece over and sleeps until it is
 //! done, and what it has just written lies in another core's cache: a step of a 784-128-10 perceptron took 1.16 ms that
-//! way and 0.63 where the thread that trains is one of the pool, both with one thread; a transformer's 274 and 258.
+//! way and 0.69 where the thread that trains is one of the pool, both with one thread (`benches/record/cpu.md`).
 //!
 //! Such a thread does work of the pool only while it waits for work of its own. Other threads that it waits for must not
 //! need it, least of all where it is the only one: they have a pool to themselves.

@@ -87,7 +87,8 @@ fn lines(row: &Row, text: &mut String) -> std::fmt::Result {
 
 fn time(seconds: u64) -> String {
     match seconds {
-        0..120 => format!("{seconds} s"),
+        0 => "below 1 s".into(),
+        1..120 => format!("{seconds} s"),
         _ => format!("{} min", (seconds + 30) / 60),
     }
 }
@@ -134,6 +135,7 @@ mod tests {
         // A column too many or too few would break the table for every reader.
         assert!(lines.iter().all(|line| line.matches('|').count() == 9));
         assert!(text.contains("\n`linear`: x 1 to 4"), "notes follow");
-        assert_eq!([time(119), time(120), time(149), time(150)], ["119 s", "2 min", "2 min", "3 min"]);
+        let times = [time(0), time(1), time(119), time(120), time(149), time(150)];
+        assert_eq!(times, ["below 1 s", "1 s", "119 s", "2 min", "2 min", "3 min"]);
     }
 }
