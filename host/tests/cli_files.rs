@@ -228,6 +228,16 @@ fn a_place_that_cannot_be_written_is_refused_first() {
         let expected = format!("error: --out {out}: {}\n", overwritten(message));
         assert_eq!((answer.status, answer.error), (1, expected), "{arguments:?}");
     }
+    // Nor what a command doesn't even know of.
+    for (arguments, out) in [
+        (&["export", &weights, "--profile", "plain"][..], &rows),
+        (&["export", &weights, "--profile", "plain"], &model),
+        (&["report", &report], &model_again),
+    ] {
+        let answer = emberlite(&[arguments, &["--out", out]].concat());
+        let expected = "is there already, and by its ending a description or data; choose another path";
+        assert_eq!((answer.status, answer.error), (1, format!("error: --out {out}: {expected}\n")), "{arguments:?}");
+    }
     // What a training starts from isn't the place where it ends, in the file or in the run's folder.
     let started = folder.path("started");
     done(&[&train[..], &[&started, "--from", &weights]].concat());

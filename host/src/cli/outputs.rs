@@ -50,6 +50,22 @@ pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Resu
     Ok(())
 }
 
+/// Makes sure that an output doesn't replace a description or a table, whose ending nothing that is written there has.
+///
+/// # Errors
+/// It is there already.
+pub(super) fn spare_inputs(name: &str, path: &Path) -> Result<(), CliError> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    let inputs = ["toml", "csv", "tsv", "parquet", "npz", "npy", "gz", "jsonl"];
+    match ending {
+        Some(ending) if inputs.contains(&ending.as_str()) && path.exists() => Err(CliError::Message(format!(
+            "{name} {}: is there already, and by its ending a description or data; choose another path",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Makes sure that a run's folder isn't a file.
 ///
 /// # Errors

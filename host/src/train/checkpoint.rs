@@ -15,6 +15,7 @@ use crate::Parameters;
 use crate::export;
 use crate::lower::Slot;
 use emberlite::image::{Kind, Name};
+use flate2::Crc;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -96,8 +97,24 @@ struct Version {
 #[derive(Serialize, Deserialize)]
 struct Meta {
     version: u32,
+    /// Of all else here and of the tensors, see [`checksum`]. Programs before wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<u32>,
     identity: Identity,
     counters: Counters,
+}
+
+/// CRC-32 of the metadata as JSON without the checksum, then of each tensor's name and numbers, in the order of names.
+fn checksum<'a>(meta: &Meta, tensors: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<u32, serde_json::Error> {
+    let mut crc = Crc::new();
+    crc.update(&serde_json::to_vec(meta)?);
+    let mut tensors: Vec<_> = tensors.into_iter().collect();
+    tensors.sort_unstable();
+    for (name, numbers) in tensors {
+        crc.update(name.as_bytes());
+        crc.update(numbers);
+    }
+    Ok(crc.sum())
 }
 
 /// A checkpoint's content.
@@ -284,12 +301,15 @@ fn encode(saved: &Saved, trained: &[Slot]) -> Result<Vec<u8>, String> {
     if !saved.counters.last_is_best() || !saved.average.is_empty() {
         tensors.extend(saved.best.iter().map(|(node, kind, v)| (best_name(node, kind), v)));
     }
-    let meta = Meta { version: VERSION, identity: saved.identity.clone(), counters: saved.counters.clone() };
-    let meta = serde_json::to_string(&meta).map_err(|e| e.to_string())?;
+    let (identity, counters) = (saved.identity.clone(), saved.counters.clone());
+    let mut meta = Meta { version: VERSION, checksum: None, identity, counters };
     let bytes: Vec<(String, Vec<u8>, usize)> = tensors
         .into_iter()
         .map(|(name, v)| (name, v.iter().flat_map(|v| v.to_le_bytes()).collect(), v.len()))
         .collect();
+    let named = bytes.iter().map(|(name, bytes, _)| (name.as_str(), bytes.as_slice()));
+    meta.checksum = Some(checksum(&meta, named).map_err(|e| e.to_string())?);
+    let meta = serde_json::to_string(&meta).map_err(|e| e.to_string())?;
     let views = bytes
         .iter()
         .map(|(name, bytes, len)| Ok((name.as_str(), TensorView::new(Dtype::F32, vec![*len], bytes)?)))
@@ -310,7 +330,7 @@ fn meta(header: &Metadata) -> Result<Meta, Fault> {
 
 fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, averaged: bool) -> Result<Saved, Fault> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
-    let meta = meta(&header)?;
+    let mut meta = meta(&header)?;
     meta.identity.agrees(identity).map_err(Fault::Changed)?;
     let averaged = averaged && meta.counters.updates > 0;
     let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
@@ -340,6 +360,14 @@ fn decode(bytes: &[u8], identity: &Identity, slots: &[Slot], states: usize, aver
         }
         if slot.trained && averaged {
             average.push(read(&average_name(slot.node, slot.kind), slot.len)?);
+        }
+    }
+    // Last, as all else says better what is wrong.
+    if let Some(written) = meta.checksum.take() {
+        let tensors = file.tensors();
+        let named = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.data()));
+        if checksum(&meta, named).map_err(|e| damaged(&e))? != written {
+            return Err(Fault::Damaged("its numbers aren't those that were written".into()));
         }
     }
     Ok(Saved { identity: meta.identity, counters: meta.counters, parameters, state, average, best })

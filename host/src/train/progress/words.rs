@@ -48,11 +48,11 @@ pub(super) fn finished(event: &Event<'_>) -> Option<String> {
 }
 
 fn epoch(r: &EpochRecord, epochs: u32, best: bool) -> String {
-    let mut line = format!("epoch {}/{epochs}  loss {:.4}", r.epoch, r.train_loss);
+    let mut line = format!("epoch {}/{epochs}  loss {}", r.epoch, told(r.train_loss));
     let mut figure = |name: &str, value: Option<f64>| {
         if let Some(value) = value {
             // Writing to a string has no errors.
-            let _ = write!(line, "  {name} {value:.4}");
+            let _ = write!(line, "  {name} {}", told(value));
         }
     };
     figure("accuracy", r.train_accuracy);
@@ -62,6 +62,11 @@ fn epoch(r: &EpochRecord, epochs: u32, best: bool) -> String {
     let _ =
         write!(line, "  {:.2} s  {:.0} samples/s{}", r.seconds, r.samples_per_second, if best { "  *" } else { "" });
     line
+}
+
+/// Four decimals, as every line has them, but no dozens of digits.
+fn told(value: f64) -> String {
+    if value.abs() < 1e6 { format!("{value:.4}") } else { format!("{value:.4e}") }
 }
 
 /// `0:42`, `1:02:03`.
@@ -125,6 +130,12 @@ mod tests {
             epoch(&record, 10, true),
             "epoch 2/10  loss 0.5123  accuracy 0.9000  f1 macro 0.7500  0.26 s  5859 samples/s  *"
         );
+    }
+
+    #[test]
+    fn large_figures_are_short_in_lines_too() {
+        assert_eq!([told(0.51234), told(-999_999.5), told(f64::NAN)], ["0.5123", "-999999.5000", "NaN"]);
+        assert_eq!([told(1e6), told(-2.90608e31)], ["1.0000e6", "-2.9061e31"]);
     }
 
     #[test]
