@@ -125,7 +125,8 @@ fn print(shown: &Shown, most: usize, out: &mut dyn Write) -> Result<(), CliError
         writeln!(out, "\nvocabulary of {vocabulary} tokens, from the training part")?;
     }
     if shown.skipped > 0 {
-        writeln!(out, "\n{} files can't be read and are left out", shown.skipped)?;
+        let (files, are) = if shown.skipped == 1 { ("file", "is") } else { ("files", "are") };
+        writeln!(out, "\n{} {files} can't be read and {are} left out", shown.skipped)?;
     }
     if !shown.classes.is_empty() {
         writeln!(out)?;

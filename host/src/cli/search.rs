@@ -117,7 +117,9 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
                 "here {} of a search",
                 if trials == 1 { "is 1 trial".into() } else { format!("are {trials} trials") }
             );
-            choice(&folder, &what, line, &line.set("--run", "OTHER"))
+            // The best description lies beside what was searched, whichever the run is.
+            let other = best.with_file_name("OTHER.toml").display().to_string();
+            choice(&folder, &what, line, &line.set("--run", "OTHER").set("--out", &other))
         }
         error => error.into(),
     })?;
