@@ -130,6 +130,7 @@ pub fn one(folder: &Path, extensions: &[&str], classes: &[String]) -> Result<Lis
                 help: "add it to the classes, or remove the folder: a model can't know a class it wasn't trained on",
             });
         };
+        refuse_a_link_up(folder, root)?;
         let before = files.len();
         let mut others = Vec::new();
         collect(folder, extensions, &mut files, &mut others, 0)?;
@@ -165,7 +166,7 @@ fn collect(
     const DEEPEST: u32 = 8;
     for path in sorted(folder)? {
         if path.is_dir() {
-            // A link to a folder above would never end.
+            refuse_a_link_up(&path, folder)?;
             if depth < DEEPEST {
                 collect(&path, extensions, files, others, depth + 1)?;
             }
@@ -174,6 +175,21 @@ fn collect(
         } else {
             others.push(path);
         }
+    }
+    Ok(())
+}
+
+/// A path in a folder must not be a link to that one or to one that it lies in.
+fn refuse_a_link_up(path: &Path, folder: &Path) -> Result<(), DataError> {
+    let whole = |path: &Path| fs::canonicalize(path).ok();
+    let leads_up = || whole(folder).zip(whole(path)).is_some_and(|(here, there)| here.starts_with(there));
+    if path.is_symlink() && leads_up() {
+        return Err(DataError::Mismatch {
+            what: bytes::name(path),
+            expected: "a folder of the class's own files".into(),
+            found: "a link to a folder above".into(),
+            help: "remove the link: other classes' files would count as this one's",
+        });
     }
     Ok(())
 }
@@ -224,6 +240,31 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_folders_above_are_refused_and_others_followed() {
+        use std::os::unix::fs::symlink;
+        let root = std::env::temp_dir().join(format!("emberlite-links-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        for file in ["all/a/1.png", "all/b/2.png", "elsewhere/3.png"] {
+            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs::write(root.join(file), "x").unwrap();
+        }
+        let listed = || list(&root.join("all"), &["png"], &[]);
+        symlink("../../elsewhere", root.join("all/b/more")).unwrap();
+        assert_eq!(listed().unwrap().train.ids, [0, 1, 1]);
+        for (target, link) in [("..", "all/b/up"), (".", "all/a/here"), ("..", "all/c"), ("../../..", "all/b/far")] {
+            symlink(target, root.join(link)).unwrap();
+            let error = listed().unwrap_err().to_string();
+            assert!(
+                error.contains(link) && error.contains("found a link to a folder above; remove the link"),
+                "{error}"
+            );
+            fs::remove_file(root.join(link)).unwrap();
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
 
     #[test]
     fn classes_are_folders_and_parts_too() {
