@@ -63,7 +63,7 @@ fn pictures_train_resume_and_name_what_is_damaged() {
         MODEL.replace("image_folder = \"photos\"", "image_folder = \"photos\"\nunreadable = \"skip\""),
     );
     let skipped = train("skipped", &["--epochs", "1"]);
-    assert!(skipped.out.starts_with("left out 1 files that can't be read\n"), "{}{}", skipped.out, skipped.error);
+    assert!(skipped.out.starts_with("left out 1 file that can't be read\n"), "{}{}", skipped.out, skipped.error);
 }
 
 #[test]

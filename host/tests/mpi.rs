@@ -6,8 +6,8 @@ mod cli_common;
 use cli_common::Folder;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -87,21 +87,27 @@ fn process_of(launcher: u32, rank: &str) -> Option<u32> {
     })
 }
 
+/// A training of two processes that has saved something, and its checkpoint.
+fn at_work(model: &str, run: &str) -> Option<(Child, PathBuf)> {
+    let mut command = mpirun(2)?;
+    command.args(["train", "--quiet", "--model", model, "--run", run]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let checkpoint = Path::new(run).join("checkpoint.safetensors");
+    let start = Instant::now();
+    while !checkpoint.exists() {
+        assert!(start.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint");
+        sleep(Duration::from_millis(20));
+    }
+    Some((child, checkpoint))
+}
+
 #[test]
 fn a_rank_that_dies_ends_the_run_with_its_name_and_the_checkpoint() {
     let folder = Folder::new();
     let training = "optimizer = { name = \"adam\", learning_rate = 0.001 }\nepochs = 100000";
     let model = model(&folder, training);
     let run = folder.path("run");
-    let Some(mut command) = mpirun(2) else { return };
-    command.args(["train", "--quiet", "--model", &model, "--run", &run]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let checkpoint = Path::new(&run).join("checkpoint.safetensors");
-    let start = Instant::now();
-    while !checkpoint.exists() {
-        assert!(start.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint");
-        sleep(Duration::from_millis(20));
-    }
+    let Some((child, checkpoint)) = at_work(&model, &run) else { return };
     let victim = process_of(child.id(), "1").expect("the second rank's process");
     assert!(Command::new("kill").args(["-KILL", &victim.to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
@@ -126,15 +132,7 @@ fn ctrl_c_saves_and_says_at_once_how_to_go_on() {
     let folder = Folder::new();
     let model = model(&folder, "optimizer = { name = \"adam\", learning_rate = 0.001 }\nepochs = 100000");
     let run = folder.path("run");
-    let Some(mut command) = mpirun(2) else { return };
-    command.args(["train", "--quiet", "--model", &model, "--run", &run]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let checkpoint = Path::new(&run).join("checkpoint.safetensors");
-    let start = Instant::now();
-    while !checkpoint.exists() {
-        assert!(start.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint");
-        sleep(Duration::from_millis(20));
-    }
+    let Some((child, checkpoint)) = at_work(&model, &run) else { return };
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

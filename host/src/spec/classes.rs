@@ -50,27 +50,15 @@ impl Spec {
             return Ok(());
         }
         if found < needed {
-            let plural = if found == 1 { "" } else { "s" };
-            // Then they are those of the model's file.
-            if self.places.key("data.classes").is_none() {
-                return Err(self.blame(
-                    "data",
-                    format!(
-                        "the model knows {found} class{}, but the labels of {} go up to {}",
-                        if found == 1 { "" } else { "es" },
-                        file.display(),
-                        needed - 1
-                    ),
-                ));
+            let labels = format!("the labels of {} go up to {}", file.display(), needed - 1);
+            if self.places.key("data.classes").is_some() {
+                let names = if found == 1 { "name" } else { "names" };
+                let message = format!("{found} {names}, but {labels}; give {needed} names, the first for 0");
+                return Err(self.blame("data.classes", message));
             }
-            return Err(self.blame(
-                "data.classes",
-                format!(
-                    "{found} name{plural}, but the labels of {} go up to {}; give {needed} names, the first for 0",
-                    file.display(),
-                    needed - 1
-                ),
-            ));
+            // They are those of the model's file.
+            let classes = if found == 1 { "class" } else { "classes" };
+            return Err(self.blame("data", format!("the model knows {found} {classes}, but {labels}")));
         }
         names.clone_from(classes);
         Ok(())

@@ -56,8 +56,7 @@ impl Spec {
         self.error(self.places.near(path), format!("`{path}`: {message}"))
     }
 
-    /// The error of a command that judges by a part that `[data]` doesn't name.
-    /// `or` says what else one can do.
+    /// The error of a command that judges by a part that `[data]` doesn't name; `or` says what else one can do.
     pub(crate) fn no_part(&self, part: &str, or: &str) -> SpecError {
         self.blame(
             "data",

@@ -3,9 +3,10 @@
 //! An L2 penalty decays the weights of a filter that no sample reaches until they are below the least normal number of
 //! f32, 1.2e-38, and rounding keeps them there for good; so do an optimizer's means and squares. Nothing that small
 //! moves an output, yet processors multiply with it in microcode: after 14 epochs of the recipe `fashion-cnn` on nine tenths
-//! of its pictures, with a tenth of a layer's weights subnormal, an epoch took 63 s, and 10 s with these set to 0 by hand. So an update on the CPU ends by setting
-//! them to 0: weights, optimizer state and averages. Graphics processors take subnormals at full speed or as 0, and
-//! are left alone; so is the device's own executor, whose bits are stated by its formulas.
+//! of its pictures, with a tenth of a layer's weights subnormal, an epoch took 63 s, and 10 s with these set to 0 by hand.
+//! So an update on the CPU ends by setting them to 0: weights, optimizer state and averages. Graphics processors take
+//! subnormals at full speed or as 0, and are left alone; so is the device's own executor, whose bits are stated by its
+//! formulas.
 
 use burn_tensor::{Device, Tensor};
 

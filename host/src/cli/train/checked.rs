@@ -108,7 +108,8 @@ fn described(ranks: &Ranks, arguments: &Arguments) -> Result<Spec, CliError> {
 fn data(ranks: &Ranks, spec: &Spec, out: &mut dyn Write) -> Result<Sets, CliError> {
     let raw = ranks.after_the_first(|| spec.load_sets())?;
     if raw.skipped > 0 && ranks.is_first() {
-        writeln!(out, "left out {} files that can't be read", raw.skipped)?;
+        let files = if raw.skipped == 1 { "file" } else { "files" };
+        writeln!(out, "left out {} {files} that can't be read", raw.skipped)?;
     }
     if ranks.is_first() {
         EmptyClasses::sentence(&spec.empty_classes(&raw)).iter().for_each(|empty| warn(empty));

@@ -18,11 +18,10 @@
 //! copied once instead of once a block of rows, its left side's terms, where they lie apart, in blocks that stay near (a
 //! block's four weight gradients from 16.8 to 13.1 ms), memory that isn't cleared (from 8 % to 2 %), attention without what a
 //! causal mask hides (forward from 3.5 to 2.2 ms a block). Reading terms that lie apart where they are was slower where rows
-//! are a power of two long. The thread that trains must be one of those that compute
-//! (`threads.rs`): without, 0.79 of PyTorch's speed. What remains: the product itself, 110 to 150 GFLOP/s of 166, and its
-//! copies: panels of a weight for both ways could be made in one pass. Panels in kept memory instead of cleared one took no less.
-//! With two threads a step also waits for what one does alone: parameters copied out of the framework's tensors and back (6 % of
-//! its time), sums of biases, the loss.
+//! are a power of two long. The thread that trains must be one of those that compute (`threads.rs`): without, 0.79 of PyTorch's
+//! speed. What remains: the product itself, 110 to 150 GFLOP/s of 166, and its copies: panels of a weight for both ways could
+//! be made in one pass. Panels in kept memory instead of cleared one took no less. With two threads a step also waits for what
+//! one does alone: parameters copied out of the framework's tensors and back (6 % of its time), sums of biases, the loss.
 //!
 //! **Subnormal numbers** are products' slow way; those that training makes end with the update that made them
 //! (`train/subnormal.rs`).
