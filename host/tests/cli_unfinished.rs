@@ -123,6 +123,38 @@ fn a_run_that_max_steps_has_ended_says_so() {
     }
 }
 
+/// Asked for no more updates than it has made, within an epoch: nothing is told twice, and for fewer nothing is touched.
+#[test]
+fn a_run_that_has_done_more_than_it_is_asked_for_stays_as_it_is() {
+    let folder = Folder::new();
+    folder.write("rows.csv", ROWS);
+    let (model, run) = (folder.write("model.toml", small("f32")), folder.path("run"));
+    let train = ["train", "--quiet", "--model", &model, "--run", &run, "--resume", "--max-steps"];
+    // Two updates an epoch: three are one epoch, and half of the second.
+    done(&["train", "--quiet", "--model", &model, "--run", &run, "--max-steps", "3"]);
+    let files = || ["metrics.jsonl", "checkpoint.safetensors", "model.safetensors", "report.json", "report.html"];
+    let before = files().map(|name| folder.read(&format!("run/{name}")));
+    let answer = emberlite(&[&train[..], &["2"]].concat());
+    let expected = "error: training settings: max_steps is 2, and this run has already made 3 updates; give 3 to end it there, \
+                    or more to train longer\n";
+    assert_eq!((answer.status, answer.out.as_str(), answer.error.as_str()), (1, "", expected));
+    assert_eq!(files().map(|name| folder.read(&format!("run/{name}"))), before);
+    let epochs = || -> Vec<(u64, u64)> {
+        let text = String::from_utf8(folder.read("run/metrics.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let records = lines.filter(|line| line["event"] == "epoch").map(|line| line["record"].clone());
+        records.map(|record| (record["epoch"].as_u64().unwrap(), record["step"].as_u64().unwrap())).collect()
+    };
+    assert_eq!(epochs(), [(1, 2), (2, 3)]);
+    let said = folder.plain(&done(&[&train[..], &["3"]].concat()));
+    let expected = "nothing is left to train: this run has done 1 epoch and 1 step of the next, best epoch 2, loss 0.";
+    assert!(said.starts_with(expected), "{said}");
+    assert_eq!(epochs(), [(1, 2), (2, 3)]);
+    // What goes on tells of the epoch again, as a whole one.
+    assert!(!done(&[&train[..], &["5"]].concat()).contains("nothing is left"));
+    assert_eq!(epochs(), [(1, 2), (2, 3), (2, 4), (3, 5)]);
+}
+
 #[test]
 fn a_mistyped_folder_is_no_run_to_go_on_with() {
     let (folder, model, _) = interrupted(3);

@@ -410,6 +410,9 @@ fn a_run_that_max_steps_has_ended_is_finished() {
     assert_eq!(run(1, true).history.len(), 1);
     assert_eq!((reached().updates, reached().finished), (1, true));
     run(7, false);
-    // It is also as far as it is asked to go when that is less than it has done.
-    assert_eq!(run(6, true).history.len(), 2);
+    // Asked for less than it has done, it says so and stays as it is.
+    let expected = "training settings: max_steps is 6, and this run has already made 7 updates; give 7 to end it there, or more \
+                    to train longer";
+    assert_eq!(tried(6, true).unwrap_err().to_string(), expected);
+    assert_eq!((reached().updates, reached().finished), (7, true));
 }

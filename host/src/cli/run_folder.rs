@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::CliError;
 use crate::export::FileError;
-use crate::train::{Checkpoint, Event, JsonLines, Observer};
+use crate::train::{Checkpoint, EpochRecord, Event, JsonLines, Observer};
 
 /// How often a lock is asked for again, of 20 ms each.
 const PATIENCE: u32 = 25;
@@ -101,6 +101,8 @@ pub(super) struct Metrics {
     path: PathBuf,
     resume: bool,
     lines: Option<(JsonLines<File>, File)>,
+    /// The epochs that the file tells of already, in a run that is gone on with.
+    told: Vec<EpochRecord>,
     /// Where the lines are that haven't taken the place of others yet.
     beside: Option<PathBuf>,
 }
@@ -108,10 +110,13 @@ pub(super) struct Metrics {
 impl Metrics {
     /// Goes on after the last whole line if `resume`, or else starts the file anew.
     pub(super) fn new(path: &Path, resume: bool) -> Metrics {
-        Metrics { path: path.into(), resume, lines: None, beside: None }
+        Metrics { path: path.into(), resume, lines: None, told: Vec::new(), beside: None }
     }
 
     fn open(&mut self) -> io::Result<(JsonLines<File>, File)> {
+        if self.resume {
+            self.told = epochs(&self.path);
+        }
         let beside = (!self.resume && self.path.exists()).then(|| beside(&self.path));
         let file = open(beside.as_deref().unwrap_or(&self.path), self.resume)?;
         self.beside = beside;
@@ -122,6 +127,12 @@ impl Metrics {
         let saved = matches!(event, Event::Saved { .. });
         if self.lines.is_none() {
             self.lines = Some(self.open()?);
+        }
+        // One that a checkpoint lies within is judged again, to the same figures, where no update of it was left.
+        if let Event::Epoch { record, .. } = event
+            && self.told.contains(&timeless(record))
+        {
+            return Ok(());
         }
         let Some((lines, file)) = &mut self.lines else { return Ok(()) };
         lines.event(event)?;
@@ -149,6 +160,24 @@ impl Observer for Metrics {
     fn event(&mut self, event: Event<'_>) -> io::Result<()> {
         self.write(event).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
     }
+}
+
+/// The epochs that a file tells of, [`timeless`].
+fn epochs(metrics: &Path) -> Vec<EpochRecord> {
+    let text = fs::read(metrics).unwrap_or_default();
+    let lines = text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Told>(line).ok());
+    lines.map(|line| timeless(&line.record)).collect()
+}
+
+/// Of the line of an epoch.
+#[derive(Deserialize)]
+struct Told {
+    record: EpochRecord,
+}
+
+/// What training the same again gives again.
+fn timeless(record: &EpochRecord) -> EpochRecord {
+    EpochRecord { seconds: 0.0, samples_per_second: 0.0, ..record.clone() }
 }
 
 fn open(path: &Path, resume: bool) -> io::Result<File> {

@@ -86,7 +86,7 @@ pub(super) fn finished_before(
     let best = trained.history.iter().find(|epoch| epoch.epoch == trained.best_epoch)?;
     let mut text = format!(
         "nothing is left to train: this run has done {}, best epoch {}",
-        Reached::words(last.epoch, 0),
+        Reached::words(before.history.len() as u32, before.within),
         trained.best_epoch
     );
     let figures = match best.validation_loss {

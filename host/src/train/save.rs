@@ -84,6 +84,13 @@ impl Run<'_> {
             average.tensors = upload_all(saved.average);
         }
         let counters = saved.counters;
+        let done = counters.updates;
+        if let Some(most) = self.host.max_steps.filter(|&most| most < done) {
+            return Err(TrainError::Setting(format!(
+                "max_steps is {most}, and this run has already made {done} updates; give {done} to end it there, or more to \
+                 train longer"
+            )));
+        }
         (self.stepper.updates, self.samples) = (counters.updates, counters.samples);
         self.stepper.plateau = counters.plateau;
         match changed {
