@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Samples a second of two processes that share each batch, against one: `mpirun -np 2 emberlite train`, one thread each.
+"""Samples a second of two ranks that share each batch, against one: two processes (`mpirun -np 2 emberlite train`), and two
+devices of one process (`--device cpu,cpu`, the way of several GPUs), one thread each.
 
     cargo build --release -p emberlite-host --features mpi
     python benches/host/processes.py                    # prints a table
     python benches/host/processes.py --record FILE.md   # writes it too
 
-Needs Open MPI and two free cores. Rounds alternate between the two. The samples are noise of MNIST's shape, made here: a speed
-doesn't ask what they show. Loss curves are compared too: that of two processes must be that of one within the rounding of
-another order of the sums (see `host/src/train/group.rs`).
+Needs Open MPI and two free cores. Rounds alternate between the three. The samples are noise of MNIST's shape, made here: a speed
+doesn't ask what they show. Loss curves are compared too: that of two ranks must be that of one within the rounding of another
+order of the sums (see `host/src/train/group.rs`).
 """
 
 import argparse, json, os, random, statistics, struct, subprocess, sys, tempfile, time
@@ -39,10 +40,10 @@ def description(folder):
         file.write(struct.pack(">II", 0x801, SAMPLES) + bytes(i % 10 for i in range(SAMPLES)))
 
 
-def run(executable, folder, ranks):
+def run(executable, folder, ranks, device="cpu"):
     """Samples a second after the first epoch, and the losses of all."""
-    out = os.path.join(folder, f"run{ranks}")
-    command = ["mpirun", "--allow-run-as-root", "-np", str(ranks), executable, "train", "--quiet", "--device", "cpu"]
+    out = os.path.join(folder, f"run{ranks}-{device}")
+    command = ["mpirun", "--allow-run-as-root", "-np", str(ranks), executable, "train", "--quiet", "--device", device]
     command += ["--model", os.path.join(folder, "model.toml"), "--run", out]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **ALONE})
     with open(os.path.join(out, "metrics.jsonl")) as file:
@@ -57,29 +58,33 @@ def main():
     parser.add_argument("--executable", default=os.path.join(ROOT, "target", "release", "emberlite"))
     parser.add_argument("--record", help="a file for the table")
     options = parser.parse_args()
-    speeds, ratios, off, loads = ([], []), [], 0.0, [os.getloadavg()[0]]
+    cases, off, loads = [(1, "cpu"), (2, "cpu"), (1, "cpu,cpu")], 0.0, [os.getloadavg()[0]]
+    speeds = [[] for _ in cases]
     with tempfile.TemporaryDirectory() as folder:
         description(folder)
         for _ in range(options.rounds):
-            (one, losses), (two, again) = run(options.executable, folder, 1), run(options.executable, folder, 2)
-            off = max(off, *(abs(a - b) for a, b in zip(losses, again)))
+            results = [run(options.executable, folder, *case) for case in cases]
+            for (speed, losses), all_speeds in zip(results, speeds):
+                all_speeds.append(speed)
+                off = max(off, *(abs(a - b) for a, b in zip(results[0][1], losses)))
             if not off <= BOUND:
                 sys.exit(f"the losses differ by {off:.1e}, more than {BOUND}")
-            speeds[0].append(one)
-            speeds[1].append(two)
-            ratios.append(two / one)
             loads.append(os.getloadavg()[0])
     version = subprocess.run(["mpirun", "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
     text = [
         f"- {time.strftime('%Y-%m-%d')}, commit {commit()}, {processor()}, {os.cpu_count()} processors, "
         f"load {min(loads):.1f} to {max(loads):.1f}, {version}, {options.rounds} rounds",
         f"- `python benches/host/processes.py --rounds {options.rounds}`",
-        "- the ConvNet of `benches/host/models`, batches of 100, one thread a process",
+        "- the ConvNet of `benches/host/models`, batches of 100, one thread a rank; a loss differs from that of one rank by "
+        f"{off:.0e} at most",
         "",
-        "| samples a second, one process: least / median / most | two | ratio: least / median / most | losses differ by |",
-        "|---|---|---|---|",
-        f"| {three(figures(speeds[0]))} | {three(figures(speeds[1]))} | {three(figures(ratios))} | {off:.0e} |",
+        "| | samples a second: least / median / most | against one: least / median / most |",
+        "|---|---|---|",
     ]
+    names = ["one process", "two processes", "two devices of one process"]
+    for name, found in zip(names, speeds):
+        ratios = [two / one for one, two in zip(speeds[0], found)]
+        text.append(f"| {name} | {three(figures(found))} | {three(figures(ratios))} |")
     publish(text, options.record)
 
 

@@ -1,5 +1,5 @@
 //! However many threads compute: the program ends, with the same bits. With one of them, which is the one that trains,
-//! whoever else wants it would wait for ever: what reads pictures ahead, and trials beside.
+//! whoever else wants it would wait for ever: what reads pictures ahead, trials beside, and further devices.
 
 mod cli_common;
 
@@ -64,4 +64,23 @@ metric = "validation_loss"
         best.push(folder.read("best.toml"));
     }
     assert_eq!(best[0], best[1]);
+}
+
+/// Typed and in the description, with one thread and several: the same bits, and the run names both.
+#[test]
+fn two_devices_share_one_thread() {
+    let folder = Folder::new();
+    pictures(&folder, "photos/train", 24);
+    pictures(&folder, "photos/test", 8);
+    let model = folder.write("model.toml", MODEL);
+    let several = folder.write("several.toml", MODEL.replace("device = \"cpu\"", "device = \"cpu,cpu\""));
+    for threads in ["1", "3"] {
+        run(threads, &["train", "--quiet", "--model", &model, "--run", &folder.path(threads), "--device", "cpu,cpu"]);
+    }
+    run("2", &["train", "--quiet", "--model", &several, "--run", &folder.path("described")]);
+    let file = folder.read("1/model.safetensors");
+    assert!(file == folder.read("3/model.safetensors") && file == folder.read("described/model.safetensors"));
+    let said = |run: &str| String::from_utf8(folder.read(&format!("{run}/metrics.jsonl"))).unwrap();
+    assert!(said("1").contains("\"device\":\"2 x CPU, 1 thread\""), "{}", said("1"));
+    assert!(said("3").contains("\"device\":\"CPU, 3 threads + CPU, 2 threads\""), "{}", said("3"));
 }

@@ -281,6 +281,7 @@ fn devices_are_listed_and_a_wrong_one_is_answered() {
     for (device, expected) in [
         ("gpu", "`gpu` is no device; there are: auto, cpu, wgpu, vulkan, cuda"),
         ("cpu:1", "`cpu:1`: only GPUs have numbers; give `cpu`"),
+        ("cuda:0,cuda:0", "`cuda:0,cuda:0`: cuda:0 stands there twice; name each device once"),
     ] {
         let answer = emberlite(&["train", "--device", device]);
         assert!(answer.status == 2 && answer.error.contains(expected), "{}", answer.error);

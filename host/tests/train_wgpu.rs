@@ -48,12 +48,13 @@ impl Case<'_> {
     fn train(
         &self,
         training: &Training,
-        device: DeviceChoice,
+        devices: impl Into<Devices>,
         initial: Option<&Parameters>,
     ) -> Result<Trained, TrainError> {
         let mut silent = Silent;
+        let Devices { first: device, replicas } = devices.into();
         let job = Job::new(self.graph, training, &self.set, &mut silent);
-        train(Job { epochs: EPOCHS, seed: 5, device, initial, ..job })
+        train(Job { epochs: EPOCHS, seed: 5, device, replicas, initial, ..job })
     }
 
     fn cpu(&self, training: &Training, initial: Option<&Parameters>) -> Trained {
@@ -88,7 +89,11 @@ impl Case<'_> {
 
     /// Trains on the CPU and on the adapter, and compares; says so where there is no adapter.
     fn agrees(&self) {
-        let gpu = match self.train(&self.training, DeviceChoice::Wgpu(None), None) {
+        self.agrees_on(DeviceChoice::Wgpu(None).into());
+    }
+
+    fn agrees_on(&self, devices: Devices) {
+        let gpu = match self.train(&self.training, devices, None) {
             Ok(trained) => trained,
             Err(error @ TrainError::Device { .. }) => return eprintln!("skipped: {error}"),
             Err(error) => panic!("{error}"),
@@ -157,6 +162,22 @@ fn an_mlp_with_every_kind_of_vector_operation() {
         step: 0.02 / (1.0 - 0.5),
     }
     .agrees();
+}
+
+/// Two GPUs, or one that two threads share, and the CPU beside them.
+#[test]
+fn several_devices_come_to_what_one_comes_to() {
+    let nodes = [linear(8), relu(), linear(2)];
+    Case {
+        graph: Graph::new(Format::F32, Shape::d1(6), &nodes),
+        training: Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.05)).batch(8),
+        set: classes(&[6], 32),
+        // As above: three layers and the loss each way, sums over at most 8; three devices' gradients and a division.
+        roundings: 2 * 4 * (9 + 8) + 4,
+        magnitude: 6.0,
+        step: 0.05,
+    }
+    .agrees_on("wgpu,wgpu,cpu".parse().unwrap());
 }
 
 /// WGSL has no bf16: the device says so by its name, before the first step. One that has it must learn as f32 does.

@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     training.epochs = arguments.epochs.unwrap_or(training.epochs);
     training.settings.seed = arguments.seed.unwrap_or(training.settings.seed);
     let metrics = training.host.metrics.clone();
-    let device = arguments.device.unwrap_or(training.device);
+    let device = arguments.device.unwrap_or(training.device.first);
     train::check_precision(device, training.host.precision)?;
     let data = spec.need_data()?;
     let mut rule = match (&data.folds, arguments.folds) {

@@ -241,7 +241,7 @@ impl How<'_> {
         let keeping = Keeping {
             folder: run,
             resume: self.begin.resume,
-            device: device.unwrap_or(description.spec.training.device),
+            device: device.unwrap_or(description.spec.training.device.first),
             stop: watch.asked(),
         };
         let started = Instant::now();

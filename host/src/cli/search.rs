@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     let mut read = vec![("the description", arguments.model.as_path())];
     read.extend(outputs::data_files(&description.spec).into_iter().map(|path| ("a file of [data]", path)));
     outputs::check(&made, &read)?;
-    let device = arguments.device.unwrap_or(description.spec.training.device);
+    let device = arguments.device.unwrap_or(description.spec.training.device.first);
     train::check_precision(device, description.spec.training.host.precision)?;
     super::say_packing(&description.spec, arguments.quiet);
     let objective = Training::new(&description, device)?;

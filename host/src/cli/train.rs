@@ -21,7 +21,7 @@ use written::Written;
 use super::line::Line;
 use super::ranks::Ranks;
 use super::{CliError, unfinished};
-use crate::train::{DeviceChoice, Precision};
+use crate::train::{Devices, Precision};
 
 /// Trains a model on this machine and writes the file for the device.
 ///
@@ -49,9 +49,9 @@ pub(super) struct Arguments {
     #[arg(long)]
     from: Option<PathBuf>,
     /// Where to compute, instead of what the description says: auto, cpu, wgpu, vulkan or cuda, GPUs also by number as
-    /// in cuda:1 (`emberlite devices` lists them)
+    /// in cuda:1, several as in cuda:0,cuda:1, each of which takes a share of every batch (`emberlite devices` lists them)
     #[arg(long)]
-    device: Option<DeviceChoice>,
+    device: Option<Devices>,
     /// The numbers of matrix products, instead of the description's: f32, or bf16 with f32 weights where the device has it
     #[arg(long)]
     precision: Option<Precision>,

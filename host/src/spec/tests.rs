@@ -194,7 +194,7 @@ fn settings_are_those_of_core() {
         .batch(64)
         .seed(3);
     assert_eq!(spec.training.settings, host);
-    assert_eq!((spec.training.epochs, spec.training.device), (7, crate::train::DeviceChoice::Cpu));
+    assert_eq!((spec.training.epochs, spec.training.device), (7, crate::train::DeviceChoice::Cpu.into()));
     let stopping = EarlyStopping { monitor: Some(crate::metrics::Monitor::TrainLoss), patience: 4, minimum_gain: 0.5 };
     assert_eq!(spec.training.early_stopping, Some(stopping));
     // The device: the host's settings, one sample a step, at a constant rate, but for what its section says.

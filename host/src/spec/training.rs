@@ -10,7 +10,7 @@ use super::layers::ModelSpec;
 use super::section::{Section, Value};
 use crate::data::ClassWeights;
 use crate::metrics::Monitor;
-use crate::train::{DeviceChoice, HostSettings};
+use crate::train::{DeviceChoice, Devices, HostSettings};
 
 /// How the host trains.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub struct HostTraining {
     /// How often to save.
     pub checkpoint: CheckpointSpec,
     /// Where to compute.
-    pub device: DeviceChoice,
+    pub device: Devices,
 }
 
 /// Ends training when a figure gets no better.
@@ -69,7 +69,7 @@ pub(super) fn default_host(loss: Loss) -> HostTraining {
         epochs: 20,
         early_stopping: None,
         checkpoint: CheckpointSpec { every_epochs: 1, every_steps: None, keep: 1 },
-        device: DeviceChoice::Auto,
+        device: Devices::default(),
     }
 }
 
@@ -92,8 +92,8 @@ pub(super) fn host(mut section: Section<'_>, loss: Loss, model: &ModelSpec) -> R
         let name = value.string("a device such as \"cpu\" or \"cuda:0\"")?;
         host.device = match name.parse() {
             Ok(device) => device,
-            // A number that can't be one has a sentence of its own.
-            Err(reason) if name.contains(':') => return Err(value.error(reason)),
+            // Numbers and lists have sentences of their own.
+            Err(reason) if name.contains([':', ',']) => return Err(value.error(reason)),
             Err(_) => return Err(value.unknown("device", name, &DeviceChoice::NAMES)),
         };
     }

@@ -121,7 +121,7 @@ pub(super) fn check_batches(lowered: &Lowered<'_>, samples: usize, job: &Job<'_>
             _ => rest,
         },
     };
-    let of = if ranks > 1 { format!(" shared by {ranks} processes") } else { String::new() };
+    let of = if ranks > 1 { format!(" shared by {ranks}") } else { String::new() };
     match lowered.single_value_norm((smallest / ranks).max(1)) {
         Some(node) => Err(TrainError::Setting(format!(
             "layer {node} (batch_norm) would see one value a channel in a batch of {smallest}{of}: of {samples} samples in \

@@ -1,4 +1,5 @@
-//! Several processes that train one model: each takes its share of every batch, gradients are added up.
+//! Several processes, or devices of one process, that train one model: each takes its share of every batch, gradients are added
+//! up.
 //!
 //! All ranks hold the same parameters and make the same updates. A batch is cut into as many runs of neighbouring samples as
 //! there are ranks; each rank's gradient is a sum over its samples, and what is divided by is the weight of all, so that the
@@ -13,15 +14,15 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The processes of a run. Every rank makes the same calls in the same order; each waits for all.
+/// The ranks of a run, processes or devices. Every rank makes the same calls in the same order; each waits for all.
 pub trait Group {
-    /// This process's number, from 0.
+    /// This rank's number, from 0.
     fn rank(&self) -> usize;
 
-    /// The number of processes, at least 1.
+    /// The number of ranks, at least 1.
     fn size(&self) -> usize;
 
-    /// This process's place among those on its machine, from 0: it decides which GPU is its own.
+    /// This rank's place among those on its machine, from 0: it decides which GPU is its own.
     fn local_rank(&self) -> usize;
 
     /// Adds up what the ranks have, element by element; every rank gets the same bits.
@@ -35,6 +36,14 @@ pub trait Group {
     /// # Errors
     /// As [`Group::sum`].
     fn sum64(&self, values: &mut [f64]) -> Result<(), GroupError>;
+
+    /// Told what this rank's device is called.
+    fn opened(&self, _device: &str) {}
+
+    /// What the devices of all ranks are called, once each has taken part in an exchange; `None` where that isn't known.
+    fn devices(&self) -> Option<String> {
+        None
+    }
 
     /// Whether any rank says so.
     fn any(&self, here: bool) -> bool {

@@ -30,6 +30,9 @@ pub struct Job<'a> {
     pub seed: u64,
     /// What computes.
     pub device: DeviceChoice,
+    /// Further devices of this machine. Each has a copy of the model and takes its share of every batch, as the processes of
+    /// [`group`](Job::group) do, which they don't go with; the update is that of one device but for the order of sums.
+    pub replicas: Vec<DeviceChoice>,
     /// When to end before the last epoch. Without it the parameters of the lowest validation loss are the result, or
     /// those of the last epoch where there is no validation set.
     pub early_stopping: Option<EarlyStopping>,
@@ -69,6 +72,7 @@ impl<'a> Job<'a> {
             validation: None,
             seed: 0,
             device: DeviceChoice::Auto,
+            replicas: Vec::new(),
             early_stopping: None,
             checkpoint: None,
             resume: false,

@@ -19,6 +19,7 @@ use super::loss;
 use super::objective::Objective;
 use super::observer::{Event, Observer};
 use super::optimizer::Stepper;
+use super::replicas;
 use super::settings::{HostSettings, Sampling};
 use super::tally::{Unread, Within};
 use crate::Parameters;
@@ -37,7 +38,7 @@ use std::time::{Instant, UNIX_EPOCH};
 /// # Errors
 /// [`TrainError`]: everything that can be checked is checked before the first step.
 pub fn train(job: Job<'_>) -> Result<Trained, TrainError> {
-    Run::new(job)?.go()
+    if job.replicas.is_empty() { Run::new(job)?.go() } else { replicas::train(job) }
 }
 
 /// A run at work.
@@ -88,7 +89,7 @@ struct Pending {
 }
 
 impl<'a> Run<'a> {
-    fn new(job: Job<'a>) -> Result<Self, TrainError> {
+    pub fn new(job: Job<'a>) -> Result<Self, TrainError> {
         let lowered = Lowered::new(job.graph)?.in_precision(job.host.precision);
         check_settings(&job, &lowered)?;
         if let Some(checkpoint) = job.checkpoint.as_ref().filter(|_| !job.resume && !job.fresh) {
@@ -105,6 +106,9 @@ impl<'a> Run<'a> {
         };
         let process = job.group.map_or(0, Group::local_rank);
         let open = device::open_for(job.device, job.host.precision, process)?;
+        if let Some(group) = job.group {
+            group.opened(&open.name);
+        }
         let identity = Identity::of(&job, &lowered, &train, validation.as_ref())?;
         let tensors = Tensors::upload(&lowered, &fresh, &open.device)?;
         let host = job.host;
@@ -170,10 +174,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn go(&mut self) -> Result<Trained, TrainError> {
+    pub fn go(&mut self) -> Result<Trained, TrainError> {
+        let devices = self.group.and_then(Group::devices);
         self.observer.event(Event::Started {
             begun: self.begun,
-            device: &self.open.name,
+            device: devices.as_deref().unwrap_or(&self.open.name),
             precision: self.host.precision,
             done: self.history.len() as u32,
             within: self.within.step,

@@ -99,7 +99,8 @@ fn described(ranks: &Ranks, arguments: &Arguments) -> Result<Spec, CliError> {
     host.precision = arguments.precision.unwrap_or(host.precision);
     // The others take other GPUs of the machine, and write nothing.
     if ranks.is_first() {
-        train::check_precision(arguments.device.unwrap_or(spec.training.device), spec.training.host.precision)?;
+        let devices = arguments.device.as_ref().unwrap_or(&spec.training.device);
+        devices.all().try_for_each(|device| train::check_precision(device, spec.training.host.precision))?;
     }
     Ok(spec)
 }

@@ -51,12 +51,14 @@ impl Checked {
         host.class_weights = spec.class_weights(raw.train.source().labels())?;
         let watch = interrupt::Watch::new();
         ranks.tell(&watch, &self.checkpoint.path(), &line.resuming());
+        let device = arguments.device.as_ref().unwrap_or(&spec.training.device).clone();
         let job = Job {
             host,
             epochs: self.epochs,
             validation: validation.as_ref().map(Set::source),
             seed: settings.seed.into(),
-            device: arguments.device.unwrap_or(spec.training.device),
+            device: device.first,
+            replicas: device.replicas,
             early_stopping: spec.training.stopping(validation.is_some()),
             checkpoint: Some(self.checkpoint.clone()),
             interrupt: Some(watch.asked()),
