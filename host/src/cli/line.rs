@@ -14,6 +14,11 @@ impl Line {
         Line(std::iter::once("emberlite".into()).chain(words).collect())
     }
 
+    /// A line that nobody has typed yet.
+    pub(super) fn new(words: &[&str]) -> Line {
+        Line(words.iter().map(|word| (*word).into()).collect())
+    }
+
     /// Started by another program.
     #[cfg(feature = "mpi")]
     pub(super) fn under(&self, launcher: &[&str]) -> Line {

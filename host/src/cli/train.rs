@@ -96,7 +96,8 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write
         writeln!(out, "{text}")?;
     }
     let written = Written::model(&checked, &learnt.trained)?;
-    let tested = tested::test(&checked, &learnt.trained.parameters, written.sealed(&checked))?;
+    let tested = tested::test(&checked, &learnt.trained.parameters, written.sealed(&checked));
+    let tested = tested.map_err(|error| told::untested(&error, &checked, &written, &arguments.model))?;
     written.report(&checked, &learnt, &tested, (started, line))?;
     told::result(&checked, &written, &tested, out)
 }

@@ -125,6 +125,10 @@ impl Source for Images {
         &self.labels
     }
 
+    fn place(&self, index: usize) -> Option<String> {
+        self.listing.files.get(index).map(|path| bytes::name(path))
+    }
+
     fn read(&self, draw: Draw<'_>, out: &mut [f32]) -> Result<(), DataError> {
         let size = self.format.len().max(1);
         // Of several unreadable files always the first of the batch is named.

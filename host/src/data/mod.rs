@@ -46,6 +46,7 @@ pub mod audio;
 pub mod augment;
 mod balance;
 mod bytes;
+mod check;
 pub mod cifar;
 mod clean;
 mod columns;
@@ -94,6 +95,8 @@ mod zip;
 
 pub use array::{Array, Target};
 pub use balance::{ClassWeights, balanced_order};
+pub use check::check_part;
+pub(crate) use check::{sample_name, shown};
 pub use clean::{
     ColumnRule, Encode, Fill, Limits, MissingRule, OutlierAction, Outliers, PrepareSpec, Scaling, Unknown,
 };

@@ -64,6 +64,10 @@ impl<S: Source> Source for Readings<S> {
         self.source.read_tokens(draw, out)
     }
 
+    fn place(&self, index: usize) -> Option<String> {
+        self.source.place(index)
+    }
+
     fn blends(&self, draw: Draw<'_>) -> Option<Vec<Blend>> {
         self.source.blends(draw)
     }

@@ -115,6 +115,17 @@ impl Records {
         &mut self.labels
     }
 
+    /// The file of a sample, and its number in there.
+    fn file_of(&self, mut index: usize) -> Option<(&RecordFile, usize)> {
+        for file in &self.files {
+            match index.checked_sub(file.count) {
+                Some(rest) => index = rest,
+                None => return Some((file, index)),
+            }
+        }
+        None
+    }
+
     /// The same numbers under another shape of the same size.
     ///
     /// # Errors
@@ -147,22 +158,17 @@ impl Source for Records {
         &self.labels
     }
 
+    fn place(&self, index: usize) -> Option<String> {
+        let (file, record) = self.file_of(index)?;
+        Some(format!("{}, record {record}, counted from 0", file.file.name))
+    }
+
     fn read(&self, draw: Draw<'_>, out: &mut [f32]) -> Result<(), DataError> {
         let Layout { stride, skip, element, scale, checked } = self.layout;
         let size = self.sample_len();
         let mut record = vec![0; size * element.size + if checked { 4 } else { 0 }];
         for (&index, out) in draw.indices.iter().zip(out.chunks_exact_mut(size.max(1))) {
-            let mut index = index;
-            let found = self.files.iter().find(|file| match index.checked_sub(file.count) {
-                Some(rest) => {
-                    index = rest;
-                    false
-                }
-                None => true,
-            });
-            let Some(file) = found else {
-                return Err(beyond(self.count));
-            };
+            let (file, index) = self.file_of(index).ok_or_else(|| beyond(self.count))?;
             let at = file.start + (index as u64) * stride as u64 + skip as u64;
             file.file.read(at, &mut record)?;
             let (features, sum) = record.split_at(size * element.size);

@@ -128,6 +128,10 @@ impl Source for Set {
         self.source().blends(draw)
     }
 
+    fn place(&self, index: usize) -> Option<String> {
+        self.source().place(index)
+    }
+
     fn in_memory(&self) -> bool {
         self.source().in_memory()
     }
@@ -183,6 +187,10 @@ impl Source for Selected {
 
     fn read_tokens(&self, draw: Draw<'_>, out: &mut [u32]) -> Result<(), DataError> {
         self.source.read_tokens(Draw { indices: &self.inner(draw.indices)?, ..draw }, out)
+    }
+
+    fn place(&self, index: usize) -> Option<String> {
+        self.source.place(*self.indices.get(index)?)
     }
 }
 
@@ -262,6 +270,10 @@ impl Source for Standardised {
 
     fn blends(&self, draw: Draw<'_>) -> Option<Vec<Blend>> {
         self.source.blends(draw)
+    }
+
+    fn place(&self, index: usize) -> Option<String> {
+        self.source.place(index)
     }
 
     /// Of the samples as they are and of the constants: whatever else the source counts in, such as augmentation, counts.

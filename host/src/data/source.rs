@@ -68,6 +68,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Where a sample comes from, for messages: its file, or its row; `None` where nothing is known.
+    fn place(&self, index: usize) -> Option<String> {
+        let _ = index;
+        None
+    }
+
     /// Whether reading is no more than copying: then nothing is gained by reading ahead.
     fn in_memory(&self) -> bool {
         false
@@ -135,6 +141,15 @@ impl Source for Dataset {
             out.copy_from_slice(self.sample(index));
         }
         Ok(())
+    }
+
+    /// The row within its recording, the only one of most sets.
+    fn place(&self, index: usize) -> Option<String> {
+        let origin = self.origins.get(index)?;
+        Some(match origin.recording {
+            0 => format!("row {}, counted from 0", origin.row),
+            other => format!("row {} of recording {other}, counted from 0", origin.row),
+        })
     }
 
     fn in_memory(&self) -> bool {

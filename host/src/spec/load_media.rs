@@ -12,7 +12,7 @@ use crate::data::split::Rule;
 use crate::data::text::{self, Texts, Tokenizer};
 use crate::data::{
     DataError, Dataset, EncodedColumn, Labels, Origin, Prepare, Readings, Scaling, Set, Source, Split, Standardise,
-    disk, feature_names, fit_stream, pack,
+    check_part, disk, feature_names, fit_stream, pack,
 };
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,21 @@ impl Divided<Set> {
             passed_over: PassedOver::default(),
             prepare: Prepare::default(),
         }
+    }
+}
+
+impl Sets {
+    /// Reads the parts that the training itself doesn't, once each, as [`check_part`] does: what is wrong with the test part
+    /// would else be found when everything is trained. Costs a reading, which each evaluation costs too; pictures that are
+    /// kept (`cache`) are decoded here and then no more.
+    ///
+    /// # Errors
+    /// As [`check_part`].
+    pub fn check_held_back(&self, standardise: Option<&Standardise>) -> Result<(), DataError> {
+        let names = self.prepare.encoder.inputs();
+        let parts = [("validation", &self.validation), ("test", &self.test)];
+        let held = parts.iter().filter_map(|(name, set)| Some((*name, set.as_ref()?)));
+        held.into_iter().try_for_each(|(name, set)| check_part(name, set, standardise, &names))
     }
 }
 

@@ -138,6 +138,17 @@ impl<'a> Samples<'a> {
         Ok(Samples { set, kind, outputs, vocabulary: lowered.vocabulary(), widest: lowered.widest() })
     }
 
+    /// The set itself.
+    pub fn source(&self) -> &'a dyn Source {
+        self.set
+    }
+
+    /// The largest number of a sample, whatever its sign.
+    pub fn largest(&self, index: usize) -> Result<f32, DataError> {
+        let read = self.read(&[index], None)?;
+        Ok(read.x.iter().fold(0.0, |most, x| if x.abs() > f32::abs(most) { *x } else { most }))
+    }
+
     /// The number of samples.
     pub fn len(&self) -> usize {
         self.set.len()

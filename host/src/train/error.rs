@@ -70,6 +70,22 @@ pub enum TrainError {
         /// The last checkpoint, from before.
         checkpoint: Option<PathBuf>,
     },
+    /// What the model makes of a sample isn't a number, though its parameters are.
+    #[error(
+        "{set}: {sample}: what the model makes of it isn't finite, though all its parameters are; mend or remove the sample, \
+         whose largest number is {largest} as the model takes it{}",
+        kept(.checkpoint)
+    )]
+    Sample {
+        /// The set.
+        set: String,
+        /// The sample, with its place.
+        sample: String,
+        /// Its largest number, as the model takes it.
+        largest: String,
+        /// The last checkpoint.
+        checkpoint: Option<PathBuf>,
+    },
     /// [`Job::interrupt`](super::Job::interrupt) became true; the run was saved, if it saves at all.
     #[error("interrupted in epoch {epoch} after step {step} of {steps}{}", saved(.checkpoint))]
     Interrupted {

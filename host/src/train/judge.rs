@@ -4,6 +4,7 @@
 //! back. Kept are 8 bytes a sample and what the metrics count, never the outputs themselves.
 
 use super::batches::Samples;
+use super::culprit;
 use super::device::{self, DeviceChoice};
 use super::error::TrainError;
 use super::evaluate::{count, each, needs};
@@ -97,12 +98,7 @@ pub fn judge(
         let outputs: Vec<f32> = output.try_into_data().map_err(failed)?.iter::<f32>().collect();
         for (&index, outputs) in indices.iter().zip(outputs.chunks(width)) {
             let counted = count(&mut tally, kind, loss, samples, index, outputs, &mut row);
-            let class = counted.map_err(|error| TrainError::Data {
-                what: "the model's outputs",
-                expected: "numbers".into(),
-                found: format!("for sample {index}: {error}"),
-                help: "the parameters or the sample aren't good; train again with a lower learning rate, and look at the data",
-            })?;
+            let class = counted.map_err(|_| culprit::error("the set", samples, index, None))?;
             match class {
                 None => judged.numbers.extend(outputs),
                 Some(class) => {
@@ -116,6 +112,11 @@ pub fn judge(
         Ok(())
     })?;
     judged.loss = sum / samples.len() as f64;
+    if !judged.loss.is_finite()
+        && let Some(sample) = culprit::find(&lowered, &tensors, samples, &device)?
+    {
+        return Err(culprit::error("the set", samples, sample, None));
+    }
     if tokens {
         judged.accuracy = Some(right / samples.len() as f64);
     } else {

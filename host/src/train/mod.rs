@@ -36,6 +36,7 @@ mod average;
 mod batches;
 mod checkpoint;
 mod checks;
+mod culprit;
 mod device;
 mod devices;
 mod error;

@@ -7,6 +7,7 @@ use super::average::Average;
 use super::batches::{Read, Samples};
 use super::checkpoint::{Checkpoint, Identity};
 use super::checks::{check_batches, check_settings};
+use super::culprit;
 use super::device::{self, Open};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, Wanted, measure};
@@ -318,7 +319,7 @@ impl<'a> Run<'a> {
             Some(set) => {
                 let evaluation = self.evaluate_once(set, epoch)?;
                 if !evaluation.loss.is_finite() {
-                    return Err(self.not_finite(epoch, self.within.step, "the validation loss".into()));
+                    return Err(self.not_evaluated(set, epoch)?);
                 }
                 Some(evaluation)
             }
@@ -456,6 +457,16 @@ impl<'a> Run<'a> {
             Some((node, kind, _)) => Err(self.not_finite(epoch, step, format!("parameter {}", Name { node, kind }))),
             None => Ok(parameters),
         }
+    }
+
+    /// Why a validation loss isn't finite: diverged parameters, or else a sample.
+    fn not_evaluated(&self, set: Samples<'_>, epoch: u32) -> Result<TrainError, TrainError> {
+        let (current, step) = (self.current(), self.within.step);
+        self.finite(&current, epoch, step)?;
+        Ok(match culprit::find(&self.lowered, &current, set, &self.open.device)? {
+            Some(sample) => culprit::error("the validation set", set, sample, self.saved.clone()),
+            None => self.not_finite(epoch, step, "the validation loss".into()),
+        })
     }
 
     fn not_finite(&self, epoch: u32, step: u32, what: String) -> TrainError {

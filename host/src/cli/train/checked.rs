@@ -75,6 +75,9 @@ impl Checked {
         let raw = data(ranks, &spec, out)?;
         spec.check_classes(&costs, &raw.train)?;
         let standardise = spec.fit_sets(&raw)?;
+        if ranks.is_first() {
+            raw.check_held_back(standardise.as_ref())?;
+        }
         let _lock = match (ranks.is_first(), lock) {
             (false, _) => None,
             (true, lock) => {

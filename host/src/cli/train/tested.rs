@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::checked::Checked;
 use crate::Parameters;
 use crate::cli::{CliError, words};
-use crate::data::Source;
+use crate::data::{Set, Source};
 use crate::export::Bytes;
 use crate::metrics::ConfusionMatrix;
 use crate::report::Judged;
 use crate::simulate::{self, Options};
-use crate::spec::class_names;
+use crate::spec::{Sets, class_names};
 use crate::train::{self, DeviceChoice};
 
 /// The last line of metrics.jsonl.
@@ -59,6 +59,15 @@ impl Tested<'_> {
 /// Samples of a set that isn't in memory that the device is simulated on; the host's figures are of all.
 const MOST_SIMULATED: usize = 1000;
 
+/// The part that a training is judged by.
+pub(super) fn judged_by(raw: &Sets) -> (&'static str, &Set) {
+    match (&raw.test, &raw.validation) {
+        (Some(set), _) => ("test", set),
+        (None, Some(set)) => ("validation", set),
+        (None, None) => ("training", &raw.train),
+    }
+}
+
 /// The host's figures in f32 and the device's from its file, on raw samples of the part that nothing was fitted to, as far
 /// as there is one; each by its own loss.
 pub(super) fn test<'a>(
@@ -68,11 +77,7 @@ pub(super) fn test<'a>(
 ) -> Result<Tested<'a>, CliError> {
     let Checked { spec, raw, .. } = checked;
     let standardise = checked.standardise.as_ref();
-    let (part, set) = match (&raw.test, &raw.validation) {
-        (Some(set), _) => ("test", set),
-        (None, Some(set)) => ("validation", set),
-        (None, None) => ("training", &raw.train),
-    };
+    let (part, set) = judged_by(raw);
     let names = raw.prepare.encoder.inputs();
     let normalised = set.standardised(standardise)?;
     let nodes = spec.host_nodes();

@@ -1,9 +1,10 @@
 //! What is told when a training ends, one way or another.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::checked::Checked;
-use super::tested::Tested;
+use super::tested::{Tested, judged_by};
 use super::written::Written;
 use crate::cli::CliError;
 use crate::cli::line::Line;
@@ -22,6 +23,18 @@ pub(super) fn resumable(error: CliError, line: &Line) -> CliError {
         }
         other => other,
     }
+}
+
+/// The error of a model that is trained and written, and then can't be judged: nothing of it is lost.
+pub(super) fn untested(error: &CliError, checked: &Checked, written: &Written<'_>, model: &Path) -> CliError {
+    let part = judged_by(&checked.raw).0;
+    let words = [model, written.weights()].map(|path| path.display().to_string());
+    let option = if part == "training" { "train" } else { part };
+    let line = Line::new(&["emberlite", "evaluate", "--model", &words[0], "--weights", &words[1], "--part", option]);
+    CliError::Message(format!(
+        "the {part} part can't be judged: {error}; the trained model is saved as {}; when the data are mended, judge it with: {line}",
+        checked.places.file.display()
+    ))
 }
 
 /// What was written, and what the model is worth.

@@ -67,6 +67,11 @@ impl<'a> Written<'a> {
         std::iter::once((self.places.file.as_path(), self.model.as_slice())).chain(real).collect()
     }
 
+    /// The file that the host judges by.
+    pub(super) fn weights(&self) -> &'a Path {
+        if self.real.is_some() { &self.places.real } else { &self.places.file }
+    }
+
     /// What a device reads, if one runs the model.
     pub(super) fn sealed(&self, checked: &Checked) -> Option<&Bytes> {
         checked.costs.host_only.is_none().then_some(&self.model)

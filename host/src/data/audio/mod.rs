@@ -13,6 +13,7 @@ pub use wav::{Wave, parse, read};
 #[cfg(test)]
 pub(in crate::data) use wav::tests;
 
+use super::bytes;
 use super::dataset::Labels;
 use super::error::DataError;
 use super::folder::Listing;
@@ -107,6 +108,10 @@ impl Source for Sounds {
 
     fn labels(&self) -> &Labels {
         &self.labels
+    }
+
+    fn place(&self, index: usize) -> Option<String> {
+        self.listing.files.get(index).map(|path| bytes::name(path))
     }
 
     fn read(&self, draw: Draw<'_>, out: &mut [f32]) -> Result<(), DataError> {

@@ -306,6 +306,10 @@ impl Source for Augmented {
         self.source.read_tokens(draw, out)
     }
 
+    fn place(&self, index: usize) -> Option<String> {
+        self.source.place(index)
+    }
+
     fn blends(&self, draw: Draw<'_>) -> Option<Vec<Blend>> {
         let epoch = draw.epoch.filter(|_| self.settings.mixup > 0.0)?;
         Some(draw.indices.iter().map(|&sample| self.blend(epoch, sample)).collect())
