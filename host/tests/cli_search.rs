@@ -2,80 +2,8 @@
 
 mod cli_common;
 
-use cli_common::{Answer, Folder, done, emberlite, heard};
-
-/// A search over the small model: two classes by the sign of x + y - 5, of which some are turned.
-fn model(search: &str) -> String {
-    format!(
-        r#"# What it is for.
-name = "small"
-[data]
-file = "rows.csv"
-label = {{ class = "class" }}
-classes = ["a", "b"]
-validation = {{ by = "stratified", share = 0.3, seed = 1 }}
-[model]
-input = [2]
-layers = [
-    {{ op = "linear", outputs = 4, name = "hidden" }},  # as wide as needed
-    {{ op = "relu" }},
-    {{ op = "linear", outputs = 2 }},
-]
-[training]
-optimizer = {{ name = "adam", learning_rate = 0.01 }}
-batch = 8
-epochs = 4
-device = "cpu"
-{search}
-"#
-    )
-}
-
-/// 60 rows that a small model can tell apart.
-fn rows() -> String {
-    let row = |i: u32| {
-        let (x, y) = (i * 7 % 10, i * 3 % 7);
-        format!("{x},{y},{}\n", if x + y > 7 { "b" } else { "a" })
-    };
-    "x,y,class\n".to_string() + &(0..60).map(row).collect::<String>()
-}
-
-const SEARCH: &str = r#"
-[search]
-method = "tpe"
-trials = 14
-seed = 3
-metric = "validation_accuracy"
-pruning = { name = "median", startup_trials = 4 }
-[search.budget]
-ram = 900
-[search.space]
-"training.optimizer.learning_rate" = { log_uniform = [1e-4, 1e-1] }
-"model.layers.hidden.outputs" = { int = [4, 64], step = 4 }
-"training.batch" = { choice = [4, 8, 16] }
-"#;
-
-fn folder(search: &str) -> (Folder, String, String) {
-    let folder = Folder::new();
-    folder.write("rows.csv", rows());
-    let (path, run) = (folder.write("model.toml", model(search)), folder.path("run"));
-    (folder, path, run)
-}
-
-fn search(model: &str, run: &str, more: &[&str]) -> Answer {
-    let all = ["search", "--model", model, "--run", run, "--quiet"];
-    emberlite(&[&all[..], more].concat())
-}
-
-/// Trials without their times.
-fn trials(folder: &Folder) -> Vec<serde_json::Value> {
-    let text = String::from_utf8(folder.read("run/trials.jsonl")).unwrap();
-    let mut trials: Vec<serde_json::Value> =
-        text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
-    trials.iter_mut().for_each(|trial| drop(trial.as_object_mut().unwrap().remove("seconds")));
-    trials.sort_by_key(|trial| trial["candidate"].as_u64());
-    trials
-}
+use cli_common::small_search::{SEARCH, folder, model, rows, search, trials};
+use cli_common::{done, heard};
 
 #[test]
 fn the_best_description_gives_its_score_when_it_is_trained() {
@@ -328,7 +256,7 @@ fn a_dry_run_prices_and_trains_nothing() {
 }
 
 /// What is written instead of a line of [`SEARCH`], and the message.
-const MISTAKES: [(&str, &str, &str); 22] = [
+const MISTAKES: [(&str, &str, &str); 31] = [
     (
         "method = \"tpe\"",
         "method = \"bayes\"",
@@ -417,6 +345,51 @@ const MISTAKES: [(&str, &str, &str); 22] = [
         "choice = [4, 8, 16]",
         "choice = [4, 8], when = { \"model.layers.hidden.outputs\" = 65 }",
         "32: `search.space.training.batch.when.model.l…`: `model.layers.hidden.outputs` never is 65; give values that it can have",
+    ),
+    (
+        "int = [4, 64], step = 4",
+        "int = [4, 64], step = 61",
+        "31: `search.space.model.layers.hidden.outputs…`: a step of 61 from 4 is beyond 64, which leaves one value; give a smaller step",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "uniform = [0.1, 0.3], step = 0.25",
+        "30: `search.space.training.optimizer.learning…`: a step of 0.25 from 0.1 is beyond 0.3, which leaves one value; give a smaller step",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "uniform = [0.1, 0.3], step = 1e-17",
+        "30: `search.space.training.optimizer.learning…`: 0.00000000000000001 is too small a step from 0.1 to 0.3; give a larger one, or none",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "uniform = [-1e308, 1e308]",
+        "30: `search.space.training.optimizer.learning…`: the two are too far apart to draw numbers between them; give a narrower range",
+    ),
+    (
+        "log_uniform = [1e-4, 1e-1]",
+        "uniform = [-1.7e308, 0.0], step = 1.7e308",
+        "30: `search.space.training.optimizer.learning…`: the two are too far apart to draw numbers between them; give a narrower range",
+    ),
+    (
+        "int = [4, 64]",
+        "int = [4, 9223372036854775807]",
+        "31: `search.space.model.layers.hidden.outputs…`: expected a whole number within 2^53 of 0, found 9223372036854775807",
+    ),
+    (
+        "\"training.batch\"",
+        "\"search.trials\"",
+        "32: `search.space.search.trials`: `search.trials` is a setting of the search itself, which no candidate has; remove it here, and set it in [search]",
+    ),
+    (
+        "\"training.batch\" = { choice = [4, 8, 16] }",
+        "search.space.name = { choice = [4, 8, 16] }",
+        "32: `search.space.search.space.name`: `search.space.name` is a setting of the search itself",
+    ),
+    (
+        "\"training.batch\" = { choice = [4, 8, 16] }",
+        "name = { choice = [\"a\", \"b\"] }",
+        "32: `search.space.name`: `name` is what the model is called, which changes no score; remove it",
     ),
     (
         "method = \"tpe\"",

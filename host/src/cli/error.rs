@@ -147,7 +147,7 @@ mod tests {
         }
         let path = PathBuf::from("run/trials.jsonl");
         for (error, expected) in [
-            (LogError::Exists { path: path.clone(), trials: 2 }, "or give another folder with --run"),
+            (LogError::Exists { path: path.clone(), trials: 2, changes: None }, "or give another folder with --run"),
             (LogError::Nothing { path: path.clone() }, "check the folder, or leave --resume out to start anew"),
             (
                 LogError::Other { path, changes: Vec::new() },

@@ -172,7 +172,13 @@ impl How<'_> {
             || fs::read_dir(run).ok()?.flatten().find(|entry| entry.path().extension().is_some_and(|e| e == "jsonl"));
         let searched = !run.join("metrics.jsonl").exists() && trials().is_some();
         if searched && !begin.fresh && !run.join(COMPARISON).exists() {
-            return Err(choice(run, "here are trials of searches that aren't finished", self.line, &elsewhere));
+            return Err(choice(
+                run,
+                "here are trials of searches that aren't finished",
+                Some(self.line.resuming().to_string()),
+                self.line,
+                &elsewhere,
+            ));
         }
         Ok(())
     }

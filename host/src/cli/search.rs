@@ -1,5 +1,7 @@
 //! `emberlite search`.
 
+mod found;
+
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,8 +17,8 @@ use crate::export;
 use crate::report::{self, ParameterFacts, SearchReport};
 use crate::search::document::literal;
 use crate::search::{
-    Description, Direction, Judge, Method, Options, Priced, Pruning, SearchError, Searched, State, Training, Trial,
-    prices, ranking,
+    Change, Description, Direction, Judge, MOST_REFUSED, Method, Options, Priced, Pruning, SearchError, SearchEvent,
+    Searched, State, Study, Training, Trial, prices, ranking, refused_last,
 };
 use crate::study::LogError;
 use crate::train::{self, DeviceChoice};
@@ -101,25 +103,31 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     }
     let _lock = Lock::take(&folder)?;
     outputs::try_to_write(&best)?;
+    found::check_own(&best, arguments.out.is_some(), &folder, &description, objective.judge())?;
     let watch = interrupt::Watch::new();
-    let mut progress =
-        Progress { quiet: arguments.quiet, trials: description.search.trials, best: None, judge: objective.judge() };
+    let mut progress = Progress::new(arguments.quiet, &description, objective.judge());
     let options = Options {
         trials: Some(&trials),
         resume: arguments.resume,
         fresh: arguments.fresh,
         stop: watch.asked(),
-        told: &mut |trial| progress.told(trial),
+        told: &mut |event| progress.event(event),
     };
     let searched = objective.search(options).map_err(|error| match error {
-        SearchError::Log(LogError::Exists { trials, .. }) => {
+        SearchError::Log(LogError::Exists { trials, changes, .. }) => {
             let what = format!(
                 "here {} of a search",
                 if trials == 1 { "is 1 trial".into() } else { format!("are {trials} trials") }
             );
             // The best description lies beside what was searched, whichever the run is.
             let other = best.with_file_name("OTHER.toml").display().to_string();
-            choice(&folder, &what, line, &line.set("--run", "OTHER").set("--out", &other))
+            choice(
+                &folder,
+                &what,
+                changes.map(|changes| going_on(line, &changes)),
+                line,
+                &line.set("--run", "OTHER").set("--out", &other),
+            )
         }
         error => error.into(),
     })?;
@@ -138,6 +146,16 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     export::write(&folder.join("report.json"), json.as_bytes())?;
     export::write(&folder.join("report.html"), report::search(&report).as_bytes())?;
     writeln!(out, "wrote {}", folder.join("report.html").display())?;
+    let refused = refused_last(&searched.trials);
+    if !stopped && description.search.method != Method::Grid && refused >= MOST_REFUSED as usize {
+        let (ran, all) =
+            (searched.trials.iter().filter(|trial| trial.place.is_some()).count(), description.search.trials);
+        writeln!(
+            out,
+            "ended with {ran} of {all} trials, since {refused} candidates in a row were refused; for more, change the space or \
+             the budget and search anew"
+        )?;
+    }
     if stopped {
         let kept = searched.trials.iter().filter(|trial| trial.state != State::Refused).count();
         return Err(CliError::Interrupted(format!(
@@ -153,6 +171,24 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
         return Err(CliError::Message(format!("no trial has a score{why}")));
     }
     Ok(())
+}
+
+/// The line that goes on with a search which was begun with other settings: what was typed of them stands in it, and what the
+/// description says must be changed back.
+fn going_on(line: &Line, changes: &[Change]) -> String {
+    let mut line = line.resuming();
+    let mut others = Vec::new();
+    for change in changes {
+        match (change.name.as_str(), &change.was) {
+            ("seed", Some(was)) => line = line.set("--seed", was),
+            ("parallel", Some(was)) => line = line.set("--parallel", was),
+            _ => others.push(change.clone()),
+        }
+    }
+    match others.as_slice() {
+        [] => line.to_string(),
+        others => format!("{line}   # its trials were made with {}; change that back first", Change::listed(others)),
+    }
 }
 
 /// Paths in a description start from its folder, so the best one must lie there.
@@ -184,13 +220,40 @@ struct Progress {
 }
 
 impl Progress {
-    fn told(&mut self, trial: &Trial) {
+    fn new(quiet: bool, description: &Description, judge: Judge) -> Progress {
+        let mut trials = description.search.trials;
+        if description.search.method == Method::Grid && !quiet {
+            // Refused candidates are no trials: of a large grid it isn't known before how many there are.
+            let study = Study { trials: u32::MAX, ..description.study(judge) };
+            let priced = prices(description, &study, PRICED).unwrap_or_default();
+            if priced.len() < PRICED {
+                trials = trials.min(priced.iter().filter(|priced| priced.price.is_ok()).count() as u32);
+            }
+        }
+        Progress { quiet, trials, best: None, judge }
+    }
+
+    fn event(&mut self, event: SearchEvent<'_>) {
+        match event {
+            SearchEvent::Known(trials) => trials.iter().for_each(|trial| self.see(trial)),
+            SearchEvent::Ended(trial) => {
+                self.see(trial);
+                self.tell(trial);
+            }
+        }
+    }
+
+    fn see(&mut self, trial: &Trial) {
         let judge = self.judge;
         if let Some(score) = trial.score
             && self.best.as_ref().is_none_or(|(best, _)| judge.direction().better(score, *best))
         {
             self.best = Some((score, trial.title()));
         }
+    }
+
+    fn tell(&self, trial: &Trial) {
+        let judge = self.judge;
         // One that was refused is none of the search's trials: all of them are told at the end, in a line.
         if self.quiet || trial.state == State::Refused {
             return;

@@ -38,7 +38,8 @@ impl Begin {
         if self.resume {
             return Ok(Some(checkpoint.to_resume()?));
         }
-        let choice = |what: &str| Err(choice(&checkpoint.dir, what, line, elsewhere));
+        let choice =
+            |what: &str| Err(choice(&checkpoint.dir, what, Some(line.resuming().to_string()), line, elsewhere));
         match checkpoint.check_free() {
             Err(TrainError::Unfinished { epochs, within, .. }) => {
                 choice(&format!("here is a run that isn't finished, of {}", Reached::words(epochs, within)))
@@ -52,10 +53,12 @@ impl Begin {
     }
 }
 
-/// That there is something to lose, and the lines that one may mean.
-pub(super) fn choice(folder: &Path, what: &str, line: &Line, elsewhere: &Line) -> CliError {
-    let rows = [("go on", line.resuming()), ("replace", line.fresh()), ("keep both", elsewhere.clone())];
-    let rows = rows.map(|(what, line)| format!("\n  {:<11}{line}", format!("{what}:"))).concat();
+/// That there is something to lose, and the lines that one may mean; none goes on with what this program can't go on with.
+pub(super) fn choice(folder: &Path, what: &str, go_on: Option<String>, line: &Line, elsewhere: &Line) -> CliError {
+    let rows =
+        [("go on", go_on), ("replace", Some(line.fresh().to_string())), ("keep both", Some(elsewhere.to_string()))];
+    let row = |(what, line)| Option::map(line, |line: String| format!("\n  {:<11}{line}", format!("{what}:")));
+    let rows: String = rows.into_iter().filter_map(row).collect();
     CliError::Message(format!("{}: {what}; all of it would be lost. Type one of these:{rows}", folder.display()))
 }
 

@@ -6,7 +6,8 @@ use super::{RecipeError, Verdict};
 use crate::data::Folds;
 use crate::export::FileError;
 use crate::search::{
-    Description, Judge, Method, Options, SearchError, State, Tpe, Training, Trial, cross_validate, mean, ranking,
+    Description, Judge, Method, Options, SearchError, SearchEvent, State, Tpe, Training, Trial, cross_validate, mean,
+    ranking,
 };
 use crate::train::DeviceChoice;
 use std::collections::BTreeMap;
@@ -137,7 +138,11 @@ fn search(
         }
     }
     let mut new = 0.0;
-    let mut count = |trial: &Trial| new += trial.seconds;
+    let mut count = |event: SearchEvent<'_>| {
+        if let SearchEvent::Ended(trial) = event {
+            new += trial.seconds;
+        }
+    };
     // With `resume` those that haven't begun begin.
     let resume = keeping.resume && file.exists();
     let options = Options { trials: Some(file), resume, fresh: false, stop: keeping.stop, told: &mut count };

@@ -8,7 +8,7 @@ use super::document;
 use super::error::SearchError;
 use super::judge::Judge;
 use crate::spec::{Board, Budget, SearchSpec, Spec, SpecError};
-use crate::study::{Parameter, Price};
+use crate::study::{Method, Parameter, Price};
 
 /// A `model.toml` with a `[search]` section, and what candidates of it cost.
 #[derive(Clone, Debug)]
@@ -58,8 +58,13 @@ impl Description {
                            \"training.optimizer.learning_rate\" = { log_uniform = [1e-4, 1e-1] }";
             return Err(spec.error(1, message.into()).into());
         };
-        let description = Description { file, text, base, spec, search, boards };
+        let mut description = Description { file, text, base, spec, search, boards };
         description.check()?;
+        // A grid has an end of its own. One that can't be made is told of when it is needed.
+        if let (Method::Grid, Ok(grid)) = (description.search.method, description.search.space.grid()) {
+            let search = &mut description.search;
+            search.trials = search.trials.min(u32::try_from(grid.len()).unwrap_or(u32::MAX));
+        }
         Ok(description)
     }
 
@@ -167,14 +172,17 @@ impl Description {
                 return Err(format!("no device runs it: {reason}"));
             }
         }
-        let least = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min().map(u64::from);
-        for (what, unit, needed, limit) in [
-            ("RAM", " bytes", price.ram, least(device.ram, limits.ram)),
-            ("flash", " bytes", price.flash, least(device.flash, limits.flash)),
-            ("MACs", "", price.macs, limits.macs),
+        let of_device = |limit: Option<u32>| limit.map(|limit| (u64::from(limit), "[device]"));
+        let of_search = |limit: Option<u64>| limit.map(|limit| (limit, "[search.budget]"));
+        let [ram, flash] = [limits.ram, limits.flash].map(|limit| of_search(limit.map(u64::from)));
+        for (what, unit, needed, limits) in [
+            ("RAM", " bytes", price.ram, [ram, of_device(device.ram)]),
+            ("flash", " bytes", price.flash, [flash, of_device(device.flash)]),
+            ("MACs", "", price.macs, [of_search(limits.macs), None]),
         ] {
-            if let Some(limit) = limit.filter(|limit| needed > *limit) {
-                return Err(format!("{what}: needs {needed}{unit}, the budget is {limit}"));
+            let least = limits.into_iter().flatten().min_by_key(|(limit, _)| *limit);
+            if let Some((limit, section)) = least.filter(|(limit, _)| needed > *limit) {
+                return Err(format!("{what}: needs {needed}{unit}, the budget of {section} is {limit}"));
             }
         }
         Ok(price)

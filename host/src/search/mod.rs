@@ -64,4 +64,4 @@ pub use fit::{AfterEpoch, Prepared, fit};
 pub use judge::Judge;
 pub use objective::Training;
 pub use prices::{Priced, prices};
-pub use run::{Options, Searched};
+pub use run::{Options, SearchEvent, Searched};

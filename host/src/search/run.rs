@@ -21,8 +21,17 @@ pub struct Options<'a> {
     pub fresh: bool,
     /// When this becomes true, the search ends; trials at work aren't kept and run again when it goes on.
     pub stop: &'a AtomicBool,
-    /// Told of each trial as it ends.
-    pub told: &'a mut (dyn FnMut(&Trial) + Send),
+    /// Told how it goes.
+    pub told: &'a mut (dyn FnMut(SearchEvent<'_>) + Send),
+}
+
+/// What is told of a search.
+#[derive(Clone, Copy, Debug)]
+pub enum SearchEvent<'t> {
+    /// Once, before any begins: the trials of the file that it goes on from.
+    Known(&'t [Trial]),
+    /// A trial or a refused candidate, as it ends.
+    Ended(&'t Trial),
 }
 
 /// What a search gave.
@@ -57,20 +66,31 @@ impl Training<'_> {
                 if options.fresh && !options.resume {
                     Log::remove(path)?;
                 }
-                let (log, before) = Log::open(path, &identity, study.space, options.resume)?;
+                let (log, before) = Log::open(path, &identity, &study, options.resume)?;
+                if let Some(trial) = before.iter().find(|trial| !self.can_give(trial)) {
+                    return Err(log.wrong(trial, "its score is that of none of its epochs").into());
+                }
                 (Some(log), before)
             }
         };
         let told = options.told;
+        told(SearchEvent::Known(&before));
         let mut keep = |trial: &Trial| -> Result<(), StudyError> {
             if let Some(log) = &mut log {
                 log.append(trial)?;
             }
-            told(trial);
+            told(SearchEvent::Ended(trial));
             Ok(())
         };
         let trials = study.run(before, self, &mut keep, options.stop)?;
         Ok(Searched { trials, judge })
+    }
+
+    /// Whether training gives such a trial: its score is that of an epoch. Values that aren't finite are kept of none.
+    fn can_give(&self, trial: &Trial) -> bool {
+        let all = trial.values.len() == trial.epochs as usize;
+        let folds = self.description().search.folds.is_some();
+        trial.score.is_none_or(|score| folds || !all || trial.values.contains(&score))
     }
 }
 

@@ -149,20 +149,14 @@ fn a_budget_is_kept_to_the_last_byte() {
             description.price(&description.spec)
         };
         assert_eq!(of(needed, needed), Ok(price), "{name}");
-        let expected = |limit: u64| {
-            Err(format!(
-                "{}: needs {needed}{unit}, the budget is {limit}",
-                match name {
-                    "ram" => "RAM",
-                    "macs" => "MACs",
-                    name => name,
-                }
-            ))
+        let expected = |section: &str, limit: u64| {
+            let what = if name == "flash" { name.to_string() } else { name.to_uppercase().replace("MACS", "MACs") };
+            Err(format!("{what}: needs {needed}{unit}, the budget of [{section}] is {limit}"))
         };
-        assert_eq!(of(needed, needed - 1), expected(needed - 1), "{name}");
+        assert_eq!(of(needed, needed - 1), expected("search.budget", needed - 1), "{name}");
         if name != "macs" {
-            assert_eq!(of(needed - 1, needed), expected(needed - 1), "{name}");
-            assert_eq!(of(needed - 1, needed - 2), expected(needed - 2), "{name}");
+            assert_eq!(of(needed - 1, needed), expected("device", needed - 1), "{name}");
+            assert_eq!(of(needed - 1, needed - 2), expected("search.budget", needed - 2), "{name}");
         }
     }
 }

@@ -207,6 +207,7 @@ fn parameter(path: String, section: &mut Section<'_>, space: &Space) -> Result<P
             return Err(empty);
         }
     };
+    not_varied(&path).map_err(|what| section.error(what))?;
     let log = kind.starts_with("log");
     let stepless = |what: &str, value: &Option<Value<'_>>| match value {
         Some(value) => Err(value.error(format!("{what} has none; remove it"))),
@@ -222,19 +223,30 @@ fn parameter(path: String, section: &mut Section<'_>, space: &Space) -> Result<P
             if log {
                 stepless("a logarithmic range", &step)?;
             }
-            let step = step.map(|value| positive(&value)).transpose()?;
             real(value, step, log)?
         }
         _ => {
             if log {
                 stepless("a logarithmic range", &step)?;
             }
-            let step = step.map_or(Ok(1), |value| value.whole(1, 1 << 53))? as i64;
             whole_range(value, step, log)?
         }
     };
     let points = points.map(|value| value.whole(1, 1_000_000)).transpose()?.map(|points| points as u32);
     Ok(Parameter { path, distribution, points, when })
+}
+
+/// What decides no candidate's score.
+fn not_varied(path: &str) -> Result<(), String> {
+    match path.split('.').next() {
+        Some("search") => Err(format!(
+            "`{path}` is a setting of the search itself, which no candidate has; remove it here, and set it in [search]"
+        )),
+        Some("name") if path == "name" => {
+            Err("`name` is what the model is called, which changes no score; remove it".into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn positive(value: &Value<'_>) -> Result<f64, SpecError> {
@@ -262,7 +274,7 @@ fn ends<'s>(value: Value<'s>, expected: &str) -> Result<[Value<'s>; 2], SpecErro
     <[Value<'s>; 2]>::try_from(value.array(expected)?).map_err(|_| wrong)
 }
 
-fn real(value: Value<'_>, step: Option<f64>, log: bool) -> Result<Distribution, SpecError> {
+fn real(value: Value<'_>, step: Option<Value<'_>>, log: bool) -> Result<Distribution, SpecError> {
     let [low, high] = ends(value, "two numbers, the least and the largest, such as [0.0, 0.5]")?;
     let (least, largest) = (low.real()?, high.real()?);
     if log && least <= 0.0 {
@@ -271,14 +283,34 @@ fn real(value: Value<'_>, step: Option<f64>, log: bool) -> Result<Distribution, 
     if largest <= least {
         return Err(high.error(format!("the lower bound comes first, and {largest} isn't above {least}; change them")));
     }
-    Ok(Distribution::Real { low: least, high: largest, step, log })
+    let wide = "the two are too far apart to draw numbers between them; give a narrower range";
+    if !(largest - least).is_finite() {
+        return Err(high.error(wide.into()));
+    }
+    let mut every = None;
+    if let Some(step) = step {
+        let by = positive(&step)?;
+        narrower(&step, by, (least, largest))?;
+        if (largest - least) / by > MOST_STEPS {
+            return Err(
+                step.error(format!("{by} is too small a step from {least} to {largest}; give a larger one, or none"))
+            );
+        }
+        // Half a step belongs to each end.
+        if !(largest + by / 2.0 - (least - by / 2.0)).is_finite() {
+            return Err(high.error(wide.into()));
+        }
+        every = Some(by);
+    }
+    Ok(Distribution::Real { low: least, high: largest, step: every, log })
 }
 
-fn whole_range(value: Value<'_>, step: i64, log: bool) -> Result<Distribution, SpecError> {
+fn whole_range(value: Value<'_>, step: Option<Value<'_>>, log: bool) -> Result<Distribution, SpecError> {
     let [low, high] = ends(value, "two whole numbers, the least and the largest, such as [8, 64]")?;
     let number = |value: &Value<'_>| {
+        let expected = if value.is_integer() { "a whole number within 2^53 of 0" } else { "a whole number" };
         let number = value.real().ok().filter(|n| value.is_integer() && n.abs() <= (1u64 << 53) as f64);
-        number.map(|number| number as i64).ok_or_else(|| value.expected("a whole number"))
+        number.map(|number| number as i64).ok_or_else(|| value.expected(expected))
     };
     let (least, largest) = (number(&low)?, number(&high)?);
     if log && least <= 0 {
@@ -287,7 +319,25 @@ fn whole_range(value: Value<'_>, step: i64, log: bool) -> Result<Distribution, S
     if largest < least {
         return Err(high.error(format!("the lower bound comes first, and {largest} is below {least}; change them")));
     }
-    Ok(Distribution::Whole { low: least, high: largest, step, log })
+    let mut every = 1;
+    if let Some(step) = step {
+        every = step.whole(1, 1 << 53)? as i64;
+        narrower(&step, every as f64, (least as f64, largest as f64))?;
+    }
+    Ok(Distribution::Whole { low: least, high: largest, step: every, log })
+}
+
+/// Steps of a range of real numbers, whose doubles are no finer.
+const MOST_STEPS: f64 = (1u64 << 53) as f64;
+
+/// Refuses a step that leaves the lower bound alone.
+fn narrower(step: &Value<'_>, by: f64, (least, largest): (f64, f64)) -> Result<(), SpecError> {
+    // In floating point 0.3 - 0.1 is a little below 0.2.
+    if by <= (largest - least) * (1.0 + 1e-9) {
+        return Ok(());
+    }
+    Err(step
+        .error(format!("a step of {by} from {least} is beyond {largest}, which leaves one value; give a smaller step")))
 }
 
 /// `when = { "path" = value }` or a list of values: of parameters above.

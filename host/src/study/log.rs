@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::space::Space;
-use super::trial::{State, Trial, placed};
+use super::run::{Method, Study};
+use super::space::Point;
+use super::trial::{State, Trial, mean, placed};
 
 /// What a search is of. Equal searches propose equal candidates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ impl fmt::Display for Change {
 pub struct Log {
     path: PathBuf,
     file: File,
+    /// Of each trial that was read, by number.
+    lines: BTreeMap<u32, usize>,
 }
 
 /// Why trials can't be kept or read.
@@ -78,6 +81,8 @@ pub enum LogError {
         path: PathBuf,
         /// How many.
         trials: usize,
+        /// What is otherwise in the search that was to begin; none where it can't be told, and the trials not gone on with.
+        changes: Option<Vec<Change>>,
     },
     /// A line isn't a trial of this space.
     #[error("{}:{line}: {message}", path.display())]
@@ -106,7 +111,7 @@ pub enum LogError {
         path: PathBuf,
     },
     /// The trials are those of another search.
-    #[error("{}: its trials were made with {}; change that back", path.display(), listed(changes))]
+    #[error("{}: its trials were made with {}; change that back", path.display(), Change::listed(changes))]
     Other {
         /// The file.
         path: PathBuf,
@@ -118,10 +123,13 @@ pub enum LogError {
 /// Changes that are named; of a rewritten description there may be hundreds.
 const NAMED: usize = 5;
 
-fn listed(changes: &[Change]) -> String {
-    let named: Vec<String> = changes.iter().take(NAMED).map(Change::to_string).collect();
-    let more = changes.len().saturating_sub(NAMED);
-    named.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+impl Change {
+    /// Several in a sentence, of many the first.
+    pub fn listed(changes: &[Change]) -> String {
+        let named: Vec<String> = changes.iter().take(NAMED).map(Change::to_string).collect();
+        let more = changes.len().saturating_sub(NAMED);
+        named.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    }
 }
 
 impl Log {
@@ -130,7 +138,12 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError`]; the file is left as it is.
-    pub fn open(path: &Path, identity: &Identity, space: &Space, resume: bool) -> Result<(Log, Vec<Trial>), LogError> {
+    pub fn open(
+        path: &Path,
+        identity: &Identity,
+        study: &Study<'_>,
+        resume: bool,
+    ) -> Result<(Log, Vec<Trial>), LogError> {
         let failed = |source| LogError::File { path: path.into(), source };
         let before = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -148,13 +161,15 @@ impl Log {
             |line: &&&[u8]| serde_json::from_slice::<Trial>(line).map_or(true, |trial| trial.state != State::Refused);
         let work = lines.iter().skip(1).filter(is_work).count();
         if !resume && work > 0 {
-            return Err(LogError::Exists { path: path.into(), trials: work });
+            let head = lines.first().and_then(|line| serde_json::from_slice(line).ok());
+            let changes = head.and_then(|head| changes(&head, identity));
+            return Err(LogError::Exists { path: path.into(), trials: work, changes });
         }
-        let trials = if resume { read(path, &lines, identity, space)? } else { Vec::new() };
+        let (trials, lines) = if resume { read(path, &lines, identity, study)? } else { Default::default() };
         let keep = if resume { whole as u64 } else { 0 };
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         file.set_len(keep).map_err(failed)?;
-        let mut log = Log { path: path.into(), file };
+        let mut log = Log { path: path.into(), file, lines };
         if keep == 0 {
             log.line(identity)?;
         }
@@ -170,6 +185,12 @@ impl Log {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(LogError::File { path: path.into(), source }),
             _ => Ok(()),
         }
+    }
+
+    /// That a trial which was read can't be one of this search's, at its line.
+    pub fn wrong(&self, trial: &Trial, what: &str) -> LogError {
+        let line = self.lines.get(&trial.number).copied().unwrap_or_default();
+        LogError::Line { path: self.path.clone(), line, message: changed(what) }
     }
 
     /// Adds a trial; it is on the disk when this returns.
@@ -190,29 +211,127 @@ impl Log {
     }
 }
 
-fn read(path: &Path, lines: &[&[u8]], identity: &Identity, space: &Space) -> Result<Vec<Trial>, LogError> {
+/// What can be done about a line that this search hasn't written.
+fn changed(what: &str) -> String {
+    format!("{what}; put the line back as it was, or remove it and those after it: what they tell of runs again")
+}
+
+/// Trials in the order of numbers, and the line of each.
+type Told = (Vec<Trial>, BTreeMap<u32, usize>);
+
+fn read(path: &Path, lines: &[&[u8]], identity: &Identity, study: &Study<'_>) -> Result<Told, LogError> {
     let mut trials = BTreeMap::new();
+    let mut at = BTreeMap::new();
+    let mut order = Order::new(study);
     for (index, bytes) in lines.iter().enumerate() {
-        let wrong = |message: String| LogError::Line { path: path.into(), line: index + 1, message };
+        let line = index + 1;
+        let wrong = |message: String| LogError::Line { path: path.into(), line, message };
         if index == 0 {
             let head: Identity = serde_json::from_slice(bytes)
                 .map_err(|error| wrong(format!("not the first line of a search ({error}); give another file")))?;
             same(path, &head, identity)?;
             continue;
         }
-        let mut trial: Trial = serde_json::from_slice(bytes).map_err(|error| wrong(format!("not a trial: {error}")))?;
-        trial.point = space
-            .point_of(|name| trial.parameters.get(name))
-            .ok_or_else(|| wrong("its values aren't of this search's space".into()))?;
+        let mut trial: Trial =
+            serde_json::from_slice(bytes).map_err(|error| wrong(changed(&format!("not a trial: {error}"))))?;
+        let point = study.space.point_of(|name| trial.parameters.get(name));
+        trial.point = point.ok_or_else(|| wrong(changed("its values aren't of this search's space")))?;
+        if let Some(first) = at.insert(trial.number, line) {
+            let message = format!("candidate {} is in line {first} already", u64::from(trial.number) + 1);
+            return Err(wrong(changed(&message)));
+        }
+        order.check(&trial).and_then(|()| sound(&trial)).map_err(|what| wrong(changed(&what)))?;
         trials.insert(trial.number, trial);
     }
-    Ok(placed(trials.into_values()))
+    Ok((placed(trials.into_values()), at))
 }
+
+/// Whether its score is one that its state and its folds allow.
+fn sound(trial: &Trial) -> Result<(), String> {
+    let name = trial.state.name();
+    match (trial.state, trial.score) {
+        (State::Complete, None) => return Err("a complete trial has a score, and this one has none".into()),
+        (State::Complete, Some(_)) | (_, None) => {}
+        (_, Some(score)) => return Err(format!("a {name} trial has no score, and this one has {score}")),
+    }
+    let (of_folds, Some(score)) = (mean(&trial.scores), trial.score) else { return Ok(()) };
+    match of_folds.filter(|mean| (mean - score).abs() > 1e-9 * mean.abs()) {
+        Some(mean) => Err(format!("its score is {score}, and the mean of its folds is {mean}")),
+        None => Ok(()),
+    }
+}
+
+/// The numbers of trials as the lines of a file have them: of those below one all have been begun before it, and no more than
+/// were at work beside it are missing.
+struct Order<'s> {
+    study: &'s Study<'s>,
+    grid: Option<Vec<Point>>,
+    /// All numbers below have been in a line, and so many of them were refused.
+    whole: (u32, u32),
+    /// Of the others; true for a refused one.
+    seen: BTreeMap<u32, bool>,
+}
+
+impl<'s> Order<'s> {
+    fn new(study: &'s Study<'s>) -> Self {
+        // A grid that can't be made is told of when the search begins.
+        let grid = if study.method == Method::Grid { study.grid().ok() } else { None };
+        Order { study, grid, whole: (0, 0), seen: BTreeMap::new() }
+    }
+
+    fn check(&mut self, trial: &Trial) -> Result<(), String> {
+        let (number, refused) = (trial.number, trial.state == State::Refused);
+        let counted = u64::from(number) + 1;
+        let before: Vec<bool> = self.seen.range(..number).map(|(_, refused)| *refused).collect();
+        let refused_before = self.whole.1 + before.iter().filter(|refused| **refused).count() as u32;
+        // Without history the search may have been begun with any number of threads.
+        let beside = match self.study.uses_history() {
+            true => self.study.parallel.max(1),
+            false => self.study.parallel.max(MOST_PARALLEL),
+        };
+        let missing = number.saturating_sub(self.whole.0 + before.len() as u32);
+        if missing >= beside {
+            let s = if missing == 1 { "" } else { "s" };
+            return Err(format!("it is candidate {counted}, and {missing} candidate{s} before it aren't there"));
+        }
+        let place = counted.saturating_sub(refused_before.into());
+        match trial.place.map(|place| u64::from(place.get())) {
+            Some(told) if refused => return Err(format!("it is trial {told}, and a refused candidate is none")),
+            // Files of earlier programs don't tell it.
+            Some(told) if told != place => {
+                return Err(format!("it is trial {told}, and by its candidate's number it is trial {place}"));
+            }
+            _ => {}
+        }
+        // A proposal that depends on other trials is too long in the making to be made again.
+        let drawn = match self.study.method {
+            Method::Tpe(_) => None,
+            Method::Grid | Method::Random => Some(self.study.propose(number, &[], self.grid.as_deref())),
+        };
+        if drawn.is_some_and(|drawn| drawn.as_ref() != Some(&trial.point)) {
+            return Err(format!("its values aren't those of candidate {counted}"));
+        }
+        self.seen.insert(number, refused);
+        while let Some(refused) = self.seen.remove(&self.whole.0) {
+            self.whole = (self.whole.0 + 1, self.whole.1 + u32::from(refused));
+        }
+        Ok(())
+    }
+}
+
+/// As many trials at the same time as a description allows.
+const MOST_PARALLEL: u32 = 1024;
 
 /// Refuses trials of another search.
 fn same(path: &Path, was: &Identity, is: &Identity) -> Result<(), LogError> {
+    let changes = changes(was, is).ok_or_else(|| LogError::Form { path: path.into() })?;
+    if changes.is_empty() { Ok(()) } else { Err(LogError::Other { path: path.into(), changes }) }
+}
+
+/// What differs; none where the two are told in different forms.
+fn changes(was: &Identity, is: &Identity) -> Option<Vec<Change>> {
     if was.settings.get(FORM) != is.settings.get(FORM) {
-        return Err(LogError::Form { path: path.into() });
+        return None;
     }
     let mut changes = Vec::new();
     for Change { name, was: value, is: now } in differences(&was.settings, &is.settings) {
@@ -223,7 +342,7 @@ fn same(path: &Path, was: &Identity, is: &Identity) -> Result<(), LogError> {
             _ => changes.push(Change { name, was: value, is: now }),
         }
     }
-    if changes.is_empty() { Ok(()) } else { Err(LogError::Other { path: path.into(), changes }) }
+    Some(changes)
 }
 
 fn differences(was: &BTreeMap<String, String>, is: &BTreeMap<String, String>) -> Vec<Change> {

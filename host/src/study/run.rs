@@ -174,7 +174,7 @@ pub enum StudyError {
     /// The grid is too large.
     #[error("the grid has more than a million points; give fewer `points`, or take method = \"random\" or \"tpe\"")]
     GridTooLarge,
-    /// Nothing is left that may run.
+    /// Nothing was found that may run.
     #[error("{count} candidates in a row were refused, the last one: {reason}; change the space or the budget")]
     AllRefused {
         /// How many.
@@ -187,8 +187,8 @@ pub enum StudyError {
     Log(#[from] LogError),
 }
 
-/// Refused candidates in a row after which a search ends.
-const MOST_REFUSED: u32 = 1000;
+/// Refused candidates in a row after which a search ends that draws them; a grid has an end of its own.
+pub const MOST_REFUSED: u32 = 1000;
 
 struct Shared<'s> {
     trials: BTreeMap<u32, Trial>,
@@ -222,7 +222,8 @@ enum Next {
 
 impl Study<'_> {
     /// Runs the trials that aren't in `before`, and gives all in the order of their numbers. `keep` is told of each new
-    /// one as it ends, refused ones included; `stop` ends the search, and trials at work aren't kept.
+    /// one as it ends, refused ones included; `stop` ends the search, and trials at work aren't kept. After [`MOST_REFUSED`]
+    /// refused ones in a row it ends with the trials that it has.
     ///
     /// # Errors
     /// [`StudyError`]; what was kept stays.
@@ -355,6 +356,9 @@ impl Study<'_> {
             if shared.done || stop.load(Ordering::Relaxed) || shared.counted >= self.trials {
                 return Next::End;
             }
+            if grid.is_none() && shared.refused >= MOST_REFUSED {
+                return shared.end(changed);
+            }
             let number = shared.next;
             if let Some(state) = shared.trials.get(&number).map(|trial| trial.state) {
                 // From the search that this one goes on from.
@@ -368,8 +372,7 @@ impl Study<'_> {
             }
             let known: Vec<Trial> = shared.trials.range(..known_to).map(|(_, trial)| trial.clone()).collect();
             let Some(point) = self.propose(number, &known, grid) else {
-                shared.done = true;
-                return Next::End;
+                return shared.end(changed);
             };
             let candidate = Candidate { number, values: self.space.values(&point) };
             match objective.admit(&candidate) {
@@ -381,13 +384,7 @@ impl Study<'_> {
                 }
                 Err(reason) => {
                     shared.count(State::Refused);
-                    let trial = Trial { state: State::Refused, reason, ..ended(&candidate, point) };
-                    if shared.refused >= MOST_REFUSED {
-                        let reason = trial.reason.clone();
-                        shared.error.get_or_insert(StudyError::AllRefused { count: MOST_REFUSED, reason });
-                        shared.done = true;
-                    }
-                    shared.keep(trial);
+                    shared.keep(Trial { state: State::Refused, reason, ..ended(&candidate, point) });
                     changed.notify_all();
                 }
             }
@@ -406,6 +403,19 @@ impl Shared<'_> {
             self.refused = 0;
         }
         self.move_on();
+    }
+
+    /// No candidate comes any more.
+    fn end(&mut self, changed: &Condvar) -> Next {
+        if self.counted == 0
+            && let Some(last) = self.trials.values().next_back()
+        {
+            let (count, reason) = (self.refused, last.reason.clone());
+            self.error.get_or_insert(StudyError::AllRefused { count, reason });
+        }
+        self.done = true;
+        changed.notify_all();
+        Next::End
     }
 
     fn keep(&mut self, trial: Trial) {

@@ -153,9 +153,17 @@ impl Distribution {
     pub fn coordinate(&self, value: &Value) -> Option<f64> {
         match self {
             Distribution::Choice(values) => values.iter().position(|known| known == value).map(|index| index as f64),
-            Distribution::Real { low, high, .. } => value.as_f64().filter(|number| (low..=high).contains(&number)),
-            Distribution::Whole { low, high, .. } => {
-                value.as_i64().filter(|number| (low..=high).contains(&number)).map(|number| number as f64)
+            Distribution::Real { low, high, step, .. } => {
+                let is_drawn = |number: &f64| {
+                    let nearest = step.map_or(*number, |step| low + ((number - low) / step).round() * step);
+                    *number == rounded(nearest) || number == low || (number == high && step.is_none())
+                };
+                value.as_f64().filter(|number| (low..=high).contains(&number)).filter(is_drawn)
+            }
+            Distribution::Whole { low, high, step, .. } => {
+                let on_a_step = |number: &i64| (number - low) % (*step).max(1) == 0;
+                let number = value.as_i64().filter(|number| (low..=high).contains(&number)).filter(on_a_step);
+                number.map(|number| number as f64)
             }
         }
     }

@@ -245,26 +245,26 @@ fn the_file_gives_the_trials_back() {
     let seeded =
         |seed: &str| Identity { settings: [("seed".to_string(), seed.to_string())].into(), ..Identity::default() };
     let identity = seeded("8");
+    let study = Study { pruning: Some(Pruning::MEDIAN), ..study(&space, Method::Random, 30, 8) };
     // A search that ended before its first trial leaves a first line, which another one replaces.
     let earlier = seeded("7");
-    drop(Log::open(&path, &earlier, &space, false).unwrap());
-    let (mut log, before) = Log::open(&path, &identity, &space, false).unwrap();
+    drop(Log::open(&path, &earlier, &study, false).unwrap());
+    let (mut log, before) = Log::open(&path, &identity, &study, false).unwrap();
     assert!(before.is_empty());
-    let study = Study { pruning: Some(Pruning::MEDIAN), ..study(&space, Method::Random, 30, 8) };
     let mut keep = |trial: &Trial| Ok(log.append(trial)?);
     let trials = study.run(Vec::new(), &Slow, &mut keep, &AtomicBool::new(false)).unwrap();
     drop(log);
-    assert_eq!(Log::open(&path, &identity, &space, true).unwrap().1, trials, "every bit of every score");
+    assert_eq!(Log::open(&path, &identity, &study, true).unwrap().1, trials, "every bit of every score");
     // A new search would replace 30 trials, and refused candidates, which are nothing to lose.
     assert!(trials.len() > 30);
-    assert!(matches!(Log::open(&path, &identity, &space, false), Err(LogError::Exists { trials: 30, .. })));
+    assert!(matches!(Log::open(&path, &identity, &study, false), Err(LogError::Exists { trials: 30, .. })));
 
     // A last line without its end is dropped, wherever it was cut; the trial runs again with the same result.
     let text = std::fs::read(&path).unwrap();
     let last = text[..text.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
     for cut in [last + 1, (last + text.len()) / 2, text.len() - 1] {
         std::fs::write(&path, &text[..cut]).unwrap();
-        let (mut log, before) = Log::open(&path, &identity, &space, true).unwrap();
+        let (mut log, before) = Log::open(&path, &identity, &study, true).unwrap();
         assert_eq!(before.len(), trials.len() - 1);
         let mut keep = |trial: &Trial| Ok(log.append(trial)?);
         let after = study.run(before, &Slow, &mut keep, &AtomicBool::new(false)).unwrap();
@@ -273,16 +273,17 @@ fn the_file_gives_the_trials_back() {
     }
 
     let other = seeded("9");
-    let message = Log::open(&path, &other, &space, true).unwrap_err().to_string();
+    let message = Log::open(&path, &other, &study, true).unwrap_err().to_string();
     assert!(message.ends_with("its trials were made with seed = 8 (now 9); change that back"), "{message}");
     let narrow = Space { parameters: vec![real("x", -0.1, 0.1, false)] };
+    let narrow = Study { space: &narrow, ..study };
     let message = Log::open(&path, &identity, &narrow, true).unwrap_err().to_string();
     assert!(message.contains(":2: its values aren't of this search's space"), "{message}");
     std::fs::write(&path, "{\"search\":{\"seed\":\"8\"}}\nno trial\n").unwrap();
-    let message = Log::open(&path, &identity, &space, true).unwrap_err().to_string();
+    let message = Log::open(&path, &identity, &study, true).unwrap_err().to_string();
     assert!(message.contains(":2: not a trial: "), "{message}");
     let missing = folder.join("none.jsonl");
-    assert!(matches!(Log::open(&missing, &identity, &space, true), Err(LogError::Nothing { path }) if path == missing));
+    assert!(matches!(Log::open(&missing, &identity, &study, true), Err(LogError::Nothing { path }) if path == missing));
     assert!(!missing.exists());
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -206,6 +206,11 @@ pub fn mean(scores: &[f64]) -> Option<f64> {
     if scores.is_empty() { None } else { Some(scores.iter().sum::<f64>() / scores.len() as f64) }
 }
 
+/// Refused candidates after the last trial, all in a row.
+pub fn refused_last(trials: &[Trial]) -> usize {
+    trials.iter().rev().take_while(|trial| trial.state == State::Refused).count()
+}
+
 /// Complete trials, the best first; equal ones in the order of their numbers.
 pub fn ranking(trials: &[Trial], direction: Direction) -> Vec<&Trial> {
     let cost = |trial: &Trial| direction.cost(trial.score.unwrap_or(f64::NAN));

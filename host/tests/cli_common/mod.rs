@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod bars;
+pub mod small_search;
 
 use emberlite_host::cli;
 use emberlite_host::data::random::hash;
