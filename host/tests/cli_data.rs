@@ -211,3 +211,20 @@ fn packing_a_large_table_is_said_once() {
     std::fs::remove_file(folder.path("rows.pack")).unwrap();
     assert!(folder.plain(&heard(&["data", &model]).error).starts_with(said));
 }
+
+/// One is told of what takes longer than a moment: of more than 64 MiB, and only where it is packed.
+#[test]
+fn a_moments_packing_is_not_told() {
+    let folder = Folder::new();
+    // Its first row is wrong, so that nothing more of it is read.
+    let rows = folder.write("rows.csv", "x,y,class\nmany,1,a\n");
+    let table = std::fs::OpenOptions::new().write(true).open(&rows).unwrap();
+    for (stream, more, told) in [(true, 0, false), (true, 1, true), (false, 1, false)] {
+        table.set_len((64 << 20) + more).unwrap();
+        let stream = if stream { "[data]\nstream = true" } else { "[data]" };
+        let model = folder.write("model.toml", small("f32").replace("[data]", stream));
+        let answer = heard(&["train", "--model", &model, "--run", &folder.path("run")]);
+        assert_eq!(answer.error.contains("packing"), told, "{more} {}", answer.error);
+        assert!(answer.status == 1, "{}", answer.error);
+    }
+}

@@ -229,15 +229,35 @@ fn a_place_that_cannot_be_written_is_refused_first() {
         assert_eq!((answer.status, answer.error), (1, expected), "{arguments:?}");
     }
     // Nor what a command doesn't even know of.
-    for (arguments, out) in [
-        (&["export", &weights, "--profile", "plain"][..], &rows),
-        (&["export", &weights, "--profile", "plain"], &model),
-        (&["report", &report], &model_again),
+    let others = ["other.toml", "other.CSV", "other.pth"].map(|name| folder.write(name, "mine"));
+    for (arguments, flag) in [
+        (&["export", &weights, "--profile", "plain"][..], "--out"),
+        (&["report", &report], "--out"),
+        (&["import", &weights, "--model", &model], "--out"),
+        (&["compare", &run], "--out"),
+        (&["data", &model], "--images"),
+        (&[&train[..], &[&new]].concat(), "--out"),
+        (&simulate, "--out"),
+        (&[&simulate[..], &["--out", &new]].concat(), "--metrics"),
     ] {
-        let answer = emberlite(&[arguments, &["--out", out]].concat());
-        let expected = "is there already, and by its ending a description or data; choose another path";
-        assert_eq!((answer.status, answer.error), (1, format!("error: --out {out}: {expected}\n")), "{arguments:?}");
+        for out in &others {
+            let answer = emberlite(&[arguments, &[flag, out]].concat());
+            let expected = "is there already, and by its ending a description or data; choose another path";
+            assert_eq!(
+                (answer.status, answer.error),
+                (1, format!("error: {flag} {out}: {expected}\n")),
+                "{arguments:?}"
+            );
+        }
     }
+    for out in others {
+        assert_eq!(std::fs::read(&out).unwrap(), b"mine");
+        std::fs::remove_file(out).unwrap();
+    }
+    // The page of a run is made of what was measured when it ended.
+    let page = folder.path("run/report.html");
+    let answer = emberlite(&["compare", &run, "--out", &page]);
+    assert_eq!((answer.status, answer.error), (1, format!("error: --out {page}: {}\n", overwritten("a run's file"))));
     // What a training starts from isn't the place where it ends, in the file or in the run's folder.
     let started = folder.path("started");
     done(&[&train[..], &[&started, "--from", &weights]].concat());

@@ -53,6 +53,12 @@ fn pictures_train_resume_and_name_what_is_damaged() {
 
     let picture = "photos/train/lying/3.png";
     let bytes = folder.read(picture);
+    // A sheet never takes the place of a sample.
+    let answer = emberlite(&["data", &model, "--images", &folder.path(picture)]);
+    let expected = "error: --images photos/train/lying/3.png: is one of the samples in photos and would be overwritten; choose another \
+                    path\n";
+    assert_eq!((answer.status, folder.plain(&answer.error).as_str()), (1, expected));
+    assert_eq!(folder.read(picture), bytes);
     folder.write(picture, &bytes[..bytes.len() / 2]);
     let answer = train("damaged", &[]);
     let text = folder.plain(&answer.error);

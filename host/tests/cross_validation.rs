@@ -2,11 +2,11 @@
 
 mod cli_common;
 
-use cli_common::{Folder, done, emberlite};
-use emberlite_host::search::{cross_validate, one_fold};
+use cli_common::{Folder, done, emberlite, heard};
+use emberlite_host::search::{FoldScore, cross_validate, one_fold};
 use emberlite_host::spec::Spec;
 use emberlite_host::train::DeviceChoice;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const MODEL: &str = r#"name = "small"
 [data]
@@ -89,6 +89,55 @@ fn the_program_says_what_the_library_does() {
     assert!(near(&json["accuracy"]["mean"], mean) && near(&json["accuracy"]["std"], deviation));
     let text = done(&["cross-validate", "--model", &path, "--quiet", "--folds", "3", "--repeats", "2"]);
     assert!(text.contains("over 6 folds"), "{text}");
+}
+
+/// Of sixty rows in four folds fifteen judge and the others are learnt from.
+#[test]
+fn a_fold_is_judged_by_its_own_samples() {
+    let folder = Folder::new();
+    folder.write("rows.csv", rows(&[]));
+    let spec = Spec::read(folder.write("model.toml", MODEL)).unwrap();
+    let folded = spec.load_folds(spec.data.as_ref().unwrap().folds.as_ref().unwrap()).unwrap();
+    let (stop, mut told) = (AtomicBool::new(false), Vec::new());
+    let mut tell = |fold: &FoldScore| told.push((fold.fold, fold.train, fold.test, fold.epochs));
+    let result = cross_validate(&spec, &folded, DeviceChoice::Cpu, &[], &stop, &mut tell).unwrap();
+    assert_eq!(told, [(1, 45, 15, 6), (2, 45, 15, 6), (3, 45, 15, 6), (4, 45, 15, 6)]);
+    for (fold, score) in folded.folds.iter().zip(&result.folds) {
+        let counts: u32 = score.evaluation.confusion.iter().flatten().sum();
+        assert_eq!((counts, fold.test.len()), (15, 15), "{}", score.fold);
+    }
+    // One that is to end after the second keeps two.
+    let mut count = 0;
+    let mut tell = |_: &FoldScore| {
+        count += 1;
+        stop.store(count == 2, Ordering::Relaxed);
+    };
+    let result = cross_validate(&spec, &folded, DeviceChoice::Cpu, &[], &stop, &mut tell).unwrap();
+    assert_eq!(result.folds.len(), 2);
+}
+
+/// Losses of billions, rounded as those of a training are.
+#[test]
+fn a_large_loss_has_an_exponent() {
+    let folder = Folder::new();
+    let row = |i: usize| format!("{},{},{}\n", i * 7 % 10, i * 3 % 7, (i % 9) as f64 * 1e9);
+    folder.write("rows.csv", "x,y,z\n".to_string() + &(0..60).map(row).collect::<String>());
+    let text = MODEL.replace("{ class = \"class\" }", "{ value = \"z\" }").replace("outputs = 2", "outputs = 1");
+    let text =
+        text.replace("metrics = [\"f1_macro\"]", "loss = \"mean_squared_error\"").replace("missing", "# missing");
+    let path = folder.write("model.toml", text);
+    let said = done(&["cross-validate", "--model", &path, "--quiet"]);
+    let losses = said.split_whitespace().filter(|word| word.contains("e1")).count();
+    // Of four folds, mean and deviation twice.
+    assert!(losses == 8 && said.split_whitespace().all(|word| word.len() < 16), "{said}");
+    let progress = heard(&["cross-validate", "--model", &path]).error;
+    assert!(progress.lines().count() == 4 && progress.lines().all(|line| line.contains("e19")), "{progress}");
+    let space = "[search]\nmethod = \"grid\"\nfolds = 4\n[search.space]\ntraining.batch = { choice = [4, 8] }\n";
+    let path = folder.write("model.toml", String::from_utf8(folder.read("model.toml")).unwrap() + space);
+    let answer = heard(&["search", "--model", &path, "--run", &folder.path("run")]);
+    let words = |text: &str| text.split_whitespace().all(|word| word.len() < 40 || word.contains('/'));
+    assert!(answer.status == 0 && words(&answer.error) && answer.error.matches("e19").count() == 4, "{}", answer.error);
+    assert!(words(&answer.out) && answer.out.contains("e19  "), "{}", answer.out);
 }
 
 #[test]

@@ -31,8 +31,15 @@ const WIDTH: usize = 80;
 const WIDEST: usize = 24;
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
-    let files: Vec<PathBuf> =
-        arguments.runs.iter().flat_map(|run| ["report.json", "metrics.jsonl"].map(|name| run.join(name))).collect();
+    let names = [
+        "report.json",
+        "report.html",
+        "metrics.jsonl",
+        "checkpoint.safetensors",
+        "model.safetensors",
+        "model.f32.safetensors",
+    ];
+    let files: Vec<PathBuf> = arguments.runs.iter().flat_map(|run| names.map(|name| run.join(name))).collect();
     let read: Vec<(&str, &Path)> = files.iter().map(|file| ("a run's file", file.as_path())).collect();
     if let Some(path) = &arguments.out {
         outputs::check(&[("--out", path)], &read)?;

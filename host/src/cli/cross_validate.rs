@@ -14,7 +14,7 @@ use super::{CliError, interrupt};
 use crate::data::Folds;
 use crate::search::{CrossValidation, FoldScore, cross_validate};
 use crate::spec::{LoadError, Spec};
-use crate::train::{self, DeviceChoice, Evaluation};
+use crate::train::{self, DeviceChoice, Evaluation, decimals};
 
 /// Trains and judges a model fold by fold: every sample is judged once by a model that hasn't seen it.
 ///
@@ -87,8 +87,8 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
         if !arguments.quiet {
             let accuracy = fold.evaluation.accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}"));
             // That nobody reads it any more is no reason to end.
-            let _ =
-                writeln!(std::io::stderr(), "fold {}/{count}  loss {:.4}{accuracy}", fold.fold, fold.evaluation.loss);
+            let loss = decimals(fold.evaluation.loss, 4);
+            let _ = writeln!(std::io::stderr(), "fold {}/{count}  loss {loss}{accuracy}", fold.fold);
         }
     })?;
     if watch.asked().load(Ordering::Relaxed) {
@@ -132,18 +132,18 @@ fn table(result: &CrossValidation, figures: &[(String, Figure)]) -> String {
     let row = |(index, fold): (usize, &FoldScore)| {
         let mut row =
             vec![fold.fold.to_string(), fold.train.to_string(), fold.test.to_string(), fold.epochs.to_string()];
-        row.extend(figures.iter().filter_map(|(_, figure)| Some(format!("{:.4}", figure.folds.get(index)?))));
+        row.extend(figures.iter().filter_map(|(_, figure)| Some(decimals(*figure.folds.get(index)?, 4))));
         row
     };
     let mut rows: Vec<Vec<String>> = std::iter::once(head).chain(result.folds.iter().enumerate().map(row)).collect();
     for (name, of) in [("mean", (|figure| figure.mean) as fn(&Figure) -> f64), ("std", |figure| figure.std)] {
         let mut row = vec![name.to_string(), String::new(), String::new(), String::new()];
-        row.extend(figures.iter().map(|(_, figure)| format!("{:.4}", of(figure))));
+        row.extend(figures.iter().map(|(_, figure)| decimals(of(figure), 4)));
         rows.push(row);
     }
     let mut text = aligned(&rows);
-    let said: Vec<String> =
-        figures.iter().map(|(name, figure)| format!("{name} {:.4} ± {:.4}", figure.mean, figure.std)).collect();
+    let said = |(name, of): &(String, Figure)| format!("{name} {} ± {}", decimals(of.mean, 4), decimals(of.std, 4));
+    let said: Vec<String> = figures.iter().map(said).collect();
     let _ =
         writeln!(text, "\n{} (mean ± sample standard deviation over {} folds)", said.join(", "), result.folds.len());
     text

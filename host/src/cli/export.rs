@@ -50,7 +50,6 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     read.extend(arguments.model.iter().map(|path| ("the description", path.as_path())));
     read.extend(spec.iter().flat_map(outputs::data_files).map(|path| ("a file of [data]", path)));
     outputs::check(&[("--out", &arguments.out)], &read)?;
-    outputs::spare_inputs("--out", &arguments.out)?;
     let bytes = Bytes::read(path)?;
     // PyTorch's names need the description alone, and what no device runs is never sealed.
     match &spec {

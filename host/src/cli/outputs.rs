@@ -9,6 +9,15 @@ use super::CliError;
 use crate::export::FileError;
 use crate::spec::{Files, Part, Spec};
 
+/// [`check_places`], and that no output which was typed replaces a description or data of whatever model.
+///
+/// # Errors
+/// The first output that can't be, in one sentence.
+pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Result<(), CliError> {
+    check_places(outputs, inputs)?;
+    outputs.iter().filter(|(name, _)| name.starts_with("--")).try_for_each(|(name, path)| spare_inputs(name, path))
+}
+
 /// Makes sure that every output can be a file, that no two are the same and none is an input; each with the words that
 /// name it in a message. Nothing is made.
 ///
@@ -17,7 +26,7 @@ use crate::spec::{Files, Part, Spec};
 ///
 /// # Errors
 /// The first output that can't be, in one sentence.
-pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Result<(), CliError> {
+pub(super) fn check_places(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Result<(), CliError> {
     for (i, (name, path)) in outputs.iter().enumerate() {
         let wrong = |what: &str| Err(CliError::Message(format!("{name} {}: {what}", path.display())));
         if path.is_dir() {
@@ -43,6 +52,17 @@ pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Resu
         if let Some((other, _)) = inputs.iter().find(taken) {
             return wrong(&format!("is {other} too, which would be overwritten; choose another path"));
         }
+        // A folder of samples; what is written there anew says so when it is read.
+        let among = |(_, folder): &&(&str, &Path)| folder.is_dir() && place.starts_with(self::place(folder));
+        let ours = ending(path).is_some_and(|ending| ["safetensors", "html", "json"].contains(&ending.as_str()));
+        if name.starts_with("--")
+            && !ours
+            && path.exists()
+            && let Some((_, folder)) = inputs.iter().find(among)
+        {
+            let folder = folder.display();
+            return wrong(&format!("is one of the samples in {folder} and would be overwritten; choose another path"));
+        }
         if let Some((other, _)) = outputs.iter().take(i).find(taken) {
             return wrong(&format!("is {other} too; choose another path"));
         }
@@ -50,14 +70,18 @@ pub(super) fn check(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Resu
     Ok(())
 }
 
-/// Makes sure that an output doesn't replace a description or a table, whose ending nothing that is written there has.
+fn ending(path: &Path) -> Option<String> {
+    path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase)
+}
+
+/// Makes sure that an output doesn't replace a description or data, whose ending nothing that is written there has.
 ///
 /// # Errors
 /// It is there already.
-pub(super) fn spare_inputs(name: &str, path: &Path) -> Result<(), CliError> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-    let inputs = ["toml", "csv", "tsv", "parquet", "npz", "npy", "gz", "jsonl"];
-    match ending {
+fn spare_inputs(name: &str, path: &Path) -> Result<(), CliError> {
+    let inputs =
+        ["toml", "csv", "tsv", "parquet", "pack", "npz", "npy", "gz", "jsonl", "pth", "pt", "wav", "jpg", "jpeg"];
+    match ending(path) {
         Some(ending) if inputs.contains(&ending.as_str()) && path.exists() => Err(CliError::Message(format!(
             "{name} {}: is there already, and by its ending a description or data; choose another path",
             path.display()

@@ -26,7 +26,6 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let json = Bytes::read(&arguments.file)?;
     let path = arguments.out.clone().unwrap_or_else(|| arguments.file.with_extension("html"));
     outputs::check(&[("--out", &path)], &[("the report's values", &arguments.file)])?;
-    outputs::spare_inputs("--out", &path)?;
     let json = json.as_slice();
     // Reports of a demonstration have runs, those of training have epochs, those of a search trials.
     let value: serde_json::Value = read(arguments, json)?;

@@ -21,7 +21,7 @@ use crate::search::{
     Searched, State, Study, Training, Trial, prices, ranking, refused_last,
 };
 use crate::study::LogError;
-use crate::train::{self, DeviceChoice};
+use crate::train::{self, DeviceChoice, decimals};
 
 /// Searches for the best values of a description's settings.
 ///
@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     made.push((if arguments.out.is_some() { "--out" } else { "the best description" }, &best));
     let mut read = vec![("the description", arguments.model.as_path())];
     read.extend(outputs::data_files(&description.spec).into_iter().map(|path| ("a file of [data]", path)));
-    outputs::check(&made, &read)?;
+    outputs::check_places(&made, &read)?;
     let device = arguments.device.unwrap_or(description.spec.training.device.first);
     train::check_precision(device, description.spec.training.host.precision)?;
     super::say_packing(&description.spec, arguments.quiet);
@@ -259,12 +259,12 @@ impl Progress {
             return;
         }
         let what = match trial.score {
-            Some(score) => format!("{judge} {score:.5}"),
+            Some(score) => format!("{judge} {}", decimals(score, 5)),
             None if trial.reason.is_empty() => trial.state.name().into(),
             None => format!("{}: {}", trial.state.name(), trial.reason),
         };
         let best = self.best.as_ref();
-        let best = best.map_or(String::new(), |(score, whose)| format!("  (best {score:.5}, {whose})"));
+        let best = best.map_or(String::new(), |(score, whose)| format!("  (best {}, {whose})", decimals(*score, 5)));
         let values: Vec<String> =
             trial.parameters.iter().map(|(path, value)| format!("{}={}", short(path), literal(value))).collect();
         // That nobody reads it any more is no reason to end the search.
@@ -297,9 +297,9 @@ fn table(description: &Description, searched: &Searched) -> String {
     head.extend(["epochs", "RAM", "flash", "MACs"].map(String::from));
     let row = |trial: &&Trial| {
         let place = trial.place.map_or("-".into(), |place| place.to_string());
-        let mut row = vec![place, trial.score.map_or("-".into(), |score| format!("{score:.5}"))];
+        let mut row = vec![place, trial.score.map_or("-".into(), |score| decimals(score, 5))];
         if folds {
-            row.push(trial.deviation().map_or("-".into(), |deviation| format!("{deviation:.5}")));
+            row.push(trial.deviation().map_or("-".into(), |deviation| decimals(deviation, 5)));
         }
         let value = |path: &str| trial.parameters.get(path).map_or("-".into(), literal);
         row.extend(parameters.iter().map(|parameter| value(&parameter.path)));

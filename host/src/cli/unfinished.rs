@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::line::Line;
 use super::{CliError, run_folder};
 use crate::spec::Spec;
-use crate::train::{Checkpoint, Reached, TrainError, Trained};
+use crate::train::{Checkpoint, Reached, TrainError, Trained, decimals};
 
 /// How a training begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub(super) fn finished_before(
     for (name, figure) in figures {
         if let Some(figure) = figure {
             // Writing to a string has no errors.
-            let _ = write!(text, ", {name} {figure:.4}");
+            let _ = write!(text, ", {name} {}", decimals(figure, 4));
         }
     }
     let (host, twice) = (&spec.training.host, last.epoch.saturating_mul(2).to_string());

@@ -86,6 +86,7 @@ pub use mpi::Mpi;
 pub use observer::{Event, JsonLines, Observer, Silent};
 pub use predict::predict;
 pub use progress::Progress;
+pub(crate) use progress::decimals;
 pub use reached::Reached;
 pub use run::train;
 pub use settings::{Course, Ema, HostOptimizer, HostSchedule, HostSettings, Plateau, Sampling};

@@ -8,7 +8,7 @@ use super::tested::{Tested, judged_by};
 use super::written::Written;
 use crate::cli::CliError;
 use crate::cli::line::Line;
-use crate::train::TrainError;
+use crate::train::{TrainError, decimals};
 
 /// Between what was saved and the line that goes on with it.
 pub(in crate::cli) const GO_ON: &str = "; go on with: ";
@@ -55,7 +55,7 @@ pub(super) fn result(
         "" => String::new(),
         name => format!(" ({name})"),
     });
-    writeln!(out, "  host, f32       {}loss {:.4}{host}", share(tested.host_accuracy), tested.host_loss)?;
+    writeln!(out, "  host, f32       {}loss {}{host}", share(tested.host_accuracy), decimals(tested.host_loss, 4))?;
     let format = spec.model.format.name();
     match (&costs.host_only, tested.device_loss) {
         (None, Some(loss)) => {
@@ -63,7 +63,8 @@ pub(super) fn result(
                 few if few < tested.samples => format!(", on {few} of the samples"),
                 _ => String::new(),
             };
-            writeln!(out, "  device, {format:<7} {}loss {loss:.4}{device}{few}", share(tested.device_accuracy))?;
+            let loss = decimals(loss, 4);
+            writeln!(out, "  device, {format:<7} {}loss {loss}{device}{few}", share(tested.device_accuracy))?;
         }
         (reason, _) => writeln!(out, "  no device runs it: {}", reason.as_deref().unwrap_or_default())?,
     }

@@ -12,6 +12,7 @@ use super::observer::{Event, Observer};
 use std::io::{self, IsTerminal, Write};
 
 use live::Live;
+pub(crate) use words::decimals;
 
 /// Reports to standard error: a live view where that is a terminal, else one line an epoch.
 #[derive(Debug)]

@@ -64,9 +64,14 @@ fn epoch(r: &EpochRecord, epochs: u32, best: bool) -> String {
     line
 }
 
-/// Four decimals, as every line has them, but no dozens of digits.
+/// Four decimals, as every line has them.
 fn told(value: f64) -> String {
-    if value.abs() < 1e6 { format!("{value:.4}") } else { format!("{value:.4e}") }
+    decimals(value, 4)
+}
+
+/// So many decimals, but no dozens of digits.
+pub(crate) fn decimals(value: f64, places: usize) -> String {
+    if value.abs() < 1e6 { format!("{value:.places$}") } else { format!("{value:.places$e}") }
 }
 
 /// `0:42`, `1:02:03`.
