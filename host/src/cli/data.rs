@@ -101,8 +101,9 @@ fn tables(spec: &Spec, data: &DataSpec, arguments: &Arguments) -> Result<Shown, 
         Err(error) => problems.push(error.to_string()),
     }
     let prepared = spec.load_parts();
-    if let Err(error) = &prepared {
-        problems.push(error.to_string());
+    match &prepared {
+        Ok(parts) => problems.extend(spec.refused_of(&parts.train).iter().map(ToString::to_string)),
+        Err(error) => problems.push(error.to_string()),
     }
     // The same mistake, once with the line of the description before it.
     if let [first, second] = &problems[..]

@@ -59,6 +59,8 @@ const LOOKED_AT: usize = 256;
 /// Shows a set that is read as it is needed; `most` classes in lines.
 pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> Result<(), CliError> {
     let (sets, refused) = spec.look_at_sets(LOOKED_AT)?;
+    let mut problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    problems.extend(spec.refused_of(&sets.train).iter().map(ToString::to_string));
     let mut parts = vec![part("training", &sets.train)];
     parts.extend(sets.validation.as_ref().map(|set| part("validation", set)));
     parts.extend(sets.test.as_ref().map(|set| part("test", set)));
@@ -79,7 +81,7 @@ pub(super) fn run(spec: &Spec, json: bool, most: usize, out: &mut dyn Write) -> 
         looked_at: few.len(),
         channels,
         empty_classes,
-        problems: refused.iter().map(ToString::to_string).collect(),
+        problems,
         warnings,
     };
     if json {

@@ -10,6 +10,7 @@ use emberlite::number::Format;
 use serde::Serialize;
 
 use super::CliError;
+use super::weights::{not_imported, not_sealed};
 use crate::data::{Set, Source};
 use crate::export::{self, Bytes};
 use crate::metrics::{Average, ConfusionMatrix, Metric};
@@ -127,23 +128,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         // What no device runs isn't sealed: its weights have PyTorch's names.
         Err(_) if spec.host_only().is_some() => {
             let imported = export::import_file(path, &spec);
-            let imported = imported.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?;
+            let imported = imported.map_err(|error| not_imported(path, &error))?;
             (imported.parameters, imported.standardise)
         }
-        Err(_) if train::is_checkpoint(bytes.as_slice()) => {
-            return Err(CliError::Message(format!(
-                "{}: a checkpoint, to go on with by `emberlite train --resume`; its run ends with a model.safetensors, which \
-                 can be judged",
-                path.display()
-            )));
-        }
-        Err(_) if export::import_file(path, &spec).is_ok() => {
-            return Err(CliError::Message(format!(
-                "{}: weights as PyTorch names them; `emberlite import` makes a model's file of them, which can be judged",
-                path.display()
-            )));
-        }
-        Err(error) => return Err(CliError::Image { path: path.clone(), error }),
+        Err(error) => return Err(not_sealed(path, bytes.as_slice(), error, "judged")),
     };
     let raw = part(&spec, arguments.part)?;
     let set = raw.standardised(standardise.as_ref())?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use emberlite::image::Profile;
 
 use super::train::MOST_CALIBRATED;
+use super::weights::not_imported;
 use super::{CliError, outputs};
 use crate::data::Standardise;
 use crate::export::{self, Bytes, ImportError, Trained};
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     outputs::check(&[("--out", &arguments.out)], &read)?;
     let imported = export::import_file(&arguments.file, &spec).map_err(|error| match error {
         ImportError::File(error) => CliError::from(error),
-        error => CliError::Message(format!("{}: {error}", arguments.file.display())),
+        error => not_imported(&arguments.file, &error),
     })?;
     let spec = spec.scaled_as_said();
     super::say_packing(&spec, false);

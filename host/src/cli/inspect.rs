@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::CliError;
+use super::weights::not_sealed;
+use super::{CliError, harmless};
 use crate::export::{self, Bytes};
 
 /// Describes a model's file: header, graph, every tensor with its range.
@@ -18,6 +19,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let path = &arguments.file;
     let bytes = Bytes::read(path)?;
-    let text = export::inspect(&bytes).map_err(|error| CliError::Image { path: path.clone(), error })?;
-    Ok(out.write_all(text.as_bytes())?)
+    let text = export::inspect(&bytes).map_err(|error| not_sealed(path, bytes.as_slice(), error, "looked at"))?;
+    // Metadata come from anywhere.
+    Ok(out.write_all(harmless(&text).as_bytes())?)
 }

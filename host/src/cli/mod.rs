@@ -28,6 +28,7 @@ mod search;
 mod simulate;
 mod train;
 mod unfinished;
+mod weights;
 mod words;
 
 pub use error::CliError;

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::CliError;
+use super::line::Line;
+use super::{CliError, harmless};
 use crate::export;
 
 /// Starts a project: a folder with a commented model.toml and its data, ready for `emberlite train`.
@@ -50,7 +51,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     for (name, content) in files {
         export::write(&arguments.folder.join(name), content)?;
     }
-    let folder = arguments.folder.display();
-    writeln!(out, "wrote {folder}/model.toml and its data; next:\n  cd {folder}\n  emberlite plan\n  emberlite train")?;
+    let folder = arguments.folder.display().to_string();
+    let (shown, typed) = (harmless(&folder), harmless(&Line::new(&["cd", &folder]).to_string()));
+    writeln!(out, "wrote {shown}/model.toml and its data; next:\n  {typed}\n  emberlite plan\n  emberlite train")?;
     Ok(())
 }

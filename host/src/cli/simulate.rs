@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use emberlite::image::Image;
 
+use super::weights::not_sealed;
 use super::{CliError, outputs};
 use crate::data::Dataset;
 use crate::export::{self, Bytes};
@@ -61,8 +62,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     }
     check_outputs(arguments, &spec)?;
     let weights = Bytes::read(&arguments.weights)?;
-    let image =
-        Image::open(weights.as_slice()).map_err(|error| CliError::Image { path: arguments.weights.clone(), error })?;
+    let image = Image::open(weights.as_slice())
+        .map_err(|error| not_sealed(&arguments.weights, weights.as_slice(), error, "simulated"))?;
     let rows = rows(arguments, &spec, &stored(&image))?;
     let options = Options { steps: arguments.steps, trace: arguments.trace };
     let simulation = simulate::run(&spec, &weights, &rows, &options).map_err(|error| {

@@ -32,39 +32,61 @@ impl Array {
     /// # Errors
     /// [`DataError::Mismatch`] if lengths differ or a class isn't a whole number from 0 to 65535.
     pub fn into_dataset(self, target: Target) -> Result<Dataset, DataError> {
+        self.into_dataset_of(target, Names { features: "features", labels: "labels" })
+    }
+
+    /// The same of files and arrays with those names.
+    pub(super) fn into_dataset_of(self, target: Target, names: Names<'_>) -> Result<Dataset, DataError> {
         let (samples, shape) = match self.shape[..] {
             [] => {
-                return Err(mismatch("features", "an array of samples", "a single number".into()));
+                return Err(mismatch(names.features, "an array of samples", "a single number".into()));
             }
             [samples] => (samples, vec![1]),
             [samples, ref rest @ ..] => (samples, rest.to_vec()),
         };
-        let labels = target.labels()?;
         if samples == 0 || self.values.is_empty() {
-            return Err(mismatch("features", "at least one sample", format!("shape {:?}", self.shape)));
+            return Err(mismatch(names.features, "at least one sample", format!("shape {:?}", self.shape)));
         }
+        let labels = target.labels(samples, names)?;
         Dataset::new(self.values, shape, labels)
     }
 }
 
+/// What the two arrays of a set are called in errors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names<'a> {
+    pub features: &'a str,
+    pub labels: &'a str,
+}
+
 impl Target {
-    /// As labels.
+    /// As labels of so many samples.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] if a class isn't a whole number from 0 to 65535.
-    pub(super) fn labels(self) -> Result<Labels, DataError> {
+    /// [`DataError::Mismatch`] if there isn't one number a sample, or a class isn't a whole number from 0 to 65535.
+    pub(super) fn labels(self, samples: usize, names: Names<'_>) -> Result<Labels, DataError> {
+        let (Target::Class(array) | Target::Value(array)) = &self else { return Ok(Labels::None) };
+        // As many rows of several numbers would be another set's labels.
+        if array.values.len() != samples || array.shape.first().is_some_and(|&rows| rows != samples) {
+            let expected = format!("one number for each of the {samples} samples of {}", names.features);
+            let found = match array.shape[..] {
+                [count] => count.to_string(),
+                ref shape => format!("an array of shape {shape:?}"),
+            };
+            return Err(mismatch(names.labels, &expected, found));
+        }
         match self {
             Target::None => Ok(Labels::None),
             Target::Value(array) => Ok(Labels::Value(array.values)),
-            Target::Class(array) => classes(&array.values),
+            Target::Class(array) => classes(&array.values, names.labels),
         }
     }
 }
 
-fn classes(values: &[f32]) -> Result<Labels, DataError> {
+fn classes(values: &[f32], name: &str) -> Result<Labels, DataError> {
     let wrong = |value: &&f32| !(**value >= 0.0 && **value < MOST_CLASSES && value.fract() == 0.0);
     if let Some(value) = values.iter().find(wrong) {
-        return Err(mismatch("classes", "whole numbers from 0 to 65535", value.to_string()));
+        return Err(mismatch(name, "classes as whole numbers from 0 to 65535", value.to_string()));
     }
     let ids: Vec<u32> = values.iter().map(|&value| value as u32).collect();
     let count = ids.iter().max().map_or(0, |&largest| largest + 1);
@@ -79,7 +101,7 @@ pub(super) fn elements(shape: &[usize]) -> Option<usize> {
 }
 
 fn mismatch(what: &str, expected: &str, found: String) -> DataError {
-    let help = "check that the right arrays are named";
+    let help = "check that the right files and arrays are named, and that they are whole";
     DataError::Mismatch { what: what.into(), expected: expected.into(), found, help }
 }
 

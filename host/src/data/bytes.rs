@@ -2,7 +2,7 @@
 
 use super::error::DataError;
 use flate2::read::MultiGzDecoder;
-use std::fs::File;
+use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -14,11 +14,45 @@ pub(super) fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
+/// Opens a regular file. Anything else is refused: a pipe is waited for without end, a device may be read without end.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    match irregular(&fs::metadata(path)?.file_type()) {
+        None => File::open(path),
+        Some(kind) => Err(io::Error::other(format!("it is {kind}, not a regular file"))),
+    }
+}
+
+/// What it is instead of a regular file.
+fn irregular(kind: &FileType) -> Option<&'static str> {
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => None,
+        (_, true) => Some("a folder"),
+        _ if is_pipe(kind) => Some("a pipe"),
+        _ => Some("a device or a socket"),
+    }
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: &FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(kind)
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &FileType) -> bool {
+    false
+}
+
+/// A pipe without a name, which a shell has made and fills: `/dev/stdin` after a `|`.
+fn is_nameless_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|facts| is_pipe(&facts.file_type())) && fs::canonicalize(path).is_err()
+}
+
 /// The bytes of a file; gzip is recognised by its first two bytes and unpacked.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let failed = |source| unreadable(&name(path), source);
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let file = if is_nameless_pipe(path) { File::open(path) } else { open(path) };
+    file.map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(DataError::TooLarge { file: name(path), limit: LIMIT });
     }

@@ -3,9 +3,8 @@
 //! Labels are read whole, four bytes a sample. A compressed entry of an NPZ file can't be read at an offset and is
 //! refused by name; so is column-major order, where a sample isn't in one piece.
 
-use super::array::{Array, Target, elements};
-use super::bytes::Cursor;
-use super::dataset::Labels;
+use super::array::{Array, Names, Target, elements};
+use super::bytes::{self, Cursor};
 use super::element::Element;
 use super::error::DataError;
 use super::records::{Layout, RandomFile, RecordFile, Records};
@@ -33,7 +32,9 @@ pub fn idx_images(images: &Path, labels: &Path, scale: f32) -> Result<Records, D
     let mut cursor = Cursor::new(&file.name, &head, 0);
     let (element, shape) = idx::header(&mut cursor)?;
     let place = Place { start: cursor.at as u64, shape, element };
-    let set = records(file, place, Target::Class(idx::read(labels)?).labels()?, scale)?;
+    let names = [images, labels].map(bytes::name);
+    let names = Names { features: &names[0], labels: &names[1] };
+    let set = records(file, place, Target::Class(idx::read(labels)?), names, scale)?;
     match *set.source_shape() {
         [height, width] => set.reshape(&[1, height, width]),
         _ => Ok(set),
@@ -48,7 +49,8 @@ pub fn npy(features: &Path, target: Target, scale: f32) -> Result<Records, DataE
     let file = RandomFile::open(features)?;
     let head = file.head(HEADER)?;
     let place = npy_place(&mut Cursor::new(&file.name, &head, 0), 0)?;
-    records(file, place, target.labels()?, scale)
+    let name = bytes::name(features);
+    records(file, place, target, Names { features: &name, labels: "labels" }, scale)
 }
 
 /// The arrays of an NPZ file that isn't compressed (`numpy.savez`).
@@ -77,7 +79,8 @@ pub fn npz(path: &Path, features: &str, label: &Label, scale: f32) -> Result<Rec
     };
     let (at, head, _) = array(features)?;
     let place = npy_place(&mut Cursor::new(&file.name, &head, 0), at)?;
-    records(file, place, target.labels()?, scale)
+    let names = [features, label.name().unwrap_or_default()].map(|array| format!("{}:{array}", file.name));
+    records(file, place, target, Names { features: &names[0], labels: &names[1] }, scale)
 }
 
 fn npy_place(cursor: &mut Cursor<'_>, at: u64) -> Result<Place, DataError> {
@@ -93,11 +96,12 @@ fn npy_place(cursor: &mut Cursor<'_>, at: u64) -> Result<Place, DataError> {
 }
 
 /// The records of one array with labels.
-fn records(file: RandomFile, place: Place, labels: Labels, scale: f32) -> Result<Records, DataError> {
+fn records(file: RandomFile, place: Place, target: Target, names: Names<'_>, scale: f32) -> Result<Records, DataError> {
     let Place { start, shape, element } = place;
     let needed = elements(&shape).and_then(|count| count.checked_mul(element.size));
     let left = file.len.saturating_sub(start);
-    let mismatch = |what: String, expected: String, found: String| DataError::Mismatch {
+    let what = names.features.to_string();
+    let mismatch = |expected: String, found: String| DataError::Mismatch {
         what,
         expected,
         found,
@@ -105,20 +109,18 @@ fn records(file: RandomFile, place: Place, labels: Labels, scale: f32) -> Result
     };
     if needed.is_none_or(|needed| needed as u64 > left) {
         let found = format!("{left} bytes");
-        return Err(mismatch(file.name, format!("as many bytes as the shape {shape:?} needs"), found));
+        return Err(mismatch(format!("as many bytes as the shape {shape:?} needs"), found));
     }
     let (count, shape) = match shape[..] {
-        [] => return Err(mismatch(file.name, "an array of samples".into(), "a single number".into())),
+        [] => return Err(mismatch("an array of samples".into(), "a single number".into())),
         [count] => (count, vec![1]),
         [count, ref rest @ ..] => (count, rest.to_vec()),
     };
     let size: usize = shape.iter().product();
     if count == 0 || size == 0 {
-        return Err(mismatch(file.name, "at least one sample".into(), format!("{count} of shape {shape:?}")));
+        return Err(mismatch("at least one sample".into(), format!("{count} of shape {shape:?}")));
     }
-    if let Some(found) = labels.len().filter(|&found| found != count) {
-        return Err(mismatch(format!("labels of {}", file.name), count.to_string(), found.to_string()));
-    }
+    let labels = target.labels(count, names)?;
     let layout = Layout { stride: size * element.size, skip: 0, element, scale, checked: false };
     Ok(Records::new(vec![RecordFile { file, start, count }], layout, shape, labels))
 }
@@ -147,7 +149,8 @@ mod tests {
         assert_eq!(set.shape(), [1, 2, 2]);
         same(&set, &idx::read_images(&images, &labels).unwrap());
         fs::write(&labels, [0, 0, 8, 1, 0, 0, 0, 2, 2, 0]).unwrap();
-        assert!(idx_images(&images, &labels, 1.0).unwrap_err().to_string().contains("expected 3, found 2"));
+        let text = idx_images(&images, &labels, 1.0).unwrap_err().to_string();
+        assert!(text.contains("labels: expected one number for each of the 3 samples of ") && text.contains("found 2"));
 
         let path = folder.join("x.npz");
         fs::write(&path, npz::tests::STORED).unwrap();

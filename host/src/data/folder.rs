@@ -115,6 +115,7 @@ pub fn one(folder: &Path, extensions: &[&str], classes: &[String]) -> Result<Lis
             help: "put the files of each class into a folder of the class's name",
         });
     }
+    folders.iter().try_for_each(|path| refuse_other_text(path))?;
     let names: Vec<String> =
         if classes.is_empty() { folders.iter().map(|path| name(path)).collect() } else { classes.to_vec() };
     let (mut files, mut ids) = (Vec::new(), Vec::new());
@@ -177,6 +178,19 @@ fn collect(
         }
     }
     Ok(())
+}
+
+/// A class's name is text: two that aren't would both be shown, and merged, as the same replacement.
+fn refuse_other_text(folder: &Path) -> Result<(), DataError> {
+    match folder.file_name() {
+        Some(name) if name.to_str().is_none() => Err(DataError::Mismatch {
+            what: bytes::name(folder),
+            expected: "a folder's name in UTF-8, as it is the class's name".into(),
+            found: format!("{name:?}"),
+            help: "rename the folder",
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A path in a folder must not be a link to that one or to one that it lies in.

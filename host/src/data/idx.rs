@@ -1,6 +1,6 @@
 //! IDX: the format of MNIST and its likes, one array a file.
 
-use super::array::{Array, Target, elements};
+use super::array::{Array, Names, Target, elements};
 use super::bytes::{self, Cursor};
 use super::dataset::Dataset;
 use super::element::{Element, Kind};
@@ -13,7 +13,10 @@ use std::path::Path;
 /// # Errors
 /// As [`read`], or [`DataError::Mismatch`] if the two don't fit together.
 pub fn read_images(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Dataset, DataError> {
-    let set = read(images)?.into_dataset(Target::Class(read(labels)?))?;
+    let (images, labels) = (images.as_ref(), labels.as_ref());
+    let names = [images, labels].map(bytes::name);
+    let names = Names { features: &names[0], labels: &names[1] };
+    let set = read(images)?.into_dataset_of(Target::Class(read(labels)?), names)?;
     match set.shape[..] {
         [height, width] => set.reshape(&[1, height, width]),
         _ => Ok(set),

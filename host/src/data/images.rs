@@ -11,6 +11,7 @@ use super::picture::Format;
 use super::records::beyond;
 use super::source::{Draw, Source};
 use rayon::prelude::*;
+use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -108,7 +109,9 @@ impl Images {
 
 fn decode(path: &Path, format: &Format) -> Result<Vec<u8>, DataError> {
     let name = bytes::name(path);
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read { file: name.clone(), source })?;
+    let mut bytes = Vec::new();
+    let read = bytes::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|source| DataError::Read { file: name.clone(), source })?;
     format.decode(&name, &bytes)
 }
 

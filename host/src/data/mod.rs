@@ -69,6 +69,7 @@ pub mod images;
 pub mod npy;
 pub mod npz;
 pub mod pack;
+mod pack_identity;
 mod parquet;
 pub mod picture;
 mod prepare;

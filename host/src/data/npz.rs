@@ -1,6 +1,6 @@
 //! NPZ: several named arrays, as `numpy.savez` and `numpy.savez_compressed` write them.
 
-use super::array::{Array, Target};
+use super::array::{Array, Names, Target};
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::spec::Label;
@@ -26,7 +26,8 @@ pub fn parse(file: &str, bytes: &[u8], features: &str, label: &Label) -> Result<
         Label::Class(name) => Target::Class(array(file, bytes, name)?),
         Label::Value(name) => Target::Value(array(file, bytes, name)?),
     };
-    array(file, bytes, features)?.into_dataset(target)
+    let names = [features, label.name().unwrap_or_default()].map(|array| format!("{file}:{array}"));
+    array(file, bytes, features)?.into_dataset_of(target, Names { features: &names[0], labels: &names[1] })
 }
 
 /// One array of the bytes of a file.

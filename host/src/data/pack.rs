@@ -21,6 +21,7 @@ use super::bytes;
 use super::dataset::Labels;
 use super::element::{Element, Kind};
 use super::error::DataError;
+use super::pack_identity::{escaped, fingerprint};
 use super::records::{Layout, RandomFile, RecordFile, Records};
 use super::row_parser::{RowParser, no_rows};
 use super::row_reader::RowReader;
@@ -31,7 +32,6 @@ use flate2::Crc;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 const MAGIC: &[u8; 8] = b"EMBPACK3";
 const HEADER: usize = 52;
@@ -70,7 +70,7 @@ pub fn tables(paths: &[PathBuf], spec: &CsvSpec, packed: &Path, scale: f32) -> R
 /// Whether these tables have been packed there, as far as the first bytes tell.
 pub fn is_made(paths: &[PathBuf], spec: &CsvSpec, packed: &Path) -> bool {
     let mut head = [0; 16];
-    let read = File::open(packed).and_then(|mut file| file.read_exact(&mut head));
+    let read = bytes::open(packed).and_then(|mut file| file.read_exact(&mut head));
     let expected = fingerprint(paths, spec).map(|fingerprint| [*MAGIC, fingerprint.to_le_bytes()].concat());
     read.is_ok() && expected.is_ok_and(|expected| expected == head)
 }
@@ -81,21 +81,6 @@ pub fn file_name(paths: &[PathBuf]) -> String {
         paths.first().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).unwrap_or_default();
     let stem = first.file_stem().unwrap_or_default().to_string_lossy();
     format!("{stem}-{:016x}.pack", fnv(first.as_os_str().as_encoded_bytes().iter().map(|&byte| byte.into())))
-}
-
-/// What the packed file was made of.
-fn fingerprint(paths: &[PathBuf], spec: &CsvSpec) -> Result<u64, DataError> {
-    let mut words: Vec<u64> = format!("{spec:?}").bytes().map(u64::from).collect();
-    for path in paths {
-        let failed = |source| DataError::Read { file: bytes::name(path), source };
-        let facts = fs::metadata(path).map_err(failed)?;
-        let changed = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        // However it is spelled.
-        let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        words.extend(whole.as_os_str().as_encoded_bytes().iter().map(|&byte| u64::from(byte)));
-        words.extend([facts.len(), changed.as_nanos() as u64]);
-    }
-    Ok(fnv(words.into_iter()))
 }
 
 fn damaged(path: &Path, expected: &'static str, found: &str) -> DataError {
@@ -184,11 +169,6 @@ fn crc_of(bytes: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(bytes);
     crc.sum()
-}
-
-/// A class's name on a line of its own, whatever it holds.
-fn escaped(name: &str) -> String {
-    name.replace('\\', "\\\\").replace('\n', "\\n")
 }
 
 fn unescaped(line: &str) -> String {

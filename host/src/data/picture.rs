@@ -2,7 +2,7 @@
 
 use super::error::DataError;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageError, ImageReader, Limits, RgbImage};
 use std::io::Cursor;
 
 /// How a picture of any size becomes one of the model's.
@@ -67,7 +67,16 @@ impl Format {
         (limits.max_image_width, limits.max_image_height) = (Some(MOST_PIXELS), Some(MOST_PIXELS));
         limits.max_alloc = Some(MOST_BYTES);
         reader.limits(limits);
-        let picture = reader.decode().map_err(|error| failed(error.to_string()))?;
+        let picture = reader.decode().map_err(|error| match error {
+            ImageError::Limits(_) => DataError::Format {
+                file: file.into(),
+                at: 0,
+                expected: "a picture of at most 32768 pixels a side and 1 GiB once decoded",
+                found: size(bytes).map_or("a larger one".into(), |(width, height)| format!("{width}x{height} pixels")),
+                help: "make it smaller, or leave out such files with unreadable = \"skip\"",
+            },
+            error => failed(error.to_string()),
+        })?;
         if picture.width() == 0 || picture.height() == 0 {
             return Err(failed("no pixels".into()));
         }
@@ -111,6 +120,11 @@ impl Format {
         }
         out
     }
+}
+
+/// Width and height, as the header has them.
+fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+    ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()
 }
 
 /// ITU-R 601 in whole numbers, as Pillow rounds it: (19595 R + 38470 G + 7471 B + 2^15) / 2^16.

@@ -27,7 +27,7 @@ pub(super) struct RandomFile {
 impl RandomFile {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let failed = |source| DataError::Read { file: bytes::name(path), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = bytes::open(path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
         Ok(Self { name: bytes::name(path), len, file: Mutex::new(file) })
     }

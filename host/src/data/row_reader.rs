@@ -11,7 +11,6 @@ use super::error::{DataError, quoted};
 use super::parquet::{self, ParquetRows};
 use super::spec::CsvSpec;
 use flate2::read::MultiGzDecoder;
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
@@ -40,7 +39,7 @@ impl RowReader {
     pub(super) fn open(path: &Path, spec: &CsvSpec) -> Result<Self, DataError> {
         let name = bytes::name(path);
         let failed = |error| bytes::unreadable(&name, error);
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = bytes::open(path).map_err(failed)?;
         let magic = head(&mut file).map_err(failed)?;
         file.rewind().map_err(failed)?;
         if magic == parquet::MAGIC {

@@ -59,6 +59,16 @@ pub enum Label {
     Value(String),
 }
 
+impl Label {
+    /// The column or array.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Label::None => None,
+            Label::Class(name) | Label::Value(name) => Some(name),
+        }
+    }
+}
+
 /// What happens to a row with a missing cell (empty, `NA`, `N/A`, `NaN`, `null`, `?`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,9 +7,9 @@ use emberlite::plan::{PlanErrorKind, plan};
 
 use super::{Bytes, Export, ExportError, Weights, encode};
 use crate::Parameters;
-use crate::data::{DataError, Dataset, Encoder, Prepare, Standardise};
+use crate::data::{Dataset, Encoder, Prepare, Standardise};
 use crate::quantize::{Calibration, QuantizeError, calibrate};
-use crate::spec::{Spec, for_device};
+use crate::spec::{LoadError, Spec, for_device};
 
 impl Spec {
     /// Fits the constants that raw samples are filled, clipped and normalised with, on the training part as the model takes
@@ -19,12 +19,12 @@ impl Spec {
     /// to the product (see [`normalisation_fixed`](crate::quantize::normalisation_fixed)); only limits are whole numbers there.
     ///
     /// # Errors
-    /// As [`Prepare::constants`].
-    pub fn fit_standardise(&self, train: &Dataset, prepare: &Prepare) -> Result<Option<Standardise>, DataError> {
+    /// As [`Prepare::constants`] and [`Spec::given_standardise`].
+    pub fn fit_standardise(&self, train: &Dataset, prepare: &Prepare) -> Result<Option<Standardise>, LoadError> {
         let whole = self.model.format == Format::Fixed16;
         match self.given_standardise(&train.shape)? {
             Some(given) => Ok(Some(Standardise { repair: prepare.repairs(train, whole)?, ..given })),
-            None => prepare.constants(train, whole),
+            None => Ok(prepare.constants(train, whole)?),
         }
     }
 }

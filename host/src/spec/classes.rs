@@ -2,7 +2,8 @@
 
 use super::error::{shortened, suggestion};
 use super::{Files, Media, Spec, SpecError};
-use crate::data::{ClassWeights, Label, Labels};
+use crate::data::{ClassWeights, Label, Labels, Source, balanced_order};
+use crate::train::Sampling;
 
 impl Spec {
     /// The classes that the description names by itself, in the order of the outputs; empty where only the data say them.
@@ -31,6 +32,34 @@ impl Spec {
             return Err(self.blame(&format!("{PATH}.{class}"), message));
         }
         weights.of(labels).map(Some).map_err(|error| self.blame(PATH, error))
+    }
+
+    /// Whether every class can be drawn as often, where `[training]` says so. Give the labels of the training part.
+    ///
+    /// # Errors
+    /// [`SpecError`] at the line of `sampling`.
+    pub fn check_sampling(&self, labels: &Labels) -> Result<(), SpecError> {
+        if self.training.host.sampling != Sampling::Balanced {
+            return Ok(());
+        }
+        balanced_order(labels, 0, 1).map(|_| ()).map_err(|error| self.blame("training.sampling", error))
+    }
+
+    /// What training would refuse of a set whose samples can be read: a class without an output, constants for another number
+    /// of channels, classes that can't be weighted or drawn as often.
+    pub fn refused_of(&self, train: &dyn Source) -> Vec<SpecError> {
+        let labels = train.labels();
+        // A model that can't be planned has been refused by its own sentence.
+        let costs = self.costs(Some(&self.device.training)).ok();
+        [
+            costs.and_then(|costs| self.check_classes(&costs, train).err()),
+            self.given_standardise(train.shape()).err(),
+            self.class_weights(labels).err(),
+            self.check_sampling(labels).err(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// Labels that are numbers in their file get the names of `[data] classes`, the first name for 0.

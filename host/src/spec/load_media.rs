@@ -2,7 +2,7 @@
 
 use super::classes::as_many_classes;
 use super::load::with_classes;
-use super::{DataSpec, Files, LoadError, Media, Part, Spec};
+use super::{DataSpec, Files, LoadError, Media, Part, Spec, SpecError};
 use crate::data::audio::{SOUNDS, Sounds};
 use crate::data::augment::Augmented;
 use crate::data::folder::{self, Listing, PassedOver};
@@ -89,8 +89,8 @@ impl Spec {
     /// which are names and not amounts.
     ///
     /// # Errors
-    /// [`DataError`] for an empty set, or a sample that can't be read.
-    pub fn fit_sets(&self, sets: &Sets) -> Result<Option<Standardise>, DataError> {
+    /// [`LoadError`] for an empty set, a sample that can't be read, or constants for another number of channels.
+    pub fn fit_sets(&self, sets: &Sets) -> Result<Option<Standardise>, LoadError> {
         if sets.tokenizer.is_some() {
             return Ok(None);
         }
@@ -101,13 +101,12 @@ impl Spec {
             Set::Memory(train) => self.fit_standardise(train, &sets.prepare),
             Set::Stream(train) => match self.data.as_ref().map_or(Scaling::None, |data| data.prepare.scaling) {
                 Scaling::None => Ok(None),
-                Scaling::Standardise => fit_stream(train.as_ref()).map(Some),
-                Scaling::MinMax { .. } | Scaling::Robust => Err(DataError::Mismatch {
-                    what: "`preprocessing.scaling` of samples that are read as they are needed".into(),
-                    expected: "standardise or none".into(),
-                    found: "another".into(),
-                    help: "take one of both, or leave out `stream` where the set fits memory",
-                }),
+                Scaling::Standardise => Ok(Some(fit_stream(train.as_ref())?)),
+                Scaling::MinMax { .. } | Scaling::Robust => {
+                    let message = "of samples that are read as they are needed: expected standardise or none, found another; \
+                                   take one of both, or leave out `stream` where the set fits memory";
+                    Err(self.blame("preprocessing.scaling", message).into())
+                }
             },
         }
     }
@@ -115,17 +114,18 @@ impl Spec {
     /// The constants that `[preprocessing]` gives itself, if it does, for samples of that shape.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] if there isn't one a channel.
-    pub fn given_standardise(&self, shape: &[usize]) -> Result<Option<Standardise>, DataError> {
+    /// [`SpecError`] at their line if there isn't one a channel.
+    pub fn given_standardise(&self, shape: &[usize]) -> Result<Option<Standardise>, SpecError> {
         let Some(given) = self.data.as_ref().and_then(|data| data.given.clone()) else { return Ok(None) };
         let channels = shape.first().copied().unwrap_or(0);
         if given.channels() != channels {
-            return Err(DataError::Mismatch {
-                what: "`preprocessing.mean` and `std`".into(),
-                expected: format!("{channels} numbers each, one a channel of {shape:?}"),
-                found: given.channels().to_string(),
-                help: "give one a channel, or leave both out to have them fitted",
-            });
+            let numbers = if channels == 1 { "1 number" } else { &format!("{channels} numbers") };
+            let message = format!(
+                "expected {numbers}, as in `std`, one a channel of {shape:?}, found {}; give one a channel, or leave both out to \
+                 have them fitted",
+                given.channels()
+            );
+            return Err(self.blame("preprocessing.mean", message));
         }
         Ok(Some(given))
     }
@@ -133,7 +133,7 @@ impl Spec {
     /// The training part as it is learnt from: augmented, where `[augmentation]` says so, and standardised.
     ///
     /// # Errors
-    /// [`SpecError`](super::SpecError) at the line of a change that isn't for such samples.
+    /// [`SpecError`] at the line of a change that isn't for such samples.
     pub fn augmented(&self, train: &Set, standardise: Option<&Standardise>, seed: u64) -> Result<Set, LoadError> {
         let Some(augmentation) = &self.augmentation else { return Ok(train.standardised(standardise)?) };
         let (shape, labels) = (train.shape(), train.labels());

@@ -74,6 +74,7 @@ impl Checked {
         say_packing(&spec, arguments.quiet || !ranks.is_first());
         let raw = data(ranks, &spec, out)?;
         spec.check_classes(&costs, &raw.train)?;
+        spec.check_sampling(raw.train.source().labels())?;
         let standardise = spec.fit_sets(&raw)?;
         if ranks.is_first() {
             raw.check_held_back(standardise.as_ref())?;

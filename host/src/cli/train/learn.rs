@@ -15,6 +15,7 @@ use crate::Parameters;
 use crate::cli::line::Line;
 use crate::cli::ranks::Ranks;
 use crate::cli::run_folder::Metrics;
+use crate::cli::weights::not_imported;
 use crate::cli::{CliError, interrupt};
 use crate::data::{Set, Standardise};
 use crate::export::{self, Bytes};
@@ -96,7 +97,7 @@ fn parameters_from(path: &Path, spec: &Spec) -> Result<Parameters, CliError> {
         return parameters_of(path, spec);
     }
     let imported = export::import_file(path, spec);
-    Ok(imported.map_err(|error| CliError::Message(format!("{}: {error}", path.display())))?.parameters)
+    Ok(imported.map_err(|error| not_imported(path, &error))?.parameters)
 }
 
 /// The real parameters of a sealed file of the model as it is written.
