@@ -161,3 +161,72 @@ fn data_says_what_training_refuses_of_the_classes() {
         looked(&given, 3, "", expected);
     }
 }
+
+#[test]
+fn what_is_no_table_is_told_by_its_first_bytes() {
+    let folder = Folder::new();
+    for (bytes, expected) in [
+        (&b"PK\x03\x04\x14\0\0\0"[..], "found a ZIP archive, as .xlsx files are; save the sheet as CSV in UTF-8"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "found a file of Excel or Word; save the sheet as CSV"),
+        (b"<!DOCTYPE html>\n<html></html>\n", "found a page of HTML or XML; the download gave a page"),
+    ] {
+        folder.write("x.csv", bytes);
+        for stream in [false, true] {
+            let data = format!("[data]\nfile = \"x.csv\"\nlabel = {{ class = \"y\" }}\nstream = {stream}");
+            let text = refused(&folder, &model(&folder, &data, "[2]", ""));
+            assert!(
+                text.contains("x.csv: byte 0: expected a table as text, or Parquet, ") && text.contains(expected),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn labels_that_count_from_one_are_recognised() {
+    let folder = Folder::new();
+    folder.write("images", idx(&[8, 3], &[6, 2, 2], &[1; 24]));
+    folder.write("labels", idx(&[8, 1], &[6], &[1, 2, 1, 2, 1, 2]));
+    let data = "[data]\nimages = \"images\"\nlabels = \"labels\"";
+    let text = refused(&folder, &model(&folder, data, "[1, 2, 2]", ""));
+    let expected = "the labels name 3 classes, the head has 2 outputs; none of them is 0, from which classes are counted: take 1 \
+                    off labels that count from 1";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn sounds_that_are_none_are_told_apart() {
+    let folder = Folder::new();
+    let wav = |samples: &[i16]| {
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+        samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+        writer.finalize().unwrap();
+        bytes.into_inner()
+    };
+    for class in ["a", "b"] {
+        std::fs::create_dir_all(folder.path(&format!("sounds/{class}"))).unwrap();
+        (0..3).for_each(|i| drop(folder.write(&format!("sounds/{class}/{i}.wav"), wav(&[7; 800]))));
+    }
+    let data = "[data]\naudio_folder = \"sounds\"\nrate = 8000\nseconds = 0.1";
+    let path = model(&folder, data, "[13, 6]", "");
+    let whole = wav(&[1; 8]);
+    for (bytes, found) in [
+        (&[][..], "an empty file"),
+        (&wav(&[]), "a header and no sound"),
+        (&whole[..20], "failed to read enough bytes"),
+    ] {
+        folder.write("sounds/a/1.wav", bytes);
+        let text = refused(&folder, &path);
+        let expected = format!(
+            "sounds/a/1.wav: byte 0: expected a whole WAV file of whole numbers or f32, found {found}; the file"
+        );
+        assert!(text.contains(&expected), "{text}");
+    }
+}

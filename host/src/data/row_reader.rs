@@ -45,6 +45,7 @@ impl RowReader {
         if magic == parquet::MAGIC {
             return Self::parquet(&name, ParquetRows::open(&name, file)?);
         }
+        Self::refuse_others(&name, &magic)?;
         if !magic.starts_with(GZIP) {
             return Self::csv(&name, Box::new(BufReader::new(file)), false, spec);
         }
@@ -62,6 +63,22 @@ impl RowReader {
         Self::csv(&name, Box::new(Cursor::new(magic).chain(unpacked)), true, spec)
     }
 
+    /// Refuses what people take for tables and is none: a spreadsheet, an archive, the page that a download gave instead.
+    fn refuse_others(file: &str, magic: &[u8]) -> Result<(), DataError> {
+        let (found, help) = match magic {
+            [b'P', b'K', 3, 4, ..] => {
+                ("a ZIP archive, as .xlsx files are", "save the sheet as CSV in UTF-8, or unpack the archive")
+            }
+            [0xd0, 0xcf, 0x11, 0xe0, ..] => ("a file of Excel or Word", "save the sheet as CSV in UTF-8"),
+            b"<!DO" | b"<!do" | b"<htm" | b"<HTM" | b"<?xm" => {
+                ("a page of HTML or XML", "the download gave a page instead of the file; fetch the file itself")
+            }
+            _ => return Ok(()),
+        };
+        let file = file.into();
+        Err(DataError::Format { file, at: 0, expected: "a table as text, or Parquet", found: found.into(), help })
+    }
+
     /// The rows of bytes in memory, which aren't packed; `file` is their name in errors.
     ///
     /// # Errors
@@ -70,6 +87,7 @@ impl RowReader {
         if bytes.starts_with(parquet::MAGIC) {
             Self::parquet(file, ParquetRows::parse(file, bytes)?)
         } else {
+            Self::refuse_others(file, bytes.get(..4).unwrap_or_default())?;
             Self::csv(file, Box::new(Cursor::new(bytes)), false, spec)
         }
     }

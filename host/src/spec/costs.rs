@@ -249,7 +249,7 @@ impl Spec {
     /// # Errors
     /// [`SpecError`] at the last layer.
     pub fn check_classes(&self, costs: &Costs, samples: &dyn Source) -> Result<(), SpecError> {
-        let Labels::Class { names, .. } = samples.labels() else { return Ok(()) };
+        let Labels::Class { ids, names } = samples.labels() else { return Ok(()) };
         let (classes, outputs) = (names.len() as u32, costs.outputs);
         // One output says one of two classes by its sign.
         let by_sign = classes == 2 && outputs == 1 && !self.training.settings.loss.takes_class();
@@ -257,7 +257,12 @@ impl Spec {
             return Ok(());
         }
         let kind = PlanErrorKind::Classes { classes, outputs };
-        Err(self.place(&PlanError { node: None, operation: "", kind }))
+        let mut error = self.place(&PlanError { node: None, operation: "", kind });
+        let numbered = names.first().is_some_and(|name| name == "0");
+        if classes == outputs + 1 && numbered && !ids.contains(&0) {
+            error.message += "; none of them is 0, from which classes are counted: take 1 off labels that count from 1";
+        }
+        Err(error)
     }
 
     /// Compares the costs with a budget.

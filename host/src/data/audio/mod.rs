@@ -84,7 +84,7 @@ impl Sounds {
                 what: path.display().to_string(),
                 expected: format!("{} Hz", self.rate),
                 found: format!("{} Hz", wave.rate),
-                help: "convert it, for example with sox in.wav -r 16000 out.wav, or change rate",
+                help: "convert it to that rate, for example with `sox in.wav -r RATE out.wav`, or change `rate` in [data]",
             });
         }
         let mut samples = wave.samples;

@@ -35,7 +35,12 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Wave, DataError> {
         found,
         help: "the file is damaged, cut off or compressed: save it again as PCM",
     };
-    let mut reader = WavReader::new(Cursor::new(bytes)).map_err(|error| failed(error.to_string()))?;
+    // Sentences of others may end with a full stop, and this one goes on.
+    let said = |error: hound::Error| failed(error.to_string().trim_end_matches('.').to_lowercase());
+    if bytes.is_empty() {
+        return Err(failed("an empty file".into()));
+    }
+    let mut reader = WavReader::new(Cursor::new(bytes)).map_err(said)?;
     let spec = reader.spec();
     let channels = usize::from(spec.channels);
     if channels == 0 || spec.sample_rate == 0 || !(1..=32).contains(&spec.bits_per_sample) {
@@ -50,9 +55,15 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Wave, DataError> {
             reader.samples::<i32>().map(|value| value.map(real)).collect()
         }
     }
-    .map_err(|error| failed(error.to_string()))?;
-    if values.is_empty() || !values.len().is_multiple_of(channels) || values.iter().any(|x| !x.is_finite()) {
-        return Err(failed(format!("{} samples on {channels} channels, or some that aren't finite", values.len())));
+    .map_err(said)?;
+    if values.is_empty() {
+        return Err(failed("a header and no sound".into()));
+    }
+    if !values.len().is_multiple_of(channels) {
+        return Err(failed(format!("{} samples for {channels} channels", values.len())));
+    }
+    if let Some(place) = values.iter().position(|x| !x.is_finite()) {
+        return Err(failed(format!("{} as number {place} of the sound", values[place])));
     }
     let mean = |frame: &[f32]| frame.iter().sum::<f32>() / channels as f32;
     Ok(Wave { rate: spec.sample_rate, samples: values.chunks_exact(channels).map(mean).collect() })
