@@ -38,6 +38,10 @@ fn every_template_plans_trains_and_simulates() {
         assert!(said.starts_with("evaluated "), "{said}");
         let again = emberlite(&["new", &folder.path("x"), "--template", template]);
         assert_eq!(again.status, 1, "a project is never overwritten");
+        for path in ["m.safetensors", "m.safetensors/x"] {
+            let error = folder.plain(&emberlite(&["new", &folder.path(path), "--template", template]).error);
+            assert_eq!(error, "error: m.safetensors: is a file; name a folder\n");
+        }
     }
 }
 

@@ -89,6 +89,14 @@ fn searches_are_compared_go_on_and_come_out_the_same() {
     assert!(!place.run.exists() && !place.folder.join("best.toml").exists(), "nor in the place of a whole one");
     let best = std::fs::read_to_string(place.folder.join("best-quick.toml")).unwrap();
     assert!(best.starts_with("# Trial ") && Spec::read(place.folder.join("best-quick.toml")).is_ok(), "{best}");
+    // What somebody has made of it stays.
+    let own = place.folder.join("best-quick.toml");
+    std::fs::write(&own, "mine = true\n").unwrap();
+    let answer = emberlite(&["recipes", "run", "penguins-search", "--quick", "--quiet", "--dir", &dir]);
+    let expected = format!("error: {}: is there already, and no search has written it; move it away\n", own.display());
+    assert_eq!((answer.status, answer.error), (1, expected));
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), "mine = true\n");
+    std::fs::write(&own, &best).unwrap();
     // The last eight trials of one search and all of another are missing: they run again.
     let trials = place.quick_run.join("tpe-1.jsonl");
     let text = std::fs::read_to_string(&trials).unwrap();

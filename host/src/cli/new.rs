@@ -41,6 +41,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
         Template::Conv1d => (include_str!("templates/conv1d.toml"), WATCH),
         Template::Fixed16 => (include_str!("templates/fixed16.toml"), DIGITS),
     };
+    let on_the_way = || arguments.folder.ancestors().find(|folder| folder.exists());
+    if let Some(file) = on_the_way().filter(|folder| !folder.is_dir()) {
+        return Err(CliError::Message(format!("{}: is a file; name a folder", file.display())));
+    }
     let files: [Content; 3] = [("model.toml", toml.as_bytes()), data, NOTICE];
     for (name, _) in files {
         let path = arguments.folder.join(name);

@@ -234,6 +234,14 @@ impl How<'_> {
         let description = Description::read(&place.model, plan::boards(None)?)?;
         let device = self.device.map(str::parse).transpose().map_err(CliError::Message)?;
         let run = self.folder(place);
+        let best = place.folder.join(if self.quick { "best-quick.toml" } else { "best.toml" });
+        // The first line of every search's best description; what hasn't got it is somebody's work.
+        if fs::read(&best).is_ok_and(|text| !text.starts_with(b"# Trial ")) {
+            let best = best.display();
+            return Err(CliError::Message(format!(
+                "{best}: is there already, and no search has written it; move it away"
+            )));
+        }
         let _lock = Lock::take(run)?;
         let told_in = run.join(COMPARISON);
         if told_in.exists() {
@@ -262,8 +270,7 @@ impl How<'_> {
             let message = format!("interrupted; trials are kept in {run}{GO_ON}{line}");
             return Err(CliError::Interrupted(message));
         };
-        let best = if self.quick { "best-quick.toml" } else { "best.toml" };
-        export::write(&place.folder.join(best), comparison.best.as_bytes())?;
+        export::write(&best, comparison.best.as_bytes())?;
         export::write(&told_in, comparison.to_string().as_bytes())?;
         Ok(comparison)
     }
