@@ -26,6 +26,7 @@ mod fast;
 mod group_norm;
 #[cfg(test)]
 mod half;
+mod held;
 mod linear;
 mod norm;
 mod pass;
@@ -44,6 +45,7 @@ mod value;
 #[cfg(test)]
 mod vectors;
 
+pub(crate) use held::Held;
 pub(crate) use norm::Statistics;
 pub use precision::Precision;
 pub use tensors::ParameterError;

@@ -6,6 +6,7 @@
 
 use super::optimizer::Moment;
 use super::subnormal::kept;
+use crate::lower::Held;
 use burn_tensor::{DType, Device, Tensor, TensorData};
 use emberlite::optimizer::Optimizer;
 use rayon::prelude::*;
@@ -13,9 +14,8 @@ use rayon::prelude::*;
 /// Weights of a thread's part.
 const PART: usize = 1 << 14;
 
-/// A tensor's numbers, copied only if others hold them too.
-fn taken(tensor: Tensor<1>) -> Vec<f32> {
-    tensor.into_data().try_into_vec::<f32>().expect("f32 in this machine's memory, as `has` has seen")
+fn held(tensor: Tensor<1>) -> Held {
+    Held::of(tensor).expect("the CPU has computed it")
 }
 
 /// Whether [`step`] has this rule for tensors like `w`.
@@ -33,10 +33,11 @@ pub(super) fn step(
     g: Tensor<1>,
 ) -> Tensor<1> {
     let device = w.device();
-    let (mut w, g) = (taken(w), taken(g));
+    // The gradient is read where it lies.
+    let (mut w, g) = (held(w).into_vec(), held(g));
     let mut own = [Vec::new(), Vec::new()];
     for (own, state) in own.iter_mut().zip(state.iter_mut()) {
-        *own = taken(std::mem::replace(state, Tensor::zeros([0], &device)));
+        *own = held(std::mem::replace(state, Tensor::zeros([0], &device))).into_vec();
     }
     let [first, second] = &mut own;
     let rate = moment.rate;

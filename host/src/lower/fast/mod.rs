@@ -46,7 +46,7 @@ mod window;
 
 pub(crate) use plan::Fast;
 
-use super::{Mode, NodeTensors, Slot, Tensors};
+use super::{Held, Mode, NodeTensors, Slot, Tensors};
 use burn_tensor::{ExecutionError, Gradients, Tensor, TensorData};
 use conv::{Gradients as Wanted, Seen};
 use emberlite::image::Kind;
@@ -64,7 +64,7 @@ pub(crate) struct Tape {
     /// One a step.
     kept: Vec<Kept>,
     /// Of each step: weight and bias, empty without.
-    parameters: Vec<[Vec<f32>; 2]>,
+    parameters: Vec<[Held; 2]>,
     /// The output as the loss knows it.
     output: Tensor<2>,
 }
@@ -80,20 +80,14 @@ struct Kept {
     rows: Vec<[f32; 2]>,
 }
 
-/// A tensor's numbers, copied only if others hold it too.
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExecutionError> {
-    let data = tensor.without_autodiff().try_into_data()?;
-    Ok(data.try_into_vec::<f32>().expect("this way is taken in f32 alone"))
-}
-
-fn parameters(node: &NodeTensors, step: &Step) -> Result<[Vec<f32>; 2], ExecutionError> {
-    let of = |tensor: &Option<Tensor<1>>| tensor.clone().map_or(Ok(Vec::new()), numbers);
+fn parameters(node: &NodeTensors, step: &Step) -> Result<[Held; 2], ExecutionError> {
+    let of = |tensor: &Option<Tensor<1>>| tensor.clone().map_or(Ok(Held::default()), Held::of);
     match step.work {
         Work::Convolution(_) | Work::Dense(_) | Work::Attention(_) | Work::LayerNorm(..) => {
             Ok([of(&node.weight)?, of(&node.bias)?])
         }
-        Work::Embedding(_) | Work::Position(None) => Ok([of(&node.weight)?, Vec::new()]),
-        _ => Ok([Vec::new(), Vec::new()]),
+        Work::Embedding(_) | Work::Position(None) => Ok([of(&node.weight)?, Held::default()]),
+        _ => Ok([Held::default(), Held::default()]),
     }
 }
 
@@ -109,14 +103,14 @@ impl Fast {
         self.memory.keep_for(batch);
         let mut kept = Vec::with_capacity(self.steps.len());
         let mut all = Vec::with_capacity(self.steps.len());
-        values[0] = numbers(input)?.into();
+        values[0] = Held::of(input)?.into_vec().into();
         for (i, step) in self.steps.iter().enumerate() {
             let mut keep = Kept::default();
             let own = parameters(&tensors.nodes[step.node], step)?;
             let mut y = self.memory.any(batch * self.lens[step.output]);
             let x = &values[step.inputs[0]];
             let (sample, output) = (self.lens[step.inputs[0]], self.lens[step.output]);
-            let bias = step.has_bias.then_some(own[1].as_slice());
+            let bias = step.has_bias.then_some(&*own[1]);
             match &step.work {
                 Work::Convolution(conv) => {
                     keep.from = vec![0; if conv.pool.is_some() { y.len() } else { 0 }];
@@ -148,7 +142,7 @@ impl Fast {
                     each(x, sample, &mut y, output, |x, y| y.copy_from_slice(&x[sample - features..]))
                 }
                 Work::Position(table) => {
-                    let table = table.map_or(&own[0], |table| &self.tables[table]);
+                    let table = table.map_or(&*own[0], |table| &self.tables[table]);
                     each(x, sample, &mut y, output, |x, y| elementwise::sum(x, table, y));
                 }
                 Work::Softmax(width) => {
@@ -204,7 +198,7 @@ impl Tape {
         let Some(error) = self.output.grad_remove(gradients) else { return Ok(()) };
         let device = error.device();
         let mut errors: Vec<Option<Buffer>> = fast.lens.iter().map(|_| None).collect();
-        errors[fast.output] = Some(numbers(error)?.into());
+        errors[fast.output] = Some(Held::of(error)?.into_vec().into());
         for (i, step) in fast.steps.iter().enumerate().rev() {
             let Some(dy) = errors[step.output].take() else { continue };
             let found = self.step_back(fast, i, step, dy, &mut errors);

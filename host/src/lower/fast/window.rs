@@ -76,18 +76,31 @@ pub(super) fn place(
     }
 }
 
+/// Sides of the squares that are turned at a time: their lines are whole, so no place is checked by itself, which took two
+/// thirds longer.
+const SIDE: usize = 16;
+
 /// `from [rows, columns]` turned into `to [columns, rows]`, whose rows are `stride` apart.
 pub(super) fn transpose(from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32], stride: usize) {
-    // Squares of which both sides fit the first cache.
-    const SIDE: usize = 16;
-    for r0 in (0..rows).step_by(SIDE) {
-        let r1 = rows.min(r0 + SIDE);
-        for c in 0..columns {
-            let to = &mut to[c * stride + r0..c * stride + r1];
-            for (to, r) in to.iter_mut().zip(r0..r1) {
-                *to = from[r * columns + c];
-            }
+    let whole = |n: usize| n / SIDE * SIDE;
+    for r in (0..whole(rows)).step_by(SIDE) {
+        for c in (0..whole(columns)).step_by(SIDE) {
+            square(&from[r * columns + c..], columns, &mut to[c * stride + r..], stride);
         }
+    }
+    // What is left on the right, and below.
+    for r in 0..rows {
+        for c in (if r < whole(rows) { whole(columns) } else { 0 })..columns {
+            to[c * stride + r] = from[r * columns + c];
+        }
+    }
+}
+
+fn square(from: &[f32], columns: usize, to: &mut [f32], stride: usize) {
+    let rows: [&[f32]; SIDE] = std::array::from_fn(|r| &from[r * columns..r * columns + SIDE]);
+    for c in 0..SIDE {
+        let line: [f32; SIDE] = std::array::from_fn(|r| rows[r][c]);
+        to[c * stride..c * stride + SIDE].copy_from_slice(&line);
     }
 }
 
