@@ -55,7 +55,8 @@ fn verdict(report: &DemoReport, names: &Names) -> String {
         return Verdict { value: "–".into(), text: text.into(), lines: Vec::new(), note: String::new(), badge }.html();
     };
     let value = format!("{} → {}", percent(new_before), percent(new_after));
-    let count = report.runs.len() as u64;
+    // A run that doesn't tell both isn't in the mean.
+    let count = report.runs.iter().filter(|run| run.new.both().is_some()).count() as u64;
     let what = if count == 1 { "in one run".into() } else { format!("mean of {}", times(count, "run")) };
     let text = format!("accuracy on the {}, before and after learning on the device; {what}", names.new);
     let mut lines = lines(&names.new, new_before, new_after, "c1");
@@ -75,15 +76,12 @@ fn lines(name: &str, before: f64, after: f64, class: &'static str) -> Vec<Line> 
 
 fn figures(report: &DemoReport) -> Vec<Tile> {
     let mut out = Vec::new();
-    let worst = report.runs.iter().filter_map(|run| run.new.after).filter(|a| a.is_finite());
-    if report.runs.len() > 1
-        && let Some(worst) = worst.reduce(f64::min)
+    let after = report.runs.iter().filter_map(|run| run.new.after).filter(|a| a.is_finite());
+    let told = after.clone().count() as u64;
+    if told > 1
+        && let Some(worst) = after.reduce(f64::min)
     {
-        out.push(Tile::new(
-            "worst run, after",
-            percent(worst),
-            format!("of {}", times(report.runs.len() as u64, "run")),
-        ));
+        out.push(Tile::new("worst run, after", percent(worst), format!("of {}", times(told, "run"))));
     }
     let steps = mean(report.runs.iter().map(|run| run.steps as f64));
     if steps > 0.0 {

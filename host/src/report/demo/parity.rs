@@ -40,7 +40,11 @@ pub(super) fn sentence(report: &DemoReport) -> String {
         (0, ..) => "No run was compared with the simulation.".into(),
         (compared, same, amount) => format!(
             "What the device learnt was compared with the simulation on the host, byte by byte: {same} of {} the same, {} in all.",
-            if compared == runs { times(compared, "run") } else { format!("{compared} compared runs (of {runs})") },
+            if compared == runs {
+                times(compared, "run")
+            } else {
+                times(compared, "compared run") + &format!(" (of {runs})")
+            },
             bytes(amount)
         ),
     }
