@@ -178,6 +178,36 @@ fn what_is_missing_or_changed_is_one_sentence() {
 }
 
 #[test]
+fn a_name_that_is_like_none_has_no_hint() {
+    let answer = emberlite(&["recipes", "run", "housing", "--dir", &Folder::new().path("recipes")]);
+    let expected = "error: no recipe `housing`; `emberlite recipes` lists them\n".to_string();
+    assert_eq!((answer.status, answer.error), (1, expected));
+}
+
+#[test]
+fn a_recipe_writes_what_it_reads_and_no_more() {
+    let folder = Folder::new();
+    let names = |path: &Path| {
+        let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = entries.collect();
+        names.sort();
+        names
+    };
+    recipes::find("softmax-iris").unwrap().place(Path::new(&folder.path(""))).unwrap();
+    assert_eq!(folder.names(), ["data", "fetch.py", "softmax-iris"]);
+    assert_eq!(names(Path::new(&folder.path("data"))), ["iris.csv"]);
+    assert_eq!(names(Path::new(&folder.path("softmax-iris"))), ["model.toml", "recipe.toml"]);
+    // All of them read every table, but the sets that have to be fetched aren't there.
+    let all = Folder::new();
+    let out = done(&["recipes", "write", "--dir", &all.path("recipes")]);
+    assert!(out.lines().count() == recipes::all().unwrap().len() && out.contains("softmax-iris/model.toml\n"), "{out}");
+    let tables = ["breast_cancer.csv", "digits.csv", "iris.csv", "linear.csv", "penguins.csv", "toy.csv", "wine.csv"];
+    assert_eq!(names(Path::new(&all.path("recipes/data"))), tables);
+    let script = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/fetch.py")).unwrap();
+    assert!(all.read("recipes/fetch.py") == script, "the script that fetches is another one");
+}
+
+#[test]
 fn the_list_names_every_recipe_and_what_it_needs_first() {
     let out = done(&["recipes", "--dir", &Folder::new().path("none")]);
     for recipe in recipes::all().unwrap() {

@@ -261,8 +261,31 @@ mod tests {
         let there = format!("{head}{absent}[reference]\naccuracy = [0.75]\n");
         let expected = Expected::parse("recipe.toml", &there).unwrap();
         assert_eq!(expected.expect[0].bound(&expected.reference), Some(Bound::AtLeast(0.65)));
+        // A shorter training's figures need bounds as well.
+        let quick = format!("{head}at_least = 0.1\n[quick]\nepochs = 1\n[[quick.expect]]\nfigure = \"f1\"\n");
+        let error = Expected::parse("recipe.toml", &quick).unwrap_err().to_string();
+        assert_eq!(error, format!("recipe.toml: `f1` needs one bound: {BOUNDS}"));
         let none = Expected::parse("recipe.toml", "number = 1\ntitle = \"x\"\nexpect = []\n").unwrap_err();
         assert!(none.to_string().contains("`expect` is empty"));
+    }
+
+    #[test]
+    fn what_is_misspelt_is_told_with_its_line() {
+        for (text, line) in [("nunber = 1\n", 1), ("number = 1\ntitle = \"x\"\n\nnots = \"y\"\n", 4)] {
+            let error = Expected::parse("a/recipe.toml", text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("a/recipe.toml: line {line}: unknown field `n")), "{error}");
+        }
+    }
+
+    #[test]
+    fn figures_have_names_that_tell_them_apart() {
+        let name = |keys: &str| {
+            let text = format!("number = 1\ntitle = \"x\"\n[[expect]]\nshown = true\n{keys}\n");
+            Expected::parse("recipe.toml", &text).unwrap().expect[0].name()
+        };
+        assert_eq!(name("figure = \"prediction\"\ninput = [5, 0.25, -1]"), "prediction for 5, 0.25, -1");
+        assert_eq!(name("figure = \"coefficients\""), "coefficients, largest difference");
+        assert_eq!(name("figure = \"top_3_accuracy\""), "top 3 accuracy");
     }
 
     #[test]
@@ -281,7 +304,11 @@ mod tests {
             "{error}"
         );
         let few = text(&keys.replace("50", "24"), "tpe_gain", "").unwrap_err();
-        assert!(few.ends_with("at least 1 of each, and no more trials of `tpe` than of `random`"), "{few}");
+        let needs = "recipe.toml: `searches` needs at least 1 of each, and no more trials of `tpe` than of `random`";
+        assert_eq!(few, needs);
+        for (some, none) in [("seeds = 5", "seeds = 0"), ("tpe = 25", "tpe = 0"), ("grid = 99", "grid = 0")] {
+            assert_eq!(text(&keys.replace(some, none), "tpe_gain", "").unwrap_err(), needs, "{none}");
+        }
         let quick = "[quick]\nepochs = 1\n[[quick.expect]]\nfigure = \"tpe_best\"\nshown = true\n";
         assert_eq!(
             text(keys, "tpe_gain", quick).unwrap_err(),

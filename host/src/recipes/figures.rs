@@ -175,3 +175,16 @@ pub fn outputs(spec: &Spec, file: &Bytes, samples: &Dataset) -> Result<Outputs, 
     }
     Ok(Outputs { values, outputs: plan.summary.outputs as usize })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mean of several is 3; one alone is decided by the data.
+    #[test]
+    fn only_biases_of_several_outputs_are_compared_without_their_mean() {
+        assert_eq!(centred(&[1.0, 2.0, 6.0]), [-2.0, -1.0, 3.0]);
+        assert_eq!(centred(&[5.0]), [5.0]);
+        assert!(centred(&[]).is_empty());
+    }
+}

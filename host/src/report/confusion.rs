@@ -146,6 +146,7 @@ impl<'a> Matrix<'a> {
         rows.push(row("mean of classes".into(), means.map(of), self.total()));
         let more = match all.len().saturating_sub(MOST_LISTED) {
             0 => String::new(),
+            1 => "<p class=\"note\">1 more class isn't listed; it counts in the means.</p>\n".into(),
             n => format!(
                 "<p class=\"note\">{} more classes aren't listed; they count in the means.</p>\n",
                 grouped(n as u64)
@@ -202,6 +203,19 @@ mod tests {
         assert_eq!(matrix.figures(1).f1, 0.0);
         assert_eq!((matrix.accuracy(), matrix.macro_f1(), matrix.total()), (6.0 / 9.0, 0.4, 9));
         assert!(matrix.mistakes().contains("<b>a</b> taken for <b>b</b>: 2 of 8, 25.0 %"));
+    }
+
+    #[test]
+    fn classes_that_are_not_listed_are_counted() {
+        for (classes, said) in [
+            (100, ""),
+            (101, "1 more class isn't listed; it counts in"),
+            (103, "3 more classes aren't listed; they count in"),
+        ] {
+            let counts = vec![vec![1; classes]; classes];
+            let table = Matrix::new(&Confusion { counts, ..Confusion::default() }).unwrap().classes();
+            assert!(table.contains(said) && table.contains("listed") != said.is_empty(), "{classes}: {table}");
+        }
     }
 
     #[test]

@@ -234,6 +234,7 @@ fn names(runs: &[Run]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     fn run(folder: &str, loss: f64, accuracy: Option<f64>) -> Run {
@@ -261,6 +262,50 @@ mod tests {
         }
         // The last epoch is the best one: it isn't said twice.
         assert!(all.rows.iter().all(|row| row.group != "last epoch"));
+    }
+
+    /// Losses first, training before validation, then the metrics by name.
+    #[test]
+    fn figures_of_epochs_have_their_order() {
+        let metrics = [("recall_macro".to_string(), Some(0.5)), ("f1_macro".to_string(), Some(0.25))].into();
+        let epoch = |epoch, loss| Epoch {
+            epoch,
+            train_loss: Some(loss),
+            train_accuracy: Some(0.75),
+            validation_loss: Some(1.5),
+            validation_accuracy: Some(0.625),
+            validation_metrics: BTreeMap::clone(&metrics),
+            ..Epoch::default()
+        };
+        let names = [
+            "epoch",
+            "train_loss",
+            "validation_loss",
+            "train_accuracy",
+            "validation_accuracy",
+            "validation_f1_macro",
+            "validation_recall_macro",
+        ];
+        let best = Run { epochs: vec![epoch(1, 0.5), epoch(2, 0.25)], best_epoch: Some(1), ..run("a", 0.0, None) };
+        let all = Comparison::new(vec![best, Run { epochs: vec![epoch(3, 2.0)], ..run("b", 0.0, None) }]);
+        // Of a run whose best epoch isn't its last, both are told.
+        for (group, epochs, losses) in [("best epoch", [1.0, 3.0], [0.5, 2.0]), ("last epoch", [2.0, 3.0], [0.25, 2.0])]
+        {
+            let rows: Vec<&FigureRow> = all.rows.iter().filter(|row| row.group == group).collect();
+            assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), names, "{group}");
+            assert_eq!((&rows[0].values, &rows[1].values), (&epochs.map(Some).to_vec(), &losses.map(Some).to_vec()));
+        }
+    }
+
+    #[test]
+    fn the_device_comes_after_the_host() {
+        let names = ["accuracy", "f1_macro", "loss", "device_accuracy", "device_loss"];
+        let tested = names.map(|name| (name.to_string(), 0.5)).into();
+        let judged = Run { tested, tested_on: "test".into(), ..run("a", 1.0, None) };
+        let all = Comparison::new(vec![judged]);
+        let found: Vec<&str> =
+            all.rows.iter().filter(|row| row.group == "test part").map(|row| row.name.as_str()).collect();
+        assert_eq!(found, names);
     }
 
     #[test]

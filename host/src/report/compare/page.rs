@@ -115,3 +115,103 @@ fn curves(all: &Comparison) -> String {
     }
     columns(&charts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::runs::Run;
+    use super::*;
+
+    /// A run that learned with those rates, a loss of 0.5 and an accuracy of 0.75 in each epoch.
+    fn run(folder: &str, rates: &[f64]) -> Run {
+        let epoch = |(index, &rate): (usize, &f64)| Epoch {
+            epoch: index as u32 + 1,
+            train_loss: Some(0.5),
+            train_accuracy: Some(0.75),
+            learning_rate: Some(rate),
+            ..Epoch::default()
+        };
+        Run { folder: folder.into(), epochs: rates.iter().enumerate().map(epoch).collect(), ..Run::default() }
+    }
+
+    fn page_of(runs: &[Run]) -> String {
+        Comparison::new(runs.to_vec()).page()
+    }
+
+    #[test]
+    fn a_run_says_how_far_it_came() {
+        let killed = Run { planned_epochs: Some(40), ..run("a", &[0.1; 3]) };
+        assert!(page_of(&[killed]).contains("<td>stopped at epoch 3 of 40</td>"));
+        assert!(page_of(&[run("a", &[0.1; 3])]).contains("<td>not finished</td>"));
+        let finished = Run { planned_epochs: Some(40), finished: true, ..run("a", &[0.1; 3]) };
+        assert!(page_of(std::slice::from_ref(&finished)).contains("<td>finished</td>"));
+        let early = Run { stopped_early: true, ..finished };
+        assert!(page_of(&[early]).contains("<td>stopped early</td>"));
+    }
+
+    #[test]
+    fn a_group_is_named_once() {
+        let page = page_of(&[run("a", &[0.1])]);
+        for row in [
+            "<tr><td>best epoch</td><td>epoch</td><td class=\"number\">1</td></tr>",
+            "<tr><td></td><td>train loss</td><td class=\"number\">0.5000</td></tr>",
+            "<tr><td></td><td>train accuracy</td><td class=\"number\">75.00 %</td></tr>",
+            "<tr><td>cost</td><td>epochs</td><td class=\"number\">1</td></tr>",
+        ] {
+            assert!(page.contains(row), "{row} is missing: {page}");
+        }
+        assert_eq!(page.matches("best epoch").count(), 1);
+    }
+
+    /// A constant rate that all have alike is a line that says nothing.
+    #[test]
+    fn rates_are_drawn_where_they_change_or_differ() {
+        let drawn = |runs: &[Run]| page_of(runs).contains("<figcaption>Learning rate</figcaption>");
+        assert!(!drawn(&[run("a", &[0.1; 3]), run("b", &[0.1; 2])]));
+        assert!(drawn(&[run("a", &[0.1; 3]), run("b", &[0.2; 3])]));
+        assert!(drawn(&[run("a", &[0.1, 0.05]), run("b", &[0.1, 0.05])]));
+    }
+
+    #[test]
+    fn settings_are_compared_only_between_runs_that_tell_them() {
+        let with = |folder: &str, batch: &str| Run {
+            settings: if batch.is_empty() { Vec::new() } else { vec![("batch".into(), batch.into())] },
+            ..run(folder, &[0.1])
+        };
+        let (title, same) = ("<h2>Settings that differ</h2>", "Every known setting is the same.");
+        for (runs, said) in [
+            (vec![with("a", "8")], false),
+            (vec![with("a", "8"), with("b", "")], false),
+            (vec![with("a", ""), with("b", "")], false),
+            (vec![with("a", "8"), with("b", "8")], true),
+        ] {
+            let page = page_of(&runs);
+            assert_eq!((page.contains(title), page.contains(same)), (said, said), "{page}");
+        }
+        let page = page_of(&[with("a", "8"), with("b", "16")]);
+        assert!(page.contains(title) && !page.contains(same), "{page}");
+        assert!(page.contains("<tr><td>batch</td><td>8</td><td>16</td></tr>"), "{page}");
+    }
+
+    /// There are eight colours: the ninth run has the first one's, dashed.
+    #[test]
+    fn the_ninth_run_is_dashed() {
+        let page = page_of(&["a", "b", "c", "d", "e", "f", "g", "h", "i"].map(|folder| run(folder, &[0.1; 2])));
+        for key in [
+            "<i class=\"key c1\"></i>a 0.5</span>",
+            "<i class=\"key c5\"></i>h 0.5</span>",
+            "<i class=\"key c1 dashed\"></i>i 0.5</span>",
+        ] {
+            assert!(page.contains(key), "{key} is missing: {page}");
+        }
+    }
+
+    #[test]
+    fn shares_are_drawn_as_percent_and_losses_as_numbers() {
+        let page = page_of(&[run("a", &[0.1; 2])]);
+        assert!(page.contains("<title>a, epoch 2: 0.5</title>"), "{page}");
+        assert!(page.contains("<title>a, epoch 2: 75.0 %</title>"), "{page}");
+        let figures: Vec<&str> = page.split("<figcaption>").skip(1).collect();
+        assert!(figures[0].starts_with("Train loss") && figures[0].contains("</i>a 0.5</span>"), "{page}");
+        assert!(figures[1].starts_with("Train accuracy<") && figures[1].contains("</i>a 75.0 %</span>"), "{page}");
+    }
+}

@@ -49,7 +49,67 @@ fn balance(parts: &[PartFacts], names: &Confusion) -> String {
     let head: Vec<&str> = std::iter::once("class").chain(parts.iter().map(|p| p.name.as_str())).collect();
     let more = match classes.saturating_sub(MOST_LISTED) {
         0 => String::new(),
+        1 => paragraph("note", "1 more class isn't listed."),
         n => paragraph("note", &format!("{} more classes aren't listed.", grouped(n as u64))),
     };
     table(&head, &rows, 0) + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report;
+
+    fn page(parts: &[(&str, &[u64])]) -> String {
+        let part = |(name, counts): &(&str, &[u64])| PartFacts {
+            name: name.to_string(),
+            samples: counts.iter().sum(),
+            class_counts: counts.to_vec(),
+        };
+        report::training(&TrainingReport { parts: parts.iter().map(part).collect(), ..TrainingReport::default() })
+    }
+
+    /// 15, 4 and 1 of 20.
+    #[test]
+    fn sizes_are_shares_of_all_in_the_colours_of_the_parts() {
+        let page = page(&[("train", &[10, 5]), ("validation", &[1, 3]), ("test", &[0, 1])]);
+        for row in [
+            "<td><i class=\"spot c2\"></i>train</td><td class=\"number\">15</td>\
+             <td class=\"number bar\"><i class=\"c2\" style=\"--w:0.750\"></i><span>75.0 %</span></td>",
+            "<td><i class=\"spot c1\"></i>validation</td><td class=\"number\">4</td>\
+             <td class=\"number bar\"><i class=\"c1\" style=\"--w:0.200\"></i><span>20.0 %</span></td>",
+            "<td><i class=\"spot c3\"></i>test</td><td class=\"number\">1</td>\
+             <td class=\"number bar\"><i class=\"c3\" style=\"--w:0.050\"></i><span>5.0 %</span></td>",
+        ] {
+            assert!(page.contains(row), "{row} is missing: {page}");
+        }
+    }
+
+    /// Four is half of eight; of the other part the second class is the most frequent.
+    #[test]
+    fn the_most_frequent_class_of_a_part_has_the_whole_bar() {
+        let page = page(&[("train", &[8, 4]), ("test", &[1, 5])]);
+        let bar = |class: &str, width: &str, text: &str| {
+            format!("<td class=\"number bar\"><i class=\"{class}\" style=\"--w:{width}\"></i><span>{text}</span></td>")
+        };
+        for (name, [train, test]) in [
+            ("0", [bar("c2", "1.000", "8"), bar("c1", "0.200", "1")]),
+            ("1", [bar("c2", "0.500", "4"), bar("c1", "1.000", "5")]),
+        ] {
+            assert!(page.contains(&format!("<tr><td>{name}</td>{train}{test}</tr>")), "{name}: {page}");
+        }
+    }
+
+    #[test]
+    fn of_many_classes_the_first_sixty_are_listed() {
+        for (classes, note) in [
+            (60, None),
+            (61, Some("<p class=\"note\">1 more class isn&#39;t listed.</p>")),
+            (1_100, Some("<p class=\"note\">1,040 more classes aren&#39;t listed.</p>")),
+        ] {
+            let page = page(&[("train", &vec![1; classes])]);
+            assert!(page.contains("<tr><td>59</td>") && !page.contains("<tr><td>60</td>"), "{classes} classes");
+            assert_eq!((page.contains("listed."), note.is_none_or(|note| page.contains(note))), (note.is_some(), true));
+        }
+    }
 }
