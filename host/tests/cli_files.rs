@@ -254,6 +254,17 @@ fn a_place_that_cannot_be_written_is_refused_first() {
         assert_eq!(std::fs::read(&out).unwrap(), b"mine");
         std::fs::remove_file(out).unwrap();
     }
+    // Nor a checkpoint of whatever run; a model's file is replaced.
+    let (checkpoint, before_export) =
+        (folder.path("run/checkpoint.safetensors"), folder.read("run/checkpoint.safetensors"));
+    let answer = emberlite(&["export", &weights, "--profile", "plain", "--out", &checkpoint]);
+    let expected =
+        format!("error: --out {checkpoint}: is a checkpoint, of a training that could go on; choose another path\n");
+    assert_eq!((answer.status, answer.error), (1, expected));
+    assert!(folder.read("run/checkpoint.safetensors") == before_export);
+    let copy = folder.path("copy.safetensors");
+    (0..2).for_each(|_| drop(done(&["export", &weights, "--profile", "plain", "--out", &copy])));
+    std::fs::remove_file(copy).unwrap();
     // The page of a run is made of what was measured when it ended.
     let page = folder.path("run/report.html");
     let answer = emberlite(&["compare", &run, "--out", &page]);

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::CliError;
 use crate::export::FileError;
 use crate::spec::{Files, Part, Spec};
+use crate::train;
 
 /// [`check_places`], and that no output which was typed replaces a description or data of whatever model.
 ///
@@ -74,7 +75,8 @@ fn ending(path: &Path) -> Option<String> {
     path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase)
 }
 
-/// Makes sure that an output doesn't replace a description or data, whose ending nothing that is written there has.
+/// Makes sure that an output doesn't replace a description or data, whose ending nothing that is written there has, nor what a
+/// training could go on from.
 ///
 /// # Errors
 /// It is there already.
@@ -86,6 +88,12 @@ fn spare_inputs(name: &str, path: &Path) -> Result<(), CliError> {
             "{name} {}: is there already, and by its ending a description or data; choose another path",
             path.display()
         ))),
+        Some(ending) if ending == "safetensors" && path.is_file() && train::is_checkpoint_file(path) => {
+            Err(CliError::Message(format!(
+                "{name} {}: is a checkpoint, of a training that could go on; choose another path",
+                path.display()
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "emberlite_checkpoint";
@@ -265,6 +265,12 @@ fn damaged(e: &dyn std::fmt::Display) -> Fault {
 pub(crate) fn is_checkpoint(bytes: &[u8]) -> bool {
     let metadata = SafeTensors::read_metadata(bytes);
     metadata.is_ok_and(|(_, all)| all.metadata().as_ref().is_some_and(|texts| texts.contains_key(KEY)))
+}
+
+/// The same of a file, of which the header alone is read.
+pub(crate) fn is_checkpoint_file(path: &Path) -> bool {
+    let header = File::open(path).ok().and_then(|mut file| header::read(&mut file).ok());
+    header.is_some_and(|all| all.metadata().as_ref().is_some_and(|texts| texts.contains_key(KEY)))
 }
 
 /// The kind of a parameter's optimizer state.

@@ -91,7 +91,7 @@ pub use reached::Reached;
 pub use run::train;
 pub use settings::{Course, Ema, HostOptimizer, HostSchedule, HostSettings, Plateau, Sampling};
 
-pub(crate) use checkpoint::is_checkpoint;
+pub(crate) use checkpoint::{is_checkpoint, is_checkpoint_file};
 pub(crate) use loss::middle;
 
 pub use crate::lower::{ParameterError, Precision};
