@@ -65,7 +65,7 @@ fn a_model_whose_test_part_cannot_be_judged_is_kept_and_judged_later() {
         text.starts_with("error: the test part can't be judged: the set: sample 5 (row 35, counted from 0): "),
         "{text}"
     );
-    assert!(text.contains("isn't finite, though all its parameters are") && !text.contains("learning rate"), "{text}");
+    assert!(text.contains("isn't finite, though all parameters are") && !text.contains("learning rate"), "{text}");
     assert!(text.contains("the trained model is saved as run/model.safetensors; when the data are mended"), "{text}");
     assert_eq!(answer.status, 1);
 

@@ -132,7 +132,7 @@ fn ctrl_c_saves_and_says_at_once_how_to_go_on() {
     let folder = Folder::new();
     let model = model(&folder, "optimizer = { name = \"adam\", learning_rate = 0.001 }\nepochs = 100000");
     let run = folder.path("run");
-    let Some((child, checkpoint)) = at_work(&model, &run) else { return };
+    let Some((child, _)) = at_work(&model, &run) else { return };
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -14,7 +14,24 @@ use emberlite_host::train::*;
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 use train_common::{folder, waves};
+
+/// Does `test` in a thread, for two minutes at most: a device that waits for another one would wait for ever.
+fn ending<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
+    let (sender, receiver) = channel();
+    let thread = thread::spawn(move || sender.send(test()));
+    match receiver.recv_timeout(Duration::from_secs(120)) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("the devices wait for each other"),
+        Err(RecvTimeoutError::Disconnected) => match thread.join() {
+            Err(payload) => std::panic::resume_unwind(payload),
+            Ok(_) => unreachable!("it has sent nothing and not panicked"),
+        },
+    }
+}
 
 /// So many devices, all of them the CPU.
 fn cpus(count: usize) -> Vec<DeviceChoice> {
@@ -149,8 +166,42 @@ impl Source for Damaged {
     }
 }
 
+/// Samples that can't be read.
+struct Unreadable(Dataset);
+
+impl Source for Unreadable {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> &[usize] {
+        Source::shape(&self.0)
+    }
+
+    fn labels(&self) -> &Labels {
+        Source::labels(&self.0)
+    }
+
+    fn fingerprint(&self) -> Result<u64, DataError> {
+        Ok(7)
+    }
+
+    fn read(&self, _: Draw<'_>, _: &mut [f32]) -> Result<(), DataError> {
+        let (what, help) = ("sample 3".into(), "mend it");
+        Err(DataError::Mismatch { what, expected: "24 numbers".into(), found: "23".into(), help })
+    }
+}
+
 /// What ends a training of two devices over [`Damaged`], of which samples 6 and 7 are the second one's.
-fn ends(panics: bool, observer: &mut dyn Observer, change: &dyn Fn(&mut Job<'_>)) -> TrainError {
+fn ends(
+    panics: bool,
+    observer: impl Observer + Send + 'static,
+    change: impl Fn(&mut Job<'_>) + Send + 'static,
+) -> TrainError {
+    ending(move || fails(panics, observer, change))
+}
+
+fn fails(panics: bool, mut observer: impl Observer, change: impl Fn(&mut Job<'_>)) -> TrainError {
     let set = Damaged { set: waves(16, 1), panics };
     let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.01)).batch(4);
     let nodes = [flatten(), linear(2)];
@@ -161,7 +212,7 @@ fn ends(panics: bool, observer: &mut dyn Observer, change: &dyn Fn(&mut Job<'_>)
         epochs: 3,
         device: DeviceChoice::Cpu,
         replicas: cpus(2),
-        ..Job::new(graph, &training, &set, observer)
+        ..Job::new(graph, &training, &set, &mut observer)
     };
     change(&mut job);
     train(job).unwrap_err()
@@ -170,7 +221,8 @@ fn ends(panics: bool, observer: &mut dyn Observer, change: &dyn Fn(&mut Job<'_>)
 #[test]
 fn what_fails_on_one_device_ends_the_training_of_all() {
     let dir = folder("replicas-damaged");
-    let error = ends(false, &mut Silent, &|job| job.checkpoint = Some(Checkpoint::new(&dir)));
+    let saving = dir.clone();
+    let error = ends(false, Silent, move |job| job.checkpoint = Some(Checkpoint::new(&saving)));
     assert!(error.to_string().contains("sample 7: expected 24 numbers, found 23; mend it"), "{error:?}");
     assert_eq!(Checkpoint::new(&dir).reached().unwrap().unwrap().history.len(), 1, "the first epoch was saved");
 }
@@ -179,7 +231,7 @@ fn what_fails_on_one_device_ends_the_training_of_all() {
 // What reads ahead has told it by then.
 #[should_panic(expected = "a scoped thread panicked")]
 fn a_panic_on_one_device_is_the_programs() {
-    let _ = ends(true, &mut Silent, &|_| ());
+    let _ = ends(true, Silent, |_| ());
 }
 
 /// Fails at the first epoch's end.
@@ -193,15 +245,53 @@ impl Observer for Full {
 
 #[test]
 fn an_observer_that_fails_ends_all_devices() {
-    let error = ends(false, &mut Full, &|_| ());
+    let error = ends(false, Full, |_| ());
     assert!(matches!(error, TrainError::Observer(_)), "{error:?}");
+}
+
+/// Panics at the first epoch's end.
+struct Broken;
+
+impl Observer for Broken {
+    fn event(&mut self, event: Event<'_>) -> io::Result<()> {
+        assert!(!matches!(event, Event::Epoch { .. }), "the observer is broken");
+        Ok(())
+    }
+}
+
+#[test]
+#[should_panic(expected = "the observer is broken")]
+fn a_panic_of_the_observer_ends_all_devices() {
+    let _ = ends(false, Broken, |_| ());
+}
+
+/// The first device alone evaluates, while the others wait for what comes of it.
+#[test]
+fn a_held_back_sample_that_cant_be_read_ends_all_devices() {
+    static SET: std::sync::OnceLock<Unreadable> = std::sync::OnceLock::new();
+    let set = SET.get_or_init(|| Unreadable(waves(8, 2)));
+    let error = ends(false, Silent, |job| job.validation = Some(set));
+    assert!(error.to_string().contains("sample 3: expected 24 numbers"), "{error:?}");
+}
+
+#[test]
+fn a_checkpoint_that_cant_be_written_ends_all_devices() {
+    // A file where the folder should be.
+    let dir = folder("replicas-blocked");
+    fs::create_dir_all(dir.parent().unwrap()).unwrap();
+    fs::write(&dir, "").unwrap();
+    let error = ends(false, Silent, move |job| job.checkpoint = Some(Checkpoint::new(dir.join("run"))));
+    assert!(matches!(error, TrainError::Checkpoint { .. }), "{error:?}");
+    let _ = fs::remove_file(folder("replicas-blocked"));
 }
 
 #[test]
 fn what_cant_be_is_told_once_and_before_the_first_step() {
-    let cuda = DeviceChoice::Cuda(Some(99));
-    let error = ends(false, &mut Silent, &|job| job.replicas = vec![DeviceChoice::Cpu, cuda]);
-    assert!(matches!(&error, TrainError::Device { device, .. } if device == "cuda:99"), "{error}");
-    let error = ends(false, &mut Silent, &|job| job.host.accumulate = 0);
+    let cuda = |index| DeviceChoice::Cuda(Some(index));
+    let error = ends(false, Silent, move |job| (job.device, job.replicas) = (cuda(98), vec![cuda(99)]));
+    assert!(matches!(&error, TrainError::Device { device, .. } if device == "cuda:98"), "{error}");
+    let error = ends(false, Silent, move |job| job.replicas = vec![cuda(0)]);
+    assert!(error.to_string().contains("cpu and cuda:0 round differently"), "{error}");
+    let error = ends(false, Silent, |job| job.host.accumulate = 0);
     assert!(matches!(error, TrainError::Setting(_)), "{error}");
 }

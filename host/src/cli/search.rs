@@ -17,8 +17,8 @@ use crate::export;
 use crate::report::{self, ParameterFacts, SearchReport};
 use crate::search::document::literal;
 use crate::search::{
-    Change, Description, Direction, Judge, MOST_REFUSED, Method, Options, Priced, Pruning, SearchError, SearchEvent,
-    Searched, State, Study, Training, Trial, prices, ranking, refused_last,
+    Change, Description, Direction, Judge, MOST_PARALLEL, MOST_REFUSED, Method, Options, Priced, Pruning, SearchError,
+    SearchEvent, Searched, State, Study, Training, Trial, prices, ranking, refused_last,
 };
 use crate::study::LogError;
 use crate::train::{self, DeviceChoice, decimals};
@@ -52,7 +52,7 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     trials: Option<u32>,
     /// Trials at the same time, instead of what the description says
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_PARALLEL)))]
     parallel: Option<u32>,
     /// The seed of the search, instead of the description's
     #[arg(long)]

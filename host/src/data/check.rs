@@ -6,8 +6,9 @@ use super::set::Set;
 use super::source::{Draw, Source};
 use super::standardise::Standardise;
 
-/// Numbers that are read at once.
+/// Numbers that are read at once, and samples for each thread, where that is more.
 const PIECE: usize = 1 << 20;
+const EACH: usize = 4;
 
 /// Reads every sample of a part once, in pieces of a few megabytes, and refuses the first that can't be read or that isn't
 /// finite once it is normalised. `names` are those of a sample's numbers, as far as they have any; tokens are taken as they
@@ -23,7 +24,7 @@ pub fn check_part(part: &str, set: &Set, standardise: Option<&Standardise>, name
         (set.shape().first().copied().unwrap_or(0), set.shape().iter().skip(1).product::<usize>().max(1));
     let size = set.sample_len().max(1);
     let indices: Vec<usize> = (0..set.len()).collect();
-    for piece in indices.chunks((PIECE / size).max(1)) {
+    for piece in indices.chunks((PIECE / size).max(EACH * rayon::current_num_threads())) {
         let draw = Draw { indices: piece, epoch: None };
         let mut values = vec![0.0; piece.len() * size];
         set.read(draw, &mut values)?;

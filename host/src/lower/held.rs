@@ -8,7 +8,7 @@ use burn_tensor::{DType, ExecutionError, Tensor};
 use rayon::prelude::*;
 use std::ops::Deref;
 
-/// Held that a thread copies at a time.
+/// How many numbers a thread copies at a time.
 const PART: usize = 1 << 14;
 
 /// The numbers of an f32 tensor in row-major order.
@@ -59,8 +59,7 @@ impl Deref for Held {
     fn deref(&self) -> &[f32] {
         match self {
             Held::Own(numbers) => numbers,
-            // There since `of` has seen it.
-            Held::Lent(lent) => lent.as_slice().unwrap_or_default(),
+            Held::Lent(lent) => lent.as_slice().expect("f32 side by side, as `of` has seen"),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::error::SpecError;
 use super::folds;
 use super::section::{Section, Value};
 use crate::data::{Folds, Label};
-use crate::study::{Condition, Distribution, Method, Parameter, Pruning, Space, Tpe};
+use crate::study::{Condition, Distribution, MOST_PARALLEL, Method, Parameter, Pruning, Space, Tpe};
 
 /// A search over values of the description that it stands in.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +63,7 @@ pub(super) fn search(mut section: Section<'_>, label: &Label) -> Result<SearchSp
     let metric_value = section.take("metric");
     let metric =
         metric_value.as_ref().map(|value| value.string("the name of a figure").map(str::to_string)).transpose()?;
-    let parallel = section.take("parallel").map_or(Ok(1), |value| value.whole(1, 1024))? as u32;
+    let parallel = section.take("parallel").map_or(Ok(1), |value| value.whole(1, MOST_PARALLEL.into()))? as u32;
     let pruning = section.take("pruning").map_or(Ok(None), pruning)?;
     let folds_value = section.take("folds");
     let folds_line = line_or(&folds_value, line);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::run::{Method, Study};
+use super::run::{MOST_PARALLEL, Method, Study};
 use super::space::Point;
 use super::trial::{State, Trial, mean, placed};
 
@@ -204,7 +204,9 @@ impl Log {
     fn line(&mut self, value: &impl Serialize) -> Result<(), LogError> {
         let written = serde_json::to_vec(value).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
-            self.file.write_all(&line)?;
+            let before = self.file.metadata()?.len();
+            // Half a line would be taken for damage once another stands behind it.
+            self.file.write_all(&line).inspect_err(|_| drop(self.file.set_len(before)))?;
             self.file.sync_data()
         });
         written.map_err(|source| LogError::File { path: self.path.clone(), source })
@@ -318,9 +320,6 @@ impl<'s> Order<'s> {
         Ok(())
     }
 }
-
-/// As many trials at the same time as a description allows.
-const MOST_PARALLEL: u32 = 1024;
 
 /// Refuses trials of another search.
 fn same(path: &Path, was: &Identity, is: &Identity) -> Result<(), LogError> {

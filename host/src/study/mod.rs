@@ -42,7 +42,7 @@ mod tests;
 
 pub use log::{Change, FORM, Identity, Log, LogError};
 pub use prune::Pruning;
-pub use run::{Candidate, MOST_REFUSED, Method, Objective, Progress, Score, Study, StudyError};
+pub use run::{Candidate, MOST_PARALLEL, MOST_REFUSED, Method, Objective, Progress, Score, Study, StudyError};
 pub use space::{Condition, Distribution, Parameter, Point, Space};
 pub use tpe::Tpe;
 pub use trial::{Direction, Price, State, Trial, deviation, mean, ranking, refused_last};

@@ -190,6 +190,9 @@ pub enum StudyError {
 /// Refused candidates in a row after which a search ends that draws them; a grid has an end of its own.
 pub const MOST_REFUSED: u32 = 1000;
 
+/// As many trials at the same time as a description allows.
+pub const MOST_PARALLEL: u32 = 1024;
+
 struct Shared<'s> {
     trials: BTreeMap<u32, Trial>,
     /// The next number.
@@ -419,8 +422,11 @@ impl Shared<'_> {
     }
 
     fn keep(&mut self, trial: Trial) {
-        if let Err(error) = (self.keep)(&trial) {
-            self.error.get_or_insert(error);
+        // Nothing is written behind what couldn't be.
+        if self.error.is_none()
+            && let Err(error) = (self.keep)(&trial)
+        {
+            self.error = Some(error);
             self.done = true;
         }
         self.trials.insert(trial.number, trial);

@@ -115,7 +115,8 @@ impl Distribution {
             Distribution::Choice(_) => None,
             Distribution::Real { low, high, step, log } => {
                 // A range that isn't a whole number of steps ends with the last whole one.
-                let last = step.map_or(high, |step| rounded(low + ((high - low) / step + 1e-9).floor() * step));
+                let last =
+                    step.map_or(high, |step| rounded(low + ((high - low) / step + 1e-9).floor() * step).min(high));
                 Some(Scale { low, high: last, step, log })
             }
             Distribution::Whole { low, high, step, log } => {

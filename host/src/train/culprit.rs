@@ -12,7 +12,7 @@ use std::path::PathBuf;
 const MOST: f32 = 1.8e19;
 
 /// The first sample whose outputs aren't finite, or so large that a loss of them isn't. `None` where no sample is to blame: where
-/// most of them are so, it is the model.
+/// most of several are so, it is the model.
 pub(super) fn find(
     lowered: &Lowered<'_>,
     tensors: &Tensors,
@@ -34,7 +34,7 @@ pub(super) fn find(
         }
         Ok(())
     })?;
-    Ok(first.filter(|_| bad * 2 <= samples.len()))
+    Ok(first.filter(|_| bad * 2 <= samples.len() || samples.len() == 1))
 }
 
 /// The error that names it.

@@ -18,6 +18,30 @@ impl Devices {
     pub fn all(&self) -> impl Iterator<Item = DeviceChoice> {
         std::iter::once(self.first).chain(self.replicas.iter().copied())
     }
+
+    /// Whether they go together: devices of one kind, whose updates are the same to the bit where the cards are, since each
+    /// updates its own copy of the model. GPUs have all a number, each another, or none: then each takes the next one.
+    ///
+    /// # Errors
+    /// What is wrong, in a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        for (i, device) in self.all().enumerate() {
+            if device.name() != self.first.name() {
+                let first = self.first;
+                return Err(format!(
+                    "{first} and {device} round differently, so their copies of the model would come apart; name devices of \
+                     one kind"
+                ));
+            }
+            if device.index().is_none() != self.first.index().is_none() {
+                return Err(format!("`{self}`: give all of them a number, or none"));
+            }
+            if device.index().is_some() && self.all().take(i).any(|other| other == device) {
+                return Err(format!("`{self}`: {device} stands there twice; name each device once"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl From<DeviceChoice> for Devices {
@@ -36,20 +60,11 @@ impl fmt::Display for Devices {
 impl FromStr for Devices {
     type Err = String;
 
-    /// A GPU's number may stand there once; a kind without one stands for another GPU each time.
     fn from_str(text: &str) -> Result<Devices, String> {
-        let mut devices = Devices::default();
-        for (i, name) in text.split(',').enumerate() {
-            let device: DeviceChoice = name.trim().parse()?;
-            if device.index().is_some() && devices.all().take(i).any(|other| other == device) {
-                return Err(format!("`{text}`: {device} stands there twice; name each device once"));
-            }
-            match i {
-                0 => devices.first = device,
-                _ => devices.replicas.push(device),
-            }
-        }
-        Ok(devices)
+        let mut all = text.split(',').map(|name| name.trim().parse());
+        let first = all.next().unwrap_or_else(|| Ok(DeviceChoice::default()))?;
+        let devices = Devices { first, replicas: all.collect::<Result<_, _>>()? };
+        devices.check().map(|()| devices)
     }
 }
 
@@ -59,7 +74,7 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for text in ["auto", "cpu", "cuda:0,cuda:1", "cuda,cuda,cuda", "cpu,wgpu:3,cpu"] {
+        for text in ["auto", "cpu", "cuda:0,cuda:1", "cuda,cuda,cuda", "cpu,cpu"] {
             assert_eq!(text.parse::<Devices>().unwrap().to_string(), text);
         }
         let cuda = |index| DeviceChoice::Cuda(Some(index));
@@ -73,6 +88,8 @@ mod tests {
         for (text, expected) in [
             ("cuda:0,cuda:1,cuda:0", "`cuda:0,cuda:1,cuda:0`: cuda:0 stands there twice; name each device once".into()),
             ("cpu,", format!("`` is no device; there are: {names}")),
+            ("cuda:1,cuda", "`cuda:1,cuda`: give all of them a number, or none".into()),
+            ("cuda:0,cpu", "cuda:0 and cpu round differently, so their copies of the model would come apart; name devices of one kind".into()),
             ("cpu,cuda:x", "`cuda:x`: give a GPU's number as in `cuda:0`".into()),
         ] {
             assert_eq!(text.parse::<Devices>(), Err(expected));

@@ -70,10 +70,9 @@ pub enum TrainError {
         /// The last checkpoint, from before.
         checkpoint: Option<PathBuf>,
     },
-    /// What the model makes of a sample isn't a number, though its parameters are.
+    /// The loss of a sample isn't finite, though the parameters are.
     #[error(
-        "{set}: {sample}: what the model makes of it isn't finite, though all its parameters are; mend or remove the sample, \
-         whose largest number is {largest} as the model takes it{}",
+        "{set}: {sample}: its loss isn't finite, though all parameters are; mend or remove the sample, whose largest number is {largest} as the model takes it{}",
         kept(.checkpoint)
     )]
     Sample {
@@ -98,7 +97,7 @@ pub enum TrainError {
         /// What it can go on from.
         checkpoint: Option<PathBuf>,
     },
-    /// Another process of the run is gone.
+    /// Another process or device of the run is gone.
     #[error("epoch {epoch}: {reason}{}", kept(.checkpoint))]
     Group {
         /// The epoch, from 1.

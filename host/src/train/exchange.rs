@@ -20,7 +20,7 @@ struct Table<T> {
     /// Meetings so far, and what was brought to the last one: the next can't be full before all have taken it.
     meetings: u64,
     last: Brought<T>,
-    gone: Option<usize>,
+    gone: Option<String>,
 }
 
 impl<T: Copy + AddAssign> Exchange<T> {
@@ -64,16 +64,16 @@ impl<T: Copy + AddAssign> Exchange<T> {
         }
         let waits = |table: &mut Table<T>| table.meetings == this && table.gone.is_none();
         let table = self.full.wait_while(table, waits).unwrap_or_else(PoisonError::into_inner);
-        match table.gone.filter(|_| table.meetings == this) {
-            Some(seat) => Err(GroupError { reason: format!("device {} has ended", seat + 1) }),
+        match table.gone.as_ref().filter(|_| table.meetings == this) {
+            Some(name) => Err(GroupError { reason: format!("{name} has ended") }),
             None => Ok(table.last.clone()),
         }
     }
 
-    /// Says that nobody comes to this seat any more.
-    pub fn leave(&self, seat: usize) {
+    /// Says that `who` comes no more.
+    pub fn leave(&self, who: &str) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.gone.get_or_insert(seat);
+        table.gone.get_or_insert_with(|| who.into());
         self.full.notify_all();
     }
 }
@@ -124,10 +124,10 @@ mod tests {
                 scope.spawn(move || sender.send(exchange.sum(seat, &mut [1.0])));
             }
             // Before they wait or while they do.
-            exchange.leave(1);
+            exchange.leave("device 2 (cpu)");
             for _ in 0..2 {
                 let said = told.recv_timeout(std::time::Duration::from_secs(20)).expect("they wait for ever");
-                assert_eq!(said, Err(GroupError { reason: "device 2 has ended".into() }));
+                assert_eq!(said, Err(GroupError { reason: "device 2 (cpu) has ended".into() }));
             }
         });
         // And for those who come later.

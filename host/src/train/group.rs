@@ -9,7 +9,7 @@
 
 use super::error::TrainError;
 use crate::lower::{download, upload};
-use burn_tensor::{Device, Tensor};
+use burn_tensor::{Device, ExecutionError, Tensor};
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -80,6 +80,21 @@ impl GroupError {
     }
 }
 
+/// Why [`sum`] has none.
+#[derive(Debug)]
+pub(super) enum SumError {
+    /// This rank's device failed to compute what is read.
+    Device(ExecutionError),
+    /// Another rank is gone.
+    Group(GroupError),
+}
+
+impl From<GroupError> for SumError {
+    fn from(error: GroupError) -> SumError {
+        SumError::Group(error)
+    }
+}
+
 /// A rank's part of `len` neighbours: as even as it comes out.
 pub(super) fn share(len: usize, rank: usize, ranks: usize) -> Range<usize> {
     len * rank / ranks..len * (rank + 1) / ranks
@@ -95,12 +110,12 @@ pub(super) fn sum(
     statistics: Vec<Tensor<1>>,
     samples: usize,
     device: &Device,
-) -> Result<(Vec<Tensor<1>>, f64, Vec<Tensor<1>>), GroupError> {
+) -> Result<(Vec<Tensor<1>>, f64, Vec<Tensor<1>>), SumError> {
     let count = gradients.len();
     let mut lens = Vec::new();
     let mut all = Vec::new();
     for tensor in gradients.into_iter().chain(statistics) {
-        let values = download(tensor).map_err(|error| GroupError { reason: format!("{error:?}") })?;
+        let values = download(tensor).map_err(SumError::Device)?;
         let share = if lens.len() < count { 1.0 } else { samples as f32 };
         lens.push(values.len());
         all.extend(values.into_iter().map(|value| value * share));

@@ -1,6 +1,6 @@
 //! The update rules that only the host has, on a device's tensors; formulas are [`HostOptimizer`]'s.
 
-use super::optimizer::Moment;
+use super::optimizer::{Moment, sum};
 use super::settings::HostOptimizer;
 use burn_tensor::Tensor;
 
@@ -50,7 +50,7 @@ pub(super) fn rule(
             (state[0], state[1]) = (m.clone(), v.clone());
             let u = m.div_scalar(moment.divisor) / (v.sqrt().mul_scalar(moment.root_factor) + epsilon);
             let u = if weight_decay == 0.0 { u } else { u + w.clone().mul_scalar(weight_decay) };
-            let norm = |x: &Tensor<1>| (x.clone() * x.clone()).sum().sqrt();
+            let norm = |x: &Tensor<1>| sum(x.clone() * x.clone()).sqrt();
             let (of_w, of_u) = (norm(&w), norm(&u));
             // 1 where either is 0, without reading it back.
             let none = (of_w.clone() * of_u.clone()).equal_elem(0.0);

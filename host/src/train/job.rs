@@ -31,7 +31,8 @@ pub struct Job<'a> {
     /// What computes.
     pub device: DeviceChoice,
     /// Further devices of this machine. Each has a copy of the model and takes its share of every batch, as the processes of
-    /// [`group`](Job::group) do, which they don't go with; the update is that of one device but for the order of sums.
+    /// [`group`](Job::group) do, which they don't go with; all are of one kind ([`Devices::check`](super::Devices::check)).
+    /// The update is that of one device but for the order of sums.
     pub replicas: Vec<DeviceChoice>,
     /// When to end before the last epoch. Without it the parameters of the lowest validation loss are the result, or
     /// those of the last epoch where there is no validation set.

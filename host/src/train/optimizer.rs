@@ -156,10 +156,23 @@ impl Stepper {
 
 /// Scales all gradients so that the root of their common sum of squares is at most `limit`, without reading it back.
 fn clip_global_norm(gradients: Vec<Tensor<1>>, limit: f32) -> Vec<Tensor<1>> {
-    let squares = gradients.iter().map(|g| (g.clone() * g.clone()).sum());
+    let squares = gradients.iter().map(|g| sum(g.clone() * g.clone()));
     let Some(sum) = squares.reduce(|a, b| a + b) else { return gradients };
     let factor = (sum.sqrt() + 1e-6).recip().mul_scalar(limit).clamp_max(1.0);
     gradients.into_iter().map(|g| g * factor.clone()).collect()
+}
+
+/// The sum of all elements, in one order whatever threads there are: from four million elements on the framework's own adds up
+/// whichever part is ready.
+pub(super) fn sum(tensor: Tensor<1>) -> Tensor<1> {
+    const LARGE: usize = 1 << 22;
+    const PART: usize = 1 << 21;
+    let [len] = tensor.dims();
+    if len < LARGE {
+        return tensor.sum();
+    }
+    let parts = (0..len).step_by(PART).map(|start| tensor.clone().narrow(0, start, PART.min(len - start)).sum());
+    parts.reduce(|a, b| a + b).unwrap_or_else(|| tensor.sum())
 }
 
 /// Adds L1, L2 and weight decay that isn't decoupled.
@@ -247,6 +260,16 @@ mod tests {
     fn numbers(tensor: u32, len: usize) -> Vec<f32> {
         let key = Key::new(3, 1, tensor);
         (0..len as u32).map(|i| key.uniform(i) * 2.0 - 1.0).collect()
+    }
+
+    #[test]
+    fn large_tensors_are_added_up_in_one_order() {
+        let mut numbers = vec![0.0; (1 << 22) + 5];
+        // One in each part. From 2^24 on f32 has neighbours 2 apart: (2^24 + 1) - 2^24 is 0, and 2^24 + (1 - 2^24) is 1.
+        (numbers[0], numbers[1 << 21], numbers[1 << 22]) = (16_777_216.0, 1.0, -16_777_216.0);
+        let of = |numbers| crate::lower::download(sum(upload(numbers, &Device::flex()))).unwrap();
+        assert_eq!(of(numbers), [0.0]);
+        assert_eq!(of(vec![1.0; (1 << 22) + 5]), [4_194_309.0]);
     }
 
     fn close(what: &str, ours: &[f32], core: &[f32]) {

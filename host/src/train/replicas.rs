@@ -4,6 +4,7 @@
 //! added up in the order of the devices and uploaded again. The samples are shared, not read once a device.
 
 use super::device::DeviceChoice;
+use super::devices::Devices;
 use super::error::TrainError;
 use super::exchange::Exchange;
 use super::group::{Group, GroupError};
@@ -22,31 +23,44 @@ pub(super) fn train(job: Job<'_>) -> Result<Trained, TrainError> {
             "a process that shares its batches with others takes one device; start one process for each device".into(),
         ));
     }
-    let (devices, observer) = (job.replicas, job.observer);
+    let devices = Devices { first: job.device, replicas: job.replicas };
+    devices.check().map_err(TrainError::Setting)?;
+    let observer = job.observer;
     let (graph, training, train) = (job.graph, job.training, job.train);
     let (host, checkpoint) = (job.host, job.checkpoint);
     let Job { epochs, validation, seed, early_stopping, resume, fresh, initial, interrupt, .. } = job;
-    let team = Team::new(1 + devices.len());
-    let work = |rank: usize, device: DeviceChoice, observer: &mut dyn Observer| {
-        let seat = Seat { team: &team, rank };
-        let (host, checkpoint, group) = (host.clone(), checkpoint.clone(), Some(&seat as &dyn Group));
+    let work = |seat: &Seat<'_>, observer: &mut dyn Observer| {
+        let (host, checkpoint, device, group) =
+            (host.clone(), checkpoint.clone(), seat.device, Some(seat as &dyn Group));
         let job = Job::new(graph, training, train, observer);
         let job = Job { host, epochs, validation, seed, device, early_stopping, checkpoint, group, ..job };
         Run::new(Job { resume, fresh, initial, interrupt, ..job })?.go()
     };
+    // All seats are there before anyone sits: one whose thread can't be started is left, and the others learn of it.
+    let team = Team::new(1 + devices.replicas.len());
+    let mut seats =
+        devices.all().enumerate().map(|(rank, device)| Seat { team: &team, rank, device }).collect::<Vec<_>>();
+    let others = seats.split_off(1);
     // Of the CPU, for each, a pool of its own: the first one waits in a thread that may be one of the program's.
     let threads = rayon::current_num_threads().div_ceil(team.size());
     thread::scope(|scope| {
-        let replicas = devices.iter().enumerate().map(|(i, &device)| {
-            let work = &work;
-            scope.spawn(move || threads::apart(threads, || work(i + 1, device, &mut Silent)))
-        });
-        let replicas: Vec<_> = replicas.collect();
-        let mut results = vec![work(0, job.device, observer)];
+        let (mut replicas, mut failed) = (Vec::new(), None);
+        for seat in others {
+            let (work, device) = (&work, seat.device);
+            let replica = move || threads::apart(threads, || work(&seat, &mut Silent));
+            match thread::Builder::new().spawn_scoped(scope, replica) {
+                Ok(replica) => replicas.push(replica),
+                Err(error) => {
+                    let reason = format!("no thread can be started for it: {error}; name fewer devices");
+                    failed.get_or_insert(TrainError::Device { device: device.to_string(), reason });
+                }
+            }
+        }
+        let mut results: Vec<_> = seats.into_iter().map(|seat| work(&seat, observer)).collect();
         for replica in replicas {
             results.push(replica.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
         }
-        result(results)
+        failed.map_or_else(|| result(results), Err)
     })
 }
 
@@ -87,12 +101,14 @@ impl Team {
 struct Seat<'t> {
     team: &'t Team,
     rank: usize,
+    device: DeviceChoice,
 }
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        self.team.singles.leave(self.rank);
-        self.team.doubles.leave(self.rank);
+        let name = format!("device {} ({})", self.rank + 1, self.device);
+        self.team.singles.leave(&name);
+        self.team.doubles.leave(&name);
     }
 }
 
@@ -148,11 +164,11 @@ mod tests {
 
     #[test]
     fn what_failed_is_told_not_who_heard_of_it() {
-        let heard = || Err(TrainError::Group { epoch: 1, reason: "device 2 has ended".into(), checkpoint: None });
+        let heard = || Err(TrainError::Group { epoch: 1, reason: "device 2 (cpu) has ended".into(), checkpoint: None });
         let failed = |text: &str| Err(TrainError::Setting(text.into()));
         let told = |results| result(results).unwrap_err().to_string();
         assert_eq!(told(vec![heard(), failed("a"), heard()]), told(vec![failed("a")]));
         assert_eq!(told(vec![failed("b"), failed("a")]), told(vec![failed("b")]));
-        assert!(told(vec![heard(), heard()]).contains("device 2 has ended"));
+        assert!(told(vec![heard(), heard()]).contains("device 2 (cpu) has ended"));
     }
 }

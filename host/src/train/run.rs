@@ -12,7 +12,7 @@ use super::device::{self, Open};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, Wanted, measure};
 use super::feed::feed;
-use super::group::{Group, share};
+use super::group::{Group, SumError, share};
 use super::history::{EpochRecord, Watch};
 use super::initialize::initialize;
 use super::job::{Job, Trained};
@@ -300,7 +300,7 @@ impl<'a> Run<'a> {
             let stop = self.interrupted();
             let save = step < self.steps && (stop || self.is_due() || step == last);
             if unread.steps() >= self.host.log_every || step == last || save {
-                let figures = std::mem::take(&mut unread).read(self.group, epoch)?;
+                let figures = std::mem::take(&mut unread).read(self.group, epoch, self.saved.as_deref())?;
                 if let Some(step) = self.within.sums.add(figures) {
                     return Err(self.not_finite(epoch, step, "the loss".into()));
                 }
@@ -395,7 +395,10 @@ impl<'a> Run<'a> {
             let epoch = self.history.len() as u32 + 1;
             let statistics = self.tensors.running(&self.lowered);
             let (sum, all, means) = super::group::sum(group, gradients, weight, statistics, samples, &self.open.device)
-                .map_err(|error| error.at(epoch, self.saved.clone()))?;
+                .map_err(|error| match error {
+                    SumError::Device(error) => failed(epoch, error),
+                    SumError::Group(error) => error.at(epoch, self.saved.clone()),
+                })?;
             (gradients, weight) = (sum, all);
             self.tensors.set_running(&self.lowered, means);
         }

@@ -5,6 +5,7 @@ use super::group::Group;
 use super::run::failed;
 use burn_tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The epoch at hand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,8 +69,8 @@ impl Unread {
         }
     }
 
-    /// Waits for the device; with other ranks, adds theirs.
-    pub fn read(self, group: Option<&dyn Group>, epoch: u32) -> Result<Figures, TrainError> {
+    /// Waits for the device; with other ranks, adds theirs. `saved` is the last checkpoint, for the error.
+    pub fn read(self, group: Option<&dyn Group>, epoch: u32, saved: Option<&Path>) -> Result<Figures, TrainError> {
         let Unread { of, losses, weights, correct, samples } = self;
         let read = |tensors: Vec<Tensor<1>>| -> Result<Vec<f64>, TrainError> {
             if tensors.is_empty() {
@@ -86,7 +87,7 @@ impl Unread {
         all.extend(weights);
         all.extend([right, samples, f64::from(u8::from(has_classes))]);
         if let Some(group) = group {
-            group.sum64(&mut all).map_err(|error| error.at(epoch, None))?;
+            group.sum64(&mut all).map_err(|error| error.at(epoch, saved.map(Path::to_path_buf)))?;
         }
         let count = of.len();
         let batches = of.into_iter().enumerate().map(|(i, step)| (step, all[i], all[count + i])).collect();
