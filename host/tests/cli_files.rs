@@ -265,6 +265,30 @@ fn a_place_that_cannot_be_written_is_refused_first() {
     let copy = folder.path("copy.safetensors");
     (0..2).for_each(|_| drop(done(&["export", &weights, "--profile", "plain", "--out", &copy])));
     std::fs::remove_file(copy).unwrap();
+    // Nor does a file take the place of a pipe; a link stays, and what it leads to is written.
+    let (pipe, link) = (folder.path("pipe.safetensors"), folder.path("link.safetensors"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let expected = "is a device or a pipe, not a regular file";
+    for arguments in [
+        &["export", &weights, "--profile", "plain", "--out", &pipe][..],
+        &["inspect", &pipe],
+        &["evaluate", "--model", &model, "--weights", &pipe],
+    ] {
+        let answer = emberlite(arguments);
+        assert!(answer.status == 1 && answer.error.contains(expected), "{}", answer.error);
+    }
+    std::fs::remove_file(pipe).unwrap();
+    let target = folder.write("target.safetensors", "before");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    done(&["export", &weights, "--profile", "plain", "--out", &link]);
+    assert!(Path::new(&link).is_symlink() && folder.read("target.safetensors") != b"before");
+    [target, link].map(|path| std::fs::remove_file(path).unwrap());
+    // Nor is the run's folder a file, though it isn't there yet.
+    let answer = emberlite(&[&train[..], &[&new, "--out", &new]].concat());
+    assert_eq!(
+        (answer.status, answer.error),
+        (1, format!("error: --out {new}: is the run's folder too; name a file in it\n"))
+    );
     // The page of a run is made of what was measured when it ended.
     let page = folder.path("run/report.html");
     let answer = emberlite(&["compare", &run, "--out", &page]);

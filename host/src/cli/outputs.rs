@@ -33,6 +33,10 @@ pub(super) fn check_places(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) 
         if path.is_dir() {
             return wrong("is a folder; name a file in it");
         }
+        // Written beside and renamed, a file would take the place of the device or the pipe.
+        if path.exists() && !path.is_file() {
+            return wrong("is a device or a pipe, not a regular file; choose another path");
+        }
         if path.file_name().is_none() {
             return wrong("isn't the name of a file");
         }
@@ -63,6 +67,12 @@ pub(super) fn check_places(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) 
         {
             let folder = folder.display();
             return wrong(&format!("is one of the samples in {folder} and would be overwritten; choose another path"));
+        }
+        let within = |(name, other): &(&str, &Path)| {
+            !name.starts_with("--") && other.parent().is_some_and(|run| self::place(run) == place)
+        };
+        if outputs.iter().any(within) {
+            return wrong("is the run's folder too; name a file in it");
         }
         if let Some((other, _)) = outputs.iter().take(i).find(taken) {
             return wrong(&format!("is {other} too; choose another path"));

@@ -137,6 +137,8 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     let mut report = report_of(&description, &searched, &line.to_string(), started.elapsed().as_secs_f64());
     if let Some(trial) = searched.best() {
         let text = description.text_of_trial(trial, searched.judge).map_err(CliError::Message)?;
+        // Once more: another search may have written it meanwhile.
+        found::check_own(&best, arguments.out.is_some(), &folder, &description, objective.judge())?;
         export::write(&best, text.as_bytes())?;
         writeln!(out, "wrote {}", best.display())?;
         report.best = text;

@@ -43,8 +43,13 @@ impl Bytes {
     /// [`FileError`].
     pub fn read(path: impl AsRef<Path>) -> Result<Bytes, FileError> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| FileError { path: path.into(), doing: "can't read", source })?;
-        Ok(Bytes::new(&bytes))
+        let failed = |source| FileError { path: path.into(), doing: "can't read", source };
+        // A pipe would be waited for without end.
+        let kind = fs::metadata(path).map_err(failed)?.file_type();
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(failed(io::Error::other("it is a device or a pipe, not a regular file")));
+        }
+        fs::read(path).map_err(failed).map(|bytes| Bytes::new(&bytes))
     }
 
     /// The bytes.
@@ -60,9 +65,15 @@ const PART: &str = "new";
 /// or the new one, whole. Folders on the way are made; what a killed program left beside the place is removed.
 ///
 /// # Errors
-/// [`FileError`]; the file that was there is as it was.
+/// [`FileError`]; the file that was there is as it was, and so is a device or a pipe, which a file would replace.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |source| FileError { path: path.into(), doing: "can't write", source };
+    // Renaming would replace a link, and leave what it leads to as it was.
+    let whole = fs::canonicalize(path).ok().filter(|_| path.is_symlink());
+    let path = whole.as_deref().unwrap_or(path);
+    if path.exists() && !path.is_file() && !path.is_dir() {
+        return Err(failed(io::Error::other("it is a device or a pipe, not a regular file")));
+    }
     if path.file_name().is_none() {
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file")));
     }

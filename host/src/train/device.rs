@@ -68,6 +68,9 @@ impl FromStr for DeviceChoice {
     type Err = String;
     /// `flex` is another name of the CPU, after the framework's part that computes there.
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains(',') {
+            return Err(format!("`{text}`: several devices are for `train` alone; name one"));
+        }
         let (name, number) = match text.split_once(':') {
             Some((name, number)) => (name, Some(number)),
             None => (if text == "flex" { "cpu" } else { text }, None),
@@ -235,6 +238,7 @@ mod tests {
             ("cuda:", "`cuda:`: give a GPU's number as in `cuda:0`"),
             ("cuda:-1", "`cuda:-1`: give a GPU's number as in `cuda:0`"),
             ("cpu:0", "`cpu:0`: only GPUs have numbers; give `cpu`"),
+            ("cpu,cpu", "`cpu,cpu`: several devices are for `train` alone; name one"),
         ] {
             assert_eq!(text.parse::<DeviceChoice>(), Err(expected.into()));
         }
