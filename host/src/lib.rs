@@ -12,6 +12,7 @@ pub mod metrics;
 mod parameters;
 pub mod quantize;
 pub mod recipes;
+mod regular;
 pub mod report;
 pub mod search;
 pub mod simulate;

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::CliError;
 use crate::export::FileError;
+use crate::regular;
 use crate::spec::{Files, Part, Spec};
 use crate::train;
 
@@ -33,9 +34,8 @@ pub(super) fn check_places(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) 
         if path.is_dir() {
             return wrong("is a folder; name a file in it");
         }
-        // Written beside and renamed, a file would take the place of the device or the pipe.
-        if path.exists() && !path.is_file() {
-            return wrong("is a device or a pipe, not a regular file; choose another path");
+        if let Some(kind) = fs::metadata(path).ok().and_then(|facts| regular::instead(&facts)) {
+            return wrong(&format!("is {kind}, not a regular file; choose another path"));
         }
         if path.file_name().is_none() {
             return wrong("isn't the name of a file");

@@ -1,8 +1,9 @@
 //! Whole files in memory, unpacked on the way.
 
 use super::error::DataError;
+use crate::regular;
 use flate2::read::MultiGzDecoder;
-use std::fs::{self, File, FileType};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -14,37 +15,15 @@ pub(super) fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Opens a regular file. Anything else is refused: a pipe is waited for without end, a device may be read without end.
+/// Opens a [regular](regular::check) file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    match irregular(&fs::metadata(path)?.file_type()) {
-        None => File::open(path),
-        Some(kind) => Err(io::Error::other(format!("it is {kind}, not a regular file"))),
-    }
-}
-
-/// What it is instead of a regular file.
-fn irregular(kind: &FileType) -> Option<&'static str> {
-    match (kind.is_file(), kind.is_dir()) {
-        (true, _) => None,
-        (_, true) => Some("a folder"),
-        _ if is_pipe(kind) => Some("a pipe"),
-        _ => Some("a device or a socket"),
-    }
-}
-
-#[cfg(unix)]
-fn is_pipe(kind: &FileType) -> bool {
-    std::os::unix::fs::FileTypeExt::is_fifo(kind)
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_: &FileType) -> bool {
-    false
+    regular::check(&fs::metadata(path)?)?;
+    File::open(path)
 }
 
 /// A pipe without a name, which a shell has made and fills: `/dev/stdin` after a `|`.
 fn is_nameless_pipe(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|facts| is_pipe(&facts.file_type())) && fs::canonicalize(path).is_err()
+    fs::metadata(path).is_ok_and(|facts| regular::is_pipe(&facts.file_type())) && fs::canonicalize(path).is_err()
 }
 
 /// The bytes of a file; gzip is recognised by its first two bytes and unpacked.

@@ -1,6 +1,7 @@
 //! Files as a whole: read to an aligned place, written so that a reader never sees half of one.
 
 use super::part_file::{self, PartFile};
+use crate::regular;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -44,11 +45,7 @@ impl Bytes {
     pub fn read(path: impl AsRef<Path>) -> Result<Bytes, FileError> {
         let path = path.as_ref();
         let failed = |source| FileError { path: path.into(), doing: "can't read", source };
-        // A pipe would be waited for without end.
-        let kind = fs::metadata(path).map_err(failed)?.file_type();
-        if !kind.is_file() && !kind.is_dir() {
-            return Err(failed(io::Error::other("it is a device or a pipe, not a regular file")));
-        }
+        fs::metadata(path).and_then(|facts| regular::check(&facts)).map_err(failed)?;
         fs::read(path).map_err(failed).map(|bytes| Bytes::new(&bytes))
     }
 
@@ -71,9 +68,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     // Renaming would replace a link, and leave what it leads to as it was.
     let whole = fs::canonicalize(path).ok().filter(|_| path.is_symlink());
     let path = whole.as_deref().unwrap_or(path);
-    if path.exists() && !path.is_file() && !path.is_dir() {
-        return Err(failed(io::Error::other("it is a device or a pipe, not a regular file")));
-    }
+    fs::metadata(path).map_or(Ok(()), |facts| regular::check(&facts)).map_err(failed)?;
     if path.file_name().is_none() {
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file")));
     }

@@ -37,6 +37,7 @@ mod recurrent;
 mod sequence;
 mod smooth;
 mod softmax;
+mod sum;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ mod vectors;
 pub(crate) use held::Held;
 pub(crate) use norm::Statistics;
 pub use precision::Precision;
+pub(crate) use sum::{mean, sum};
 pub use tensors::ParameterError;
 pub(crate) use tensors::{NodeTensors, Tensors, download, upload};
 

@@ -263,14 +263,19 @@ fn damaged(e: &dyn std::fmt::Display) -> Fault {
 
 /// Whether these bytes are a checkpoint rather than a model.
 pub(crate) fn is_checkpoint(bytes: &[u8]) -> bool {
-    let metadata = SafeTensors::read_metadata(bytes);
-    metadata.is_ok_and(|(_, all)| all.metadata().as_ref().is_some_and(|texts| texts.contains_key(KEY)))
+    SafeTensors::read_metadata(bytes).is_ok_and(|(_, header)| tells_of_a_run(&header))
 }
 
 /// The same of a file, of which the header alone is read.
 pub(crate) fn is_checkpoint_file(path: &Path) -> bool {
-    let header = File::open(path).ok().and_then(|mut file| header::read(&mut file).ok());
-    header.is_some_and(|all| all.metadata().as_ref().is_some_and(|texts| texts.contains_key(KEY)))
+    File::open(path)
+        .ok()
+        .and_then(|mut file| header::read(&mut file).ok())
+        .is_some_and(|header| tells_of_a_run(&header))
+}
+
+fn tells_of_a_run(header: &Metadata) -> bool {
+    header.metadata().as_ref().is_some_and(|texts| texts.contains_key(KEY))
 }
 
 /// The kind of a parameter's optimizer state.

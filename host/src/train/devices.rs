@@ -4,7 +4,8 @@ use super::device::DeviceChoice;
 use std::fmt;
 use std::str::FromStr;
 
-/// The devices of one training as settings name them: `cpu`, `cuda:1`, or several with commas, `cuda:0,cuda:1`.
+/// The devices of one training as settings name them: `cpu`, `cuda:1`, or several with commas, `cuda:0,cuda:1`. Another number of
+/// them gives other bits, also where a run goes on with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Devices {
     /// What computes; [`Job::device`](super::Job::device).
@@ -20,7 +21,7 @@ impl Devices {
     }
 
     /// Whether they go together: devices of one kind, whose updates are the same to the bit where the cards are, since each
-    /// updates its own copy of the model. GPUs have all a number, each another, or none: then each takes the next one.
+    /// updates its own copy of the model. GPUs have all a number, each another, or none: then each takes the next card, around where there are fewer.
     ///
     /// # Errors
     /// What is wrong, in a sentence.
@@ -89,7 +90,11 @@ mod tests {
             ("cuda:0,cuda:1,cuda:0", "`cuda:0,cuda:1,cuda:0`: cuda:0 stands there twice; name each device once".into()),
             ("cpu,", format!("`` is no device; there are: {names}")),
             ("cuda:1,cuda", "`cuda:1,cuda`: give all of them a number, or none".into()),
-            ("cuda:0,cpu", "cuda:0 and cpu round differently, so their copies of the model would come apart; name devices of one kind".into()),
+            (
+                "cuda:0,cpu",
+                "cuda:0 and cpu round differently, so their copies of the model would come apart; name devices of one kind"
+                    .into(),
+            ),
             ("cpu,cuda:x", "`cuda:x`: give a GPU's number as in `cuda:0`".into()),
         ] {
             assert_eq!(text.parse::<Devices>(), Err(expected));

@@ -1,6 +1,6 @@
 //! What can go wrong in training, said so that the reader can mend it.
 
-use crate::data::DataError;
+use crate::data::{DataError, shown};
 use crate::lower::ParameterError;
 use crate::metrics::{Metric, MetricError};
 use emberlite::plan::PlanError;
@@ -72,7 +72,8 @@ pub enum TrainError {
     },
     /// The loss of a sample isn't finite, though the parameters are.
     #[error(
-        "{set}: {sample}: its loss isn't finite, though all parameters are; mend or remove the sample, whose largest number is {largest} as the model takes it{}",
+        "{set}: {sample}: its loss isn't finite, though all parameters are; mend or remove the sample, \
+         whose largest number is {largest} as the model takes it{}",
         kept(.checkpoint)
     )]
     Sample {
@@ -211,9 +212,4 @@ fn lower(rate: f32) -> String {
     let lower = if rate > 100.0 { 0.001 } else { rate / 10.0 };
     let text = format!("{lower:.0e}");
     text.parse::<f32>().map_or(text, shown)
-}
-
-/// A rate as people write it: `0.01`, `1e-7`, `1e30`.
-fn shown(rate: f32) -> String {
-    if (1e-4..1e6).contains(&rate) { rate.to_string() } else { format!("{rate:e}") }
 }

@@ -1,7 +1,8 @@
 //! The update rules that only the host has, on a device's tensors; formulas are [`HostOptimizer`]'s.
 
-use super::optimizer::{Moment, sum};
+use super::optimizer::Moment;
 use super::settings::HostOptimizer;
+use crate::lower::sum;
 use burn_tensor::Tensor;
 
 /// Nadam's factors at update `t` from 1: `(1 - mu_t) / (1 - mu_1…mu_t)` and `mu_(t+1) / (1 - mu_1…mu_(t+1))`, with

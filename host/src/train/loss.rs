@@ -1,6 +1,7 @@
 //! Losses of a batch: the core's formulas on tensors, averaged over outputs and samples.
 
 use super::batches::Target;
+use crate::lower::mean as mean_of;
 use burn_tensor::{Tensor, activation};
 use emberlite::loss::Loss;
 
@@ -12,7 +13,7 @@ pub(crate) fn mean(loss: &Loss, output: Tensor<2>, target: &Target) -> Tensor<1>
         }
         (_, Target::Shares(shares, _)) => (activation::log_softmax(output, 1) * shares.clone()).sum_dim(1).mean().neg(),
         (_, Target::Class(ids)) => activation::log_softmax(output, 1).gather(1, ids.clone()).mean().neg(),
-        (loss, Target::Values(t) | Target::Marks(t, _)) => elements(loss, output, t.clone()).mean(),
+        (loss, Target::Values(t) | Target::Marks(t, _)) => mean_of(elements(loss, output, t.clone())),
     }
 }
 

@@ -6,6 +6,7 @@
 use super::batches::Target;
 use super::loss;
 use super::settings::HostSettings;
+use crate::lower::sum;
 use burn_tensor::{Device, Int, Tensor, TensorData, activation};
 use emberlite::loss::Loss;
 
@@ -58,14 +59,14 @@ impl Objective {
                 let classes = output.dims()[1] as f32;
                 let shares = shares.clone() * (1.0 - self.smoothing) + self.smoothing / classes;
                 let surprise = activation::log_softmax(output, 1).neg() * shares;
-                self.weighted(surprise).sum()
+                sum(self.weighted(surprise))
             }
-            Target::Values(numbers) => self.elements(output, numbers.clone()).mean_dim(1).sum(),
+            Target::Values(numbers) => sum(self.elements(output, numbers.clone()).mean_dim(1)),
             Target::Marks(numbers, ids) => {
                 let rows = self.elements(output, numbers.clone()).mean_dim(1);
                 match &self.weights {
-                    None => rows.sum(),
-                    Some(_) => (rows * self.of(ids)).sum(),
+                    None => sum(rows),
+                    Some(_) => sum(rows * self.of(ids)),
                 }
             }
         }
@@ -77,11 +78,11 @@ impl Objective {
         let surprise = activation::log_softmax(output, 1).neg();
         let right = surprise.clone().gather(1, ids.clone());
         let right = if self.weights.is_some() { right * self.of(ids) } else { right };
-        let right = right.sum();
+        let right = sum(right);
         if self.smoothing == 0.0 {
             return right;
         }
-        right * (1.0 - self.smoothing) + self.weighted(surprise).sum() * (self.smoothing / classes)
+        right * (1.0 - self.smoothing) + sum(self.weighted(surprise)) * (self.smoothing / classes)
     }
 
     /// The weights of classes `[rows, 1]`.

@@ -6,7 +6,7 @@
 
 use super::settings::{HostOptimizer, HostSettings, PlateauState};
 use super::{fused, host_rules, subnormal};
-use crate::lower::{Lowered, Slot, Tensors};
+use crate::lower::{Lowered, Slot, Tensors, sum};
 use burn_tensor::{Device, Gradients, Tensor};
 use emberlite::image::Kind;
 use emberlite::number::F32;
@@ -162,19 +162,6 @@ fn clip_global_norm(gradients: Vec<Tensor<1>>, limit: f32) -> Vec<Tensor<1>> {
     gradients.into_iter().map(|g| g * factor.clone()).collect()
 }
 
-/// The sum of all elements, in one order whatever threads there are: from four million elements on the framework's own adds up
-/// whichever part is ready.
-pub(super) fn sum(tensor: Tensor<1>) -> Tensor<1> {
-    const LARGE: usize = 1 << 22;
-    const PART: usize = 1 << 21;
-    let [len] = tensor.dims();
-    if len < LARGE {
-        return tensor.sum();
-    }
-    let parts = (0..len).step_by(PART).map(|start| tensor.clone().narrow(0, start, PART.min(len - start)).sum());
-    parts.reduce(|a, b| a + b).unwrap_or_else(|| tensor.sum())
-}
-
 /// Adds L1, L2 and weight decay that isn't decoupled.
 fn penalised(penalty: Penalty, decay: f32, g: Tensor<1>, w: &Tensor<1>) -> Tensor<1> {
     let (l1, l2) = (penalty.l1, penalty.l2 + decay);
@@ -260,16 +247,6 @@ mod tests {
     fn numbers(tensor: u32, len: usize) -> Vec<f32> {
         let key = Key::new(3, 1, tensor);
         (0..len as u32).map(|i| key.uniform(i) * 2.0 - 1.0).collect()
-    }
-
-    #[test]
-    fn large_tensors_are_added_up_in_one_order() {
-        let mut numbers = vec![0.0; (1 << 22) + 5];
-        // One in each part. From 2^24 on f32 has neighbours 2 apart: (2^24 + 1) - 2^24 is 0, and 2^24 + (1 - 2^24) is 1.
-        (numbers[0], numbers[1 << 21], numbers[1 << 22]) = (16_777_216.0, 1.0, -16_777_216.0);
-        let of = |numbers| crate::lower::download(sum(upload(numbers, &Device::flex()))).unwrap();
-        assert_eq!(of(numbers), [0.0]);
-        assert_eq!(of(vec![1.0; (1 << 22) + 5]), [4_194_309.0]);
     }
 
     fn close(what: &str, ours: &[f32], core: &[f32]) {

@@ -12,8 +12,8 @@
 //!
 //! **Speed.** `python benches/host/compare.py --threads 1` compares a step with PyTorch's. Of the transformer
 //! there (4 blocks of 256 features, 1024 tokens a batch), on a Xeon with AVX-512: the framework's way took 560 ms, PyTorch 220 to
-//! 239 ms, this 261 ms, 0.84 of PyTorch's speed (`benches/record/cpu.md`). By `perf record` of our half, 64 % are products; 5 % are
-//! copies (panels of `B`), 10 % GELU, softmax and norms. What helped:
+//! 239 ms, this 261 ms, 0.84 of PyTorch's speed (`benches/record/cpu.md`). By `perf record` of our half, 64 % were products, 8 %
+//! copies (panels of `B`, and parameters, which are read in place since), 10 % GELU, softmax and norms. What helped:
 //! loops compiled to wide vectors (GELU forward from 2.2 to 1.1 ms a block, a norm from 0.19 to 0.08), a product's right side
 //! copied once instead of once a block of rows, its left side's terms, where they lie apart, in blocks that stay near (a
 //! block's four weight gradients from 16.8 to 13.1 ms), memory that isn't cleared (from 8 % to 2 %), attention without what a

@@ -76,8 +76,7 @@ pub(super) fn place(
     }
 }
 
-/// Sides of the squares that are turned at a time: their lines are whole, so no place is checked by itself, which took two
-/// thirds longer.
+/// Sides of the squares that are turned at a time: their lines are whole, so no place is checked by itself.
 const SIDE: usize = 16;
 
 /// `from [rows, columns]` turned into `to [columns, rows]`, whose rows are `stride` apart.
