@@ -43,6 +43,7 @@ mod sequence;
 mod smooth;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod window;
 
 pub(crate) use plan::Fast;

@@ -14,12 +14,13 @@
 //! give; twelve rows by 32 columns needed more pointers than there are registers. Large products read copies, blocked for the
 //! caches ([`Panels`]); blocks of 64 or 256 terms were up to 5 % slower than 128.
 
+use super::tile::{add_terms, lanes, load, store};
 use super::window::transpose;
-use macerator::{AutoArch, Scalar, Simd, Vector, WithSimd};
+use macerator::{AutoArch, Scalar, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows of a tile.
-const ROWS: usize = 6;
+pub(super) const ROWS: usize = 6;
 /// Columns are computed by so many: `B` must have them readable, also where `n` ends within.
 pub(super) const LANES: usize = 16;
 /// Multiply-adds from which on operands are copied to where they lie side by side, and how many terms at a time.
@@ -29,8 +30,10 @@ const TERMS: usize = 128;
 const NEAR: usize = 1 << 15;
 /// Rows whose terms are copied at a time, where they lie apart.
 const APART: usize = 85 * ROWS;
+/// From one copied tile to the next: a line more than its numbers. Without that line, tiles use a quarter of a cache's places.
+const TILE: usize = ROWS * TERMS + 16;
 /// Columns of the widest tile.
-const WIDEST: usize = 64;
+pub(super) const WIDEST: usize = 64;
 /// Multiply-adds below which threads cost more than they save.
 const SERIAL: usize = 1 << 18;
 
@@ -185,23 +188,6 @@ struct Block<'a> {
     first: usize,
 }
 
-type Lanes<S> = Vector<S, f32>;
-
-/// A vector of a slice of its length.
-#[inline(always)]
-fn load<S: Simd>(x: &[f32]) -> Lanes<S> {
-    bytemuck::pod_read_unaligned(bytemuck::cast_slice(x))
-}
-
-#[inline(always)]
-fn store<S: Simd>(x: &mut [f32], v: Lanes<S>) {
-    bytemuck::cast_slice_mut::<f32, u8>(x).copy_from_slice(bytemuck::bytes_of(&v));
-}
-
-const fn lanes<S: Simd>() -> usize {
-    size_of::<Lanes<S>>() / size_of::<f32>()
-}
-
 impl Block<'_> {
     /// The same sums in the same order, of copies of `B`: 64 columns and 128 terms at a time, which stay in the first cache,
     /// and so many rows that what they read of `A` stays near. Where terms of `A` lie apart, as a gradient's do, these rows
@@ -210,7 +196,7 @@ impl Block<'_> {
         let [m, n, k] = self.product.size;
         let apart = self.product.a_terms.strides[1] != 1;
         let rows = if apart { APART } else { (NEAR / k).next_multiple_of(ROWS).max(ROWS) };
-        let mut copy = vec![0.0; if apart { rows.min(m.next_multiple_of(ROWS)) * TERMS } else { 0 }];
+        let mut copy = vec![0.0; if apart { rows.min(m.next_multiple_of(ROWS)) / ROWS * TILE } else { 0 }];
         for i in (0..m).step_by(rows) {
             if apart {
                 let starts = self.starts(i);
@@ -237,7 +223,7 @@ impl Block<'_> {
             other => other,
         };
         let (a, a_rows, a_terms, first) = match copy {
-            Some(copy) => (copy, Walk::grid(ROWS, [ROWS * TERMS, 1]), Walk::line(ROWS), 0),
+            Some(copy) => (copy, Walk::grid(ROWS, [TILE, 1]), Walk::line(ROWS), 0),
             None => (&p.a[t..], p.a_rows, p.a_terms, *first + i),
         };
         let (size, relu) = ([rows, width, terms], p.relu && t + terms == k);
@@ -256,19 +242,23 @@ impl Block<'_> {
         tiles.map(|tile| std::array::from_fn(|r| row(tile + r))).collect()
     }
 
-    /// Terms of these rows of `A` from `t` on, as `[rows / 6, terms, 6]`.
+    /// Terms of these rows of `A` from `t` on, as `[rows / 6, terms, 6]`, tiles [`TILE`] apart.
     fn tiles(&self, starts: &[[usize; ROWS]], t: usize, tiles: &mut [f32]) {
         let p = &self.product;
+        // Tiles whose rows lie side by side, one behind the other: all but the last, filled up one.
+        let line = p.a_rows.inner == usize::MAX && p.a_rows.strides[1] == 1;
+        let filled = starts.last().is_some_and(|tile| tile[ROWS - 1] != tile[0] + ROWS - 1);
+        let whole = if line { starts.len() - usize::from(filled) } else { 0 };
         // Terms outside: what is read lies side by side where rows do.
         for s in 0..TERMS.min(p.size[2] - t) {
             let a = &p.a[p.a_terms.at(t + s)..];
-            for (start, tile) in starts.iter().zip(tiles.chunks_exact_mut(ROWS * TERMS)) {
-                let to = &mut tile[s * ROWS..][..ROWS];
-                if start[ROWS - 1] == start[0] + ROWS - 1 {
-                    to.copy_from_slice(&a[start[0]..][..ROWS]);
-                } else {
-                    to.iter_mut().zip(start).for_each(|(to, &start)| *to = a[start]);
-                }
+            let mut tiles = tiles.chunks_exact_mut(TILE).map(|tile| &mut tile[s * ROWS..][..ROWS]);
+            if whole > 0 {
+                let from = a[starts[0][0]..][..whole * ROWS].chunks_exact(ROWS);
+                from.zip(&mut tiles).for_each(|(from, to)| to.copy_from_slice(from));
+            }
+            for (start, to) in starts[whole..].iter().zip(tiles) {
+                to.iter_mut().zip(start).for_each(|(to, &start)| *to = a[start]);
             }
         }
     }
@@ -330,7 +320,7 @@ impl Block<'_> {
                     }
                 }
             }
-            tile::<S, V>(p, starts, j, &mut sums);
+            add_terms::<S, V>(p, starts, j, &mut sums);
             for r in 0..rows {
                 let at = (i + r) * p.c_row + j;
                 let c = &mut p.c[at..at + valid];
@@ -352,36 +342,6 @@ impl Block<'_> {
         }
         width
     }
-}
-
-/// Adds every term to a tile. It counts its loops: iterators aren't inlined in a build for development, which then takes
-/// a hundred times as long.
-#[allow(clippy::needless_range_loop, reason = "see above")]
-#[inline(always)]
-fn tile<S: Simd, const V: usize>(p: &Product<'_>, starts: [usize; ROWS], j: usize, sums: &mut [[Lanes<S>; V]; ROWS]) {
-    let k = p.size[2];
-    let inner = p.a_terms.inner.min(k);
-    let outer = k / inner;
-    let [outer_stride, stride] = p.a_terms.strides;
-    // Rows of one length: then the bounds of all of them are checked at once.
-    let span = (outer - 1) * outer_stride + (inner - 1) * stride + 1;
-    let rows = starts.map(|start| &p.a[start..start + span]);
-    let mut all = *sums;
-    for s in 0..outer {
-        for t in 0..inner {
-            let at = s * outer_stride + t * stride;
-            let b = s * p.b_terms[0] + t * p.b_terms[1] + j;
-            let b = &p.b[b..b + V * lanes::<S>()];
-            let b: [Lanes<S>; V] = std::array::from_fn(|v| load::<S>(&b[v * lanes::<S>()..(v + 1) * lanes::<S>()]));
-            for r in 0..ROWS {
-                let a = rows[r][at].splat::<S>();
-                for v in 0..V {
-                    all[r][v] = a.fma(b[v], all[r][v]);
-                }
-            }
-        }
-    }
-    *sums = all;
 }
 
 #[cfg(test)]
