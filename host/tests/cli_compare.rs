@@ -147,6 +147,14 @@ fn what_is_no_run_is_a_sentence_and_nothing_is_written() {
         assert_eq!(answer.error.lines().count(), 1, "{answer:?}");
     }
     assert!(!folder.names().contains(&"page.html".to_string()));
+    // The files of a search, whose report is of another kind.
+    std::fs::create_dir(folder.path("small-search")).unwrap();
+    folder.write("small-search/trials.jsonl", "{\"search\":{}}\n");
+    folder.write("small-search/report.json", "{\"search_trials\":[]}");
+    let answer = emberlite(&["compare", &run, &folder.path("small-search")]);
+    let expected = "error: small-search: the folder of a search, not of a run; report.html in it compares its trials; to compare \
+                    its best one with runs, train the best description that it wrote, and give the folder of that run\n";
+    assert_eq!((answer.status, folder.plain(&answer.error).as_str()), (1, expected));
     let own = emberlite(&["compare", &run, "--out", &folder.path("run/report.json")]);
     assert!(own.status == 1 && own.error.contains("would be overwritten"), "{own:?}");
     assert_eq!(emberlite::<&str>(&["compare"]).status, 2);

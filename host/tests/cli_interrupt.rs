@@ -165,12 +165,7 @@ fn a_full_disk_leaves_the_checkpoint_before() {
     let file = Path::new(&run).join("checkpoint.safetensors");
     let before = fs::read(&file).unwrap();
     assert!(before.len() > 32 * 1024);
-    // No file may become longer than 32 blocks of 512 or 1024 bytes; the signal that would end the process is ignored.
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; ulimit -f 32; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_emberlite")]);
-    let output = command.args(arguments(&model, &run)).args(["--quiet", "--resume"]).output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = on_a_full_disk(&[&arguments(&model, &run)[..], &["--quiet", "--resume"]].concat());
     assert!(said.contains("checkpoint.safetensors: can't be written") && said.contains("the space left"), "{said}");
     assert_eq!(fs::read(&file).unwrap(), before, "the old checkpoint has changed");
     let names: Vec<_> = fs::read_dir(&run).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -179,6 +174,55 @@ fn a_full_disk_leaves_the_checkpoint_before() {
     rest.extend(["--quiet", "--resume"]);
     done(&rest);
     assert_eq!(fs::read(Path::new(&run).join("model.safetensors")).unwrap(), expected);
+}
+
+/// Trains where no file may become longer than 32 blocks of 512 or 1024 bytes; the signal that would end the process is ignored.
+fn on_a_full_disk(arguments: &[&str]) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 32; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_emberlite")]);
+    let output = command.args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    text(&output.stderr)
+}
+
+#[test]
+fn a_full_disk_after_the_training_loses_none_of_it() {
+    let folder = Folder::new();
+    folder.write("rows.csv", cli_common::ROWS);
+    // The names of classes are in the model's file alone.
+    let (long, short) = ("b".repeat(50_000), cli_common::small("f32"));
+    let model = folder.write("model.toml", &short);
+    let run = folder.path("run");
+    let mut train = arguments(&model, &run);
+    train.push("--quiet");
+    let resume = "emberlite train --model model.toml --run run --quiet --resume\n";
+    // The page doesn't fit.
+    let said = folder.plain(&on_a_full_disk(&train));
+    let (file, why) = said.split_once(": can't write: ").unwrap();
+    let (_, what) = why.split_once("; ").unwrap();
+    assert!(file.starts_with("error: run/report."), "{said}");
+    let expected = format!(
+        "the trained model is saved as run/model.safetensors, without its report; when that is mended (space left, \
+         permissions), make the report with: {resume}"
+    );
+    assert_eq!(what, expected);
+    let trained = folder.read("run/model.safetensors");
+    train.push("--resume");
+    assert!(done(&train).contains("run/report.html\n"));
+    assert_eq!(folder.read("run/model.safetensors"), trained);
+    // Nor does the model.
+    folder.write("rows.csv", cli_common::ROWS.replace(",b\n", &format!(",{long}\n")));
+    folder.write("model.toml", short.replace("\"b\"", &format!("\"{long}\"")));
+    fs::remove_dir_all(&run).unwrap();
+    train.pop();
+    let said = folder.plain(&on_a_full_disk(&train));
+    let expected = format!(
+        "; the training is done and kept in run/checkpoint.safetensors; when that is mended (space left, permissions), make \
+         the files with: {resume}"
+    );
+    assert!(said.starts_with("error: run/model.safetensors: can't write: ") && said.ends_with(&expected), "{said}");
+    train.push("--resume");
+    assert!(done(&train).contains("run/report.html\n"));
 }
 
 #[test]

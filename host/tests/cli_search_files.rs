@@ -25,7 +25,7 @@ fn write(folder: &Folder, lines: &[Value]) -> Vec<u8> {
 /// What is changed in the line of a trial, the message, and the line that it blames less that of the trial.
 type Edit = (&'static str, fn(&mut Vec<Value>, usize), &'static str);
 
-const EDITS: [Edit; 13] = [
+const EDITS: [Edit; 16] = [
     ("a far number", |all, at| all[at]["candidate"] = json!(900), "it is candidate 900, and "),
     (
         "a number of its own",
@@ -51,6 +51,17 @@ const EDITS: [Edit; 13] = [
         |all, at| all[at]["parameters"]["training.optimizer.learning_rate"] = json!(0.012345678),
         "its values aren't of this search's space",
     ),
+    (
+        "a setting less",
+        |all, at| drop(all[at]["parameters"].as_object_mut().unwrap().remove("training.batch")),
+        "its values aren't of this search's space",
+    ),
+    (
+        "a setting of none",
+        |all, at| all[at]["parameters"]["training.epochs"] = json!(9),
+        "the search doesn't vary `training.epochs`",
+    ),
+    ("no values", |all, at| all[at]["values"] = json!([]), "`values` has one of each epoch: 4 of them, and not 0"),
     ("beyond the numbers", |all, at| all[at]["candidate"] = json!(4_294_967_296_u64), "not a trial: "),
     ("a word", |all, at| all[at] = json!("trial 2"), "not a trial: "),
     (
@@ -107,6 +118,8 @@ fn values_and_folds_of_a_line_are_counted_again() {
             format!("its values aren't those of candidate {}", whole[at]["candidate"]),
         ),
         (|line| line["score"] = json!(0.5), "its score is 0.5, and the mean of its folds is 0.".into()),
+        (|line| line["scores"] = json!([]), "`scores` has one of each fold: 3 of them, and not 0".into()),
+        (|line| line["values"] = json!([]), "`values` has one of each fold but the last: 2 of them, and not 0".into()),
     ] {
         let mut all = whole.clone();
         edit(&mut all[at]);
@@ -143,6 +156,31 @@ fn what_goes_on_is_the_search_that_was_begun() {
     folder.write("run/trials.jsonl", text.replacen("\"form\":\"2\",", "", 1));
     let error = search(&path, &run, &[]).error;
     assert!(!error.contains("go on:") && error.contains("\n  replace:   "), "{error}");
+}
+
+#[test]
+fn a_search_that_has_all_its_trials_says_so() {
+    let (folder, path, run) = folder(&random("= 3"));
+    assert!(!search(&path, &run, &[]).out.contains("nothing is left"));
+    let before = folder.read("run/trials.jsonl");
+    let again = search(&path, &run, &["--resume"]);
+    let line = format!("emberlite search --model {path} --run {run} --quiet --resume --trials 6");
+    let expected =
+        format!("\nnothing is left to search: all of its 3 trials were there before; to search on: {line}\n");
+    assert!(again.status == 0 && again.out.contains(&expected), "{}", again.out);
+    // They count, too: fewer than there are can't be had.
+    let answer = search(&path, &run, &["--resume", "--trials", "2"]);
+    let expected = "error: run/trials.jsonl: the search has 3 trials already, which count too, and is to have 2; give 3 to end \
+                    it there, or more to search on, by --trials\n";
+    assert_eq!((answer.status, answer.out.as_str(), folder.plain(&answer.error).as_str()), (1, "", expected));
+    assert_eq!(folder.read("run/trials.jsonl"), before);
+    // Points of a grid are as many as they are.
+    let grid = SEARCH.replace("\"tpe\"", "\"grid\"").replace("log_uniform = [1e-4, 1e-1]", "choice = [0.01]");
+    let grid = grid.replace("int = [4, 64], step = 4", "choice = [4]").replace("[4, 8, 16]", "[8, 16]");
+    folder.write("model.toml", model(&grid));
+    assert_eq!(search(&path, &run, &["--fresh"]).error, "");
+    let again = search(&path, &run, &["--resume"]).out;
+    assert!(again.contains("\nnothing is left to search: all of its 2 trials were there before\n"), "{again}");
 }
 
 /// `trial 3 of 4`, and the best so far.

@@ -155,6 +155,31 @@ fn a_run_that_has_done_more_than_it_is_asked_for_stays_as_it_is() {
     assert_eq!(epochs(), [(1, 2), (2, 3), (2, 4), (3, 5)]);
 }
 
+/// Fewer epochs than an interrupted run has done don't end it: nothing is written, and the message says what does.
+#[test]
+fn an_interrupted_run_is_not_ended_before_what_it_has_done() {
+    for (updates, epochs, done, end) in [
+        (4, "1", "2 epochs", "give 2 to end it there"),
+        (3, "1", "1 epoch and 1 step of the next", "give 2 to end it with the epoch at hand"),
+    ] {
+        let (folder, model, run) = interrupted(updates);
+        let files = || ["checkpoint.safetensors", "metrics.jsonl", "model.safetensors"];
+        let read = || files().map(|name| folder.read(&format!("run/{name}")));
+        let before = read();
+        let train = ["train", "--quiet", "--model", &model, "--run", &run, "--resume", "--epochs"];
+        let answer = emberlite(&[&train[..], &[epochs]].concat());
+        let expected = format!(
+            "error: training settings: epochs is {epochs}, and this run has already done {done}, which count too; {end}, or \
+             more to train longer\n"
+        );
+        assert_eq!((answer.status, answer.out.as_str(), answer.error), (1, "", expected));
+        assert_eq!(read(), before);
+        // What it says can be given.
+        cli_common::done(&[&train[..], &["2"]].concat());
+        assert!(cli_common::done(&[&train[..], &["2"]].concat()).contains("has done 2 epochs"));
+    }
+}
+
 #[test]
 fn a_mistyped_folder_is_no_run_to_go_on_with() {
     let (folder, model, _) = interrupted(3);

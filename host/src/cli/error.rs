@@ -87,6 +87,7 @@ fn search_flags(error: &SearchError) -> &'static str {
                 "; go on with --resume, replace them with --fresh, or give another folder with --run"
             }
             LogError::Nothing { .. } => ", or leave --resume out to start anew",
+            LogError::Enough { .. } => ", by --trials",
             LogError::Form { .. } | LogError::Other { .. } => {
                 ", start anew with --fresh, or give another folder with --run"
             }

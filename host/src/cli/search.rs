@@ -134,6 +134,11 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     let stopped = watch.asked().load(Ordering::Relaxed);
     let text = table(&description, &searched);
     out.write_all(text.as_bytes())?;
+    let refused = refused_last(&searched.trials);
+    let narrow = description.search.method != Method::Grid && refused >= MOST_REFUSED as usize;
+    if progress.known == searched.trials.len() && !stopped && !narrow {
+        writeln!(out, "{}", nothing_left(&description, &searched, line))?;
+    }
     let mut report = report_of(&description, &searched, &line.to_string(), started.elapsed().as_secs_f64());
     if let Some(trial) = searched.best() {
         let text = description.text_of_trial(trial, searched.judge).map_err(CliError::Message)?;
@@ -148,8 +153,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     export::write(&folder.join("report.json"), json.as_bytes())?;
     export::write(&folder.join("report.html"), report::search(&report).as_bytes())?;
     writeln!(out, "wrote {}", folder.join("report.html").display())?;
-    let refused = refused_last(&searched.trials);
-    if !stopped && description.search.method != Method::Grid && refused >= MOST_REFUSED as usize {
+    if !stopped && narrow {
         let (ran, all) =
             (searched.trials.iter().filter(|trial| trial.place.is_some()).count(), description.search.trials);
         writeln!(
@@ -173,6 +177,19 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
         return Err(CliError::Message(format!("no trial has a score{why}")));
     }
     Ok(())
+}
+
+/// Of a search that had all its trials before: that there was nothing to do, and how to go beyond it, but for a grid that is gone through.
+fn nothing_left(description: &Description, searched: &Searched, line: &Line) -> String {
+    let ran = searched.trials.iter().filter(|trial| trial.place.is_some()).count();
+    let trials = if ran == 1 { "its 1 trial was".into() } else { format!("all of its {ran} trials were") };
+    let whole = description.search.method == Method::Grid
+        && description.study(searched.judge).grid().is_ok_and(|grid| grid.len() <= searched.trials.len());
+    let longer = match whole {
+        true => String::new(),
+        false => format!("; to search on: {}", line.resuming().set("--trials", &(2 * ran).to_string())),
+    };
+    format!("nothing is left to search: {trials} there before{longer}")
 }
 
 /// The line that goes on with a search which was begun with other settings: what was typed of them stands in it, and what the
@@ -219,6 +236,8 @@ struct Progress {
     /// A score and whose it is.
     best: Option<(f64, String)>,
     judge: Judge,
+    /// Trials and refused candidates of the file that it goes on from.
+    known: usize,
 }
 
 impl Progress {
@@ -232,12 +251,15 @@ impl Progress {
                 trials = trials.min(priced.iter().filter(|priced| priced.price.is_ok()).count() as u32);
             }
         }
-        Progress { quiet, trials, best: None, judge }
+        Progress { quiet, trials, best: None, judge, known: 0 }
     }
 
     fn event(&mut self, event: SearchEvent<'_>) {
         match event {
-            SearchEvent::Known(trials) => trials.iter().for_each(|trial| self.see(trial)),
+            SearchEvent::Known(trials) => {
+                self.known = trials.len();
+                trials.iter().for_each(|trial| self.see(trial));
+            }
             SearchEvent::Ended(trial) => {
                 self.see(trial);
                 self.tell(trial);

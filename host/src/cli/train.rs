@@ -95,9 +95,11 @@ fn run_as(ranks: &Ranks, arguments: &Arguments, line: &Line, out: &mut dyn Write
     if let Some(text) = finished {
         writeln!(out, "{text}")?;
     }
-    let written = Written::model(&checked, &learnt.trained)?;
+    let unwritten = |error, written| told::unwritten(error, &checked, written, line);
+    let written = Written::model(&checked, &learnt.trained).map_err(|error| unwritten(error, None))?;
     let tested = tested::test(&checked, &learnt.trained.parameters, written.sealed(&checked));
     let tested = tested.map_err(|error| told::untested(&error, &checked, &written, &arguments.model))?;
-    written.report(&checked, &learnt, &tested, (started, line))?;
+    let reported = written.report(&checked, &learnt, &tested, (started, line));
+    reported.map_err(|error| unwritten(error, Some(&written)))?;
     told::result(&checked, &written, &tested, out)
 }

@@ -8,7 +8,8 @@ use super::document;
 use super::error::SearchError;
 use super::judge::Judge;
 use super::objective::Training;
-use crate::study::{Log, Study, StudyError, Trial, ranking};
+use crate::metrics::Metric;
+use crate::study::{Log, State, Study, StudyError, Trial, ranking};
 
 /// What a search takes beside its description.
 pub struct Options<'a> {
@@ -67,8 +68,8 @@ impl Training<'_> {
                     Log::remove(path)?;
                 }
                 let (log, before) = Log::open(path, &identity, &study, options.resume)?;
-                if let Some(trial) = before.iter().find(|trial| !self.can_give(trial)) {
-                    return Err(log.wrong(trial, "its score is that of none of its epochs").into());
+                if let Some((trial, what)) = before.iter().find_map(|trial| Some((trial, self.never_gives(trial)?))) {
+                    return Err(log.wrong(trial, &what).into());
                 }
                 (Some(log), before)
             }
@@ -86,11 +87,29 @@ impl Training<'_> {
         Ok(Searched { trials, judge })
     }
 
-    /// Whether training gives such a trial: its score is that of an epoch. Values that aren't finite are kept of none.
-    fn can_give(&self, trial: &Trial) -> bool {
-        let all = trial.values.len() == trial.epochs as usize;
-        let folds = self.description().search.folds.is_some();
-        trial.score.is_none_or(|score| folds || !all || trial.values.contains(&score))
+    /// Why training never gives such a trial: a value is told of each epoch, or of each fold but the last, and the score is
+    /// that of an epoch, or the folds' mean.
+    fn never_gives(&self, trial: &Trial) -> Option<String> {
+        // Values that aren't finite are kept of none; of all figures only this one grows so large.
+        let may_lack = self.judge().metric() == Some(Metric::Perplexity);
+        let (told, scores) = (trial.values.len(), trial.scores.len());
+        match (&self.description().search.folds, trial.state) {
+            (_, State::Failed | State::Refused) => None,
+            // Earlier programs didn't count epochs.
+            (None, _) if told != trial.epochs as usize && trial.epochs > 0 && !may_lack => {
+                Some(format!("`values` has one of each epoch: {} of them, and not {told}", trial.epochs))
+            }
+            (None, _) if told == trial.epochs as usize && trial.score.is_some_and(|s| !trial.values.contains(&s)) => {
+                Some("its score is that of none of its epochs".into())
+            }
+            (Some(folds), State::Complete) if scores != folds.k * folds.repeats => {
+                Some(format!("`scores` has one of each fold: {} of them, and not {scores}", folds.k * folds.repeats))
+            }
+            (Some(_), State::Complete) if told + 1 != scores && !may_lack => {
+                Some(format!("`values` has one of each fold but the last: {} of them, and not {told}", scores - 1))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -110,6 +110,20 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
     },
+    /// There are more trials than the search is to have.
+    #[error(
+        "{}: the search has {trials} trials already, which count too, and is to have {asked}; give {trials} to end it there, or \
+         more to search on",
+        path.display()
+    )]
+    Enough {
+        /// The file.
+        path: PathBuf,
+        /// How many it has.
+        trials: u32,
+        /// How many it is to have.
+        asked: u32,
+    },
     /// The trials are those of another search.
     #[error("{}: its trials were made with {}; change that back", path.display(), Change::listed(changes))]
     Other {
@@ -166,6 +180,10 @@ impl Log {
             return Err(LogError::Exists { path: path.into(), trials: work, changes });
         }
         let (trials, lines) = if resume { read(path, &lines, identity, study)? } else { Default::default() };
+        let counted = trials.iter().filter(|trial| trial.state != State::Refused).count() as u32;
+        if counted > study.trials {
+            return Err(LogError::Enough { path: path.into(), trials: counted, asked: study.trials });
+        }
         let keep = if resume { whole as u64 } else { 0 };
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         file.set_len(keep).map_err(failed)?;
@@ -236,6 +254,10 @@ fn read(path: &Path, lines: &[&[u8]], identity: &Identity, study: &Study<'_>) ->
         }
         let mut trial: Trial =
             serde_json::from_slice(bytes).map_err(|error| wrong(changed(&format!("not a trial: {error}"))))?;
+        let unknown = trial.parameters.keys().find(|name| !study.space.parameters.iter().any(|p| p.path == **name));
+        if let Some(name) = unknown {
+            return Err(wrong(changed(&format!("the search doesn't vary `{name}`"))));
+        }
         let point = study.space.point_of(|name| trial.parameters.get(name));
         trial.point = point.ok_or_else(|| wrong(changed("its values aren't of this search's space")))?;
         if let Some(first) = at.insert(trial.number, line) {

@@ -4,6 +4,7 @@ use super::checkpoint::{Counters, Saved};
 use super::error::TrainError;
 use super::observer::Event;
 use super::optimizer::state_slots;
+use super::reached::Reached;
 use super::run::{Run, failed};
 use crate::lower::{Tensors, download, upload};
 
@@ -91,6 +92,7 @@ impl Run<'_> {
                  train longer"
             )));
         }
+        self.check_length(&counters)?;
         (self.stepper.updates, self.samples) = (counters.updates, counters.samples);
         self.stepper.plateau = counters.plateau;
         match changed {
@@ -109,5 +111,22 @@ impl Run<'_> {
         self.marked = counters.finished;
         self.saved = Some(checkpoint.path());
         Ok(())
+    }
+
+    /// Refuses to end a run before what it has done: it would be marked as finished there, and nobody has said so.
+    fn check_length(&self, counters: &Counters) -> Result<(), TrainError> {
+        let (done, within) = (counters.history.len() as u32, counters.within.step);
+        // A run that was finished at the end of an epoch says what it has reached, and stays as it is.
+        let enough = if within > 0 { self.epochs > done } else { self.epochs >= done || counters.finished };
+        if enough {
+            return Ok(());
+        }
+        let end = if within > 0 { "with the epoch at hand" } else { "there" };
+        Err(TrainError::Setting(format!(
+            "epochs is {}, and this run has already done {}, which count too; give {} to end it {end}, or more to train longer",
+            self.epochs,
+            Reached::words(done, within),
+            done + u32::from(within > 0)
+        )))
     }
 }

@@ -37,6 +37,25 @@ pub(super) fn untested(error: &CliError, checked: &Checked, written: &Written<'_
     ))
 }
 
+/// The error of a run whose training is done and one of whose files can't be written: which are there, and the line that
+/// makes the others from the checkpoint, without training again.
+pub(super) fn unwritten(error: CliError, checked: &Checked, written: Option<&Written<'_>>, line: &Line) -> CliError {
+    let CliError::File(error) = error else { return error };
+    let kept = match written {
+        Some(written) => {
+            let files = written.files();
+            let files: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+            format!("the trained model is saved as {}, without its report", files.join(" and "))
+        }
+        None => format!("the training is done and kept in {}", checked.checkpoint.path().display()),
+    };
+    let what = if written.is_some() { "the report" } else { "the files" };
+    CliError::Message(format!(
+        "{error}; {kept}; when that is mended (space left, permissions), make {what} with: {}",
+        line.resuming()
+    ))
+}
+
 /// What was written, and what the model is worth.
 pub(super) fn result(
     checked: &Checked,

@@ -35,8 +35,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Wave, DataError> {
         found,
         help: "the file is damaged, cut off or compressed: save it again as PCM",
     };
-    // Sentences of others may end with a full stop, and this one goes on.
-    let said = |error: hound::Error| failed(error.to_string().trim_end_matches('.').to_lowercase());
+    let said = |error: hound::Error| failed(within(&error.to_string()));
     if bytes.is_empty() {
         return Err(failed("an empty file".into()));
     }
@@ -69,6 +68,16 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Wave, DataError> {
     Ok(Wave { rate: spec.sample_rate, samples: values.chunks_exact(channels).map(mean).collect() })
 }
 
+/// A sentence of others within one of ours: without its full stop, and begun small, but for a word that is a name, such as
+/// RIFF.
+fn within(sentence: &str) -> String {
+    let mut rest = sentence.trim_end_matches('.').chars();
+    let Some(first) = rest.next() else { return String::new() };
+    let name = rest.clone().next().is_some_and(|second| !second.is_lowercase());
+    let first = if name { first.to_string() } else { first.to_lowercase().collect() };
+    first + rest.as_str()
+}
+
 #[cfg(test)]
 pub(in crate::data) mod tests {
     use super::*;
@@ -97,6 +106,18 @@ pub(in crate::data) mod tests {
             writer.write_sample(value).unwrap();
             writer.finalize().unwrap();
             assert_eq!(parse("x", &bytes.into_inner()).unwrap().samples, [0.5], "{bits} bits");
+        }
+    }
+
+    #[test]
+    fn sentences_of_others_keep_their_names() {
+        for (said, expected) in [
+            ("Ill-formed WAVE file: no RIFF tag found", "ill-formed WAVE file: no RIFF tag found"),
+            ("RIFF expected.", "RIFF expected"),
+            ("A word", "A word"),
+            ("", ""),
+        ] {
+            assert_eq!(within(said), expected);
         }
     }
 

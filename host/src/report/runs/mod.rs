@@ -114,6 +114,13 @@ pub enum RunError {
     /// Neither of a run's files is in it.
     #[error("{}: no run: neither metrics.jsonl nor report.json is in it; give a folder that `emberlite train` made", .0.display())]
     Foreign(PathBuf),
+    /// It is the folder of a search.
+    #[error(
+        "{}: the folder of a search, not of a run; report.html in it compares its trials; to compare its best one with runs, \
+         train the best description that it wrote, and give the folder of that run",
+        .0.display()
+    )]
+    Search(PathBuf),
     /// They are there but tell nothing.
     #[error("{}: a run that tells nothing yet: {why}", path.display())]
     Nothing {
@@ -146,6 +153,9 @@ pub fn read(folder: &Path) -> Result<Run, RunError> {
     let mut run = Run { folder: folder.into(), name: name(folder), ..Run::default() };
     let log = open(&folder.join("metrics.jsonl"))?;
     let report = open(&folder.join("report.json"))?;
+    if log.is_none() && folder.join("trials.jsonl").is_file() {
+        return Err(RunError::Search(folder.into()));
+    }
     if log.is_none() && report.is_none() {
         return Err(RunError::Foreign(folder.into()));
     }
