@@ -62,12 +62,15 @@ fn a_model_whose_test_part_cannot_be_judged_is_kept_and_judged_later() {
     let answer = emberlite(&["train", "--quiet", "--model", &model, "--run", &run]);
     let text = folder.plain(&answer.error);
     assert!(
-        text.starts_with("error: the test part can't be judged: the set: sample 5 (row 35, counted from 0): "),
+        text.starts_with("error: the test part can't be judged: rows.csv: sample 5 (row 35, counted from 0): "),
         "{text}"
     );
     assert!(text.contains("isn't finite, though all parameters are") && !text.contains("learning rate"), "{text}");
     assert!(text.contains("the trained model is saved as run/model.safetensors; when the data are mended"), "{text}");
     assert_eq!(answer.status, 1);
+    let again = ["evaluate", "--model", &model, "--weights", &folder.path("run/model.safetensors")];
+    let text = folder.plain(&emberlite(&again).error);
+    assert!(text.starts_with("error: rows.csv: sample 5 (row 35, counted from 0): "), "{text}");
 
     let rows = String::from_utf8(folder.read("rows.csv")).unwrap();
     folder.write("rows.csv", rows.replace("1e30", "3"));
@@ -81,6 +84,6 @@ fn a_validation_loss_that_is_not_finite_names_its_sample() {
     let (folder, model) = line("1e30", false, "validation");
     let answer = emberlite(&["train", "--quiet", "--model", &model, "--run", &folder.path("run")]);
     let text = folder.plain(&answer.error);
-    assert!(text.starts_with("error: the validation set: sample 5 (row 35, counted from 0): "), "{text}");
+    assert!(text.starts_with("error: the validation set: rows.csv: sample 5 (row 35, counted from 0): "), "{text}");
     assert!(text.contains("mend or remove the sample") && !text.contains("learning rate"), "{text}");
 }

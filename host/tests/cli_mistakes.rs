@@ -391,7 +391,10 @@ fn files_that_do_not_fit_are_refused() {
             &["simulate", "--model", &model, "--weights", &weights, "--data", &far],
             "sample 0: input element 0 is beyond 1e6 in magnitude: normalise it",
         ),
-        (&["import", &text, "--model", &model, "--out", &out], "text.safetensors: not a safetensors file: "),
+        (
+            &["import", &text, "--model", &model, "--out", &out],
+            "text.safetensors: neither safetensors nor a file of PyTorch, but a text that ",
+        ),
     ];
     for (arguments, expected) in cases {
         let answer = emberlite(arguments);

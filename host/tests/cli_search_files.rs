@@ -5,6 +5,7 @@ mod cli_common;
 use cli_common::small_search::{SEARCH, folder, model, search, trials};
 use cli_common::{Answer, Folder, emberlite, heard};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Drawn at random, nothing given up, some refused by the budget.
 fn random(trials: &str) -> String {
@@ -156,6 +157,54 @@ fn what_goes_on_is_the_search_that_was_begun() {
     folder.write("run/trials.jsonl", text.replacen("\"form\":\"2\",", "", 1));
     let error = search(&path, &run, &[]).error;
     assert!(!error.contains("go on:") && error.contains("\n  replace:   "), "{error}");
+}
+
+/// A folder is for one search at a time, and so is a best description, whichever folders its searches have.
+#[test]
+fn what_another_search_is_at_work_on_is_left_alone() {
+    let (folder, path, run) = folder(&random("= 1"));
+    std::fs::create_dir(&run).unwrap();
+    for (file, message) in [
+        (
+            "run/lock",
+            "run: another training or search is at work in this folder; wait for its end, or choose another with --run",
+        ),
+        (
+            ".best.toml.lock",
+            "best.toml: another search is at work that will write it; wait for its end, or name another by --out",
+        ),
+    ] {
+        let held = std::fs::File::create(folder.path(file)).unwrap();
+        held.lock().unwrap();
+        let answer = search(&path, &run, &[]);
+        assert_eq!((answer.status, folder.plain(&answer.error)), (1, format!("error: {message}\n")));
+        assert!(!Path::new(&folder.path("run/trials.jsonl")).exists());
+        // What a killed one has left is nobody's.
+        drop(held);
+        assert_eq!(search(&path, &run, &["--fresh"]).error, "");
+        std::fs::remove_file(folder.path("run/trials.jsonl")).unwrap();
+    }
+    assert_eq!(folder.names(), ["best.toml", "model.toml", "rows.csv", "run"]);
+}
+
+/// What is no search's is replaced when that is said; what one has left that never came to a trial is begun anew.
+#[test]
+fn a_file_that_is_none_of_a_search_stays() {
+    let (folder, path, run) = folder(&random("= 1"));
+    std::fs::create_dir(&run).unwrap();
+    for mine in ["my notes\n", "{\"a\":1}\n", "a word"] {
+        folder.write("run/trials.jsonl", mine);
+        let answer = search(&path, &run, &[]);
+        let expected = "error: run/trials.jsonl: its first line isn't that of a search, so a search doesn't replace it; move it \
+                        away, replace it with --fresh, or give another folder with --run\n";
+        assert_eq!((answer.status, folder.plain(&answer.error).as_str()), (1, expected), "{mine:?}");
+        assert_eq!(folder.read("run/trials.jsonl"), mine.as_bytes());
+        assert_eq!(search(&path, &run, &["--fresh"]).error, "", "{mine:?}");
+    }
+    for left in ["", "\n", "{\"se", "{\"search\":{\"for", "\0\0\0", "{\"search\":{}}\n", "{\"search\":{}}\n{\"tri"] {
+        folder.write("run/trials.jsonl", left);
+        assert_eq!(search(&path, &run, &[]).error, "", "{left:?}");
+    }
 }
 
 #[test]

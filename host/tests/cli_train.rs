@@ -250,7 +250,7 @@ fn a_refused_training_leaves_the_run_before_as_it_was() {
     lock.lock().unwrap();
     let answer = emberlite(&["train", "--quiet", "--model", &model, "--run", &run]);
     let expected = format!(
-        "error: {run}: another training is at work in this folder; wait for its end, or choose another with --run\n"
+        "error: {run}: another training or search is at work in this folder; wait for its end, or choose another with --run\n"
     );
     assert_eq!((answer.status, answer.error), (1, expected));
     assert_eq!(folder.read("run/metrics.jsonl"), before);

@@ -180,6 +180,33 @@ fn an_interrupted_run_is_not_ended_before_what_it_has_done() {
     }
 }
 
+/// Another number of devices adds up in another order; that is said and recorded, once, and only where something is trained.
+#[test]
+fn a_run_that_goes_on_with_another_number_of_devices_says_so() {
+    let (folder, model, run) = interrupted(3);
+    let train = |more: &[&str]| {
+        let answer = heard(&[&["train", "--quiet", "--model", &model, "--run", &run, "--resume"], more].concat());
+        assert_eq!(answer.status, 0, "{}", answer.error);
+        answer.error
+    };
+    let recorded = || {
+        let metrics = String::from_utf8(folder.read("run/metrics.jsonl")).unwrap();
+        let mut all = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let started = all.rfind(|line| line["event"] == "started").unwrap();
+        (started["ranks"].as_u64(), started["ranks_before"].as_u64())
+    };
+    assert_eq!((train(&["--epochs", "2"]).as_str(), recorded()), ("", (None, None)));
+    let expected = "warning: 1 device or process shared each batch of this run so far, and 2 from here on: it goes on rightly, \
+                    but to the last bits neither as with 1 nor as with 2\n";
+    assert_eq!((train(&["--device", "cpu,cpu", "--epochs", "3"]).as_str(), recorded()), (expected, (Some(2), Some(1))));
+    assert_eq!((train(&["--device", "cpu,cpu", "--epochs", "4"]).as_str(), recorded()), ("", (Some(2), None)));
+    // Nothing is left to train.
+    assert_eq!((train(&["--epochs", "4"]).as_str(), recorded()), ("", (None, None)));
+    let expected = "warning: 2 devices or processes shared each batch of this run so far, and 1 from here on: ";
+    assert!(train(&["--epochs", "5"]).starts_with(expected));
+    assert_eq!(recorded(), (None, Some(2)));
+}
+
 #[test]
 fn a_mistyped_folder_is_no_run_to_go_on_with() {
     let (folder, model, _) = interrupted(3);

@@ -88,6 +88,7 @@ fn search_flags(error: &SearchError) -> &'static str {
             }
             LogError::Nothing { .. } => ", or leave --resume out to start anew",
             LogError::Enough { .. } => ", by --trials",
+            LogError::Foreign { .. } => ", replace it with --fresh, or give another folder with --run",
             LogError::Form { .. } | LogError::Other { .. } => {
                 ", start anew with --fresh, or give another folder with --run"
             }

@@ -148,7 +148,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliE
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
-    let judged = train::judge(graph, loss, &parameters, set.source(), DeviceChoice::Cpu, &arguments.metrics)?;
+    let judged = train::judge(graph, loss, &parameters, set.source(), DeviceChoice::Cpu, &arguments.metrics);
+    let judged = judged.map_err(|error| super::train::in_file(error, &spec, arguments.part.name()))?;
     let mut metrics = judged.usual();
     for &metric in arguments.metrics.iter() {
         let value = judged.metric(metric).map_err(|error| CliError::Message(format!("{metric}: {error}")))?;

@@ -14,7 +14,7 @@ use crate::export::FileError;
 use crate::train::{Checkpoint, EpochRecord, Event, JsonLines, Observer};
 
 /// How often a lock is asked for again, of 20 ms each.
-const PATIENCE: u32 = 25;
+pub(super) const PATIENCE: u32 = 25;
 
 /// Held while a training is at work: two of them would write the same checkpoint and the same metrics.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Lock {
         match taken {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(CliError::Message(format!(
-                "{}: another training is at work in this folder; wait for its end, or choose another with --run",
+                "{}: another training or search is at work in this folder; wait for its end, or choose another with --run",
                 folder.display()
             ))),
             // Some network file systems have no locks; training there is as good as it can be.
@@ -210,7 +210,7 @@ mod tests {
         let first = Lock::take(&folder).unwrap();
         let text = Lock::take(&folder).unwrap_err().to_string();
         let expected = format!(
-            "{}: another training is at work in this folder; wait for its end, or choose another with --run",
+            "{}: another training or search is at work in this folder; wait for its end, or choose another with --run",
             folder.display()
         );
         assert_eq!(text, expected);

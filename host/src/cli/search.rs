@@ -1,5 +1,6 @@
 //! `emberlite search`.
 
+mod claim;
 mod found;
 
 use std::fmt::Write as _;
@@ -7,6 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+use claim::Claim;
 
 use super::line::Line;
 use super::run_folder::Lock;
@@ -103,6 +106,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     }
     let _lock = Lock::take(&folder)?;
     outputs::try_to_write(&best)?;
+    let _claim = Claim::take(&best)?;
     found::check_own(&best, arguments.out.is_some(), &folder, &description, objective.judge())?;
     let watch = interrupt::Watch::new();
     let mut progress = Progress::new(arguments.quiet, &description, objective.judge());
@@ -142,7 +146,7 @@ pub(super) fn run(arguments: &Arguments, line: &Line, out: &mut dyn Write) -> Re
     let mut report = report_of(&description, &searched, &line.to_string(), started.elapsed().as_secs_f64());
     if let Some(trial) = searched.best() {
         let text = description.text_of_trial(trial, searched.judge).map_err(CliError::Message)?;
-        // Once more: another search may have written it meanwhile.
+        // Once more: somebody may have written it meanwhile.
         found::check_own(&best, arguments.out.is_some(), &folder, &description, objective.judge())?;
         export::write(&best, text.as_bytes())?;
         writeln!(out, "wrote {}", best.display())?;

@@ -8,7 +8,7 @@ mod written;
 
 pub(super) use learn::{parameters_of, standardise_of};
 pub(super) use tested::Tested;
-pub(super) use told::GO_ON;
+pub(super) use told::{GO_ON, in_file};
 pub(super) use written::MOST_CALIBRATED;
 
 use std::io::Write;

@@ -38,6 +38,17 @@ impl Element {
         }
     }
 
+    /// A number that f32 doesn't hold, in words: as it stands in the file, and why, where it is a number there.
+    pub(super) fn refused(self, bytes: &[u8]) -> String {
+        let mut word = [0; 8];
+        word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let wide = if self.big_endian { f64::from_be_bytes(word) } else { f64::from_le_bytes(word) };
+        match (self.kind, bytes.len()) {
+            (Kind::Float, 8) if wide.is_finite() => format!("{wide:e}, beyond what f32 holds (3.4e38)"),
+            _ => self.number(bytes).to_string(),
+        }
+    }
+
     /// The number in up to 8 bytes, rounded to f32.
     pub(super) fn number(self, bytes: &[u8]) -> f32 {
         // As a little-endian word.

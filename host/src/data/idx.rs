@@ -52,7 +52,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
         let value = element_type.number(element);
         if !value.is_finite() {
             cursor.at = start + values.len() * size;
-            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
+            return Err(cursor.error("finite numbers", element_type.refused(element), "mend or remove the sample"));
         }
         values.push(value);
     }

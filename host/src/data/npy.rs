@@ -12,7 +12,7 @@ use std::path::Path;
 /// Reads an array of numbers or booleans; either byte order, C or Fortran order, also gzipped.
 ///
 /// # Errors
-/// [`DataError::Format`] with the byte, also for NaN, infinities and types that aren't numbers (text, objects, records).
+/// [`DataError::Format`] with the byte, also for NaN, infinities, numbers that f32 doesn't hold, and types that aren't numbers (text, objects, records).
 pub fn read(path: impl AsRef<Path>) -> Result<Array, DataError> {
     let path = path.as_ref();
     parse(&bytes::name(path), &bytes::read(path)?)
@@ -39,7 +39,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Array, DataError> {
         let value = element.number(bytes);
         if !value.is_finite() {
             cursor.at = start + values.len() * element.size;
-            return Err(cursor.error("finite numbers", value.to_string(), "mend or remove the sample"));
+            return Err(cursor.error("finite numbers", element.refused(bytes), "mend or remove the sample"));
         }
         values.push(value);
     }
@@ -158,6 +158,7 @@ fn descriptor(cursor: &mut Cursor) -> Result<(bool, u8, usize), DataError> {
     }
     match *text(cursor)? {
         [order @ (b'<' | b'>' | b'|' | b'='), kind, size] => {
+            let digit = size;
             let size = size.wrapping_sub(b'0');
             let known = match kind {
                 b'f' => matches!(size, 4 | 8),
@@ -168,12 +169,28 @@ fn descriptor(cursor: &mut Cursor) -> Result<(bool, u8, usize), DataError> {
             if known {
                 return Ok((order == b'>', kind, usize::from(size)));
             }
-            let found = format!("{}{size}", kind.escape_ascii());
-            Err(cursor.error(TYPES, found, SAVE))
+            Err(foreign(cursor, TYPES, &[order, kind, digit]))
         }
-        ref other => Err(cursor.error(TYPES, quoted(&String::from_utf8_lossy(other)), SAVE)),
+        ref other => Err(foreign(cursor, TYPES, other)),
     }
 }
+
+/// The error of a type that isn't one of numbers, in words: few know NumPy's letters.
+fn foreign(cursor: &Cursor, expected: &'static str, descr: &[u8]) -> DataError {
+    let name = quoted(&String::from_utf8_lossy(descr));
+    let (found, help) = match descr.get(1) {
+        Some(b'U' | b'S' | b'a') => (format!("texts ({name})"), NUMBER),
+        Some(b'O') => (format!("objects of Python ({name})"), NUMBER),
+        Some(b'M' | b'm') => (format!("dates or times ({name})"), SAVE),
+        Some(b'c') => (format!("complex numbers ({name})"), SAVE),
+        _ => (name, SAVE),
+    };
+    cursor.error(expected, found, help)
+}
+
+/// What to do about labels that are words.
+const NUMBER: &str = "save numbers; of labels that are words: names, y = numpy.unique(y, return_inverse=True), then save y and \
+                      give the names as `classes`";
 
 fn boolean(cursor: &mut Cursor) -> Result<bool, DataError> {
     blanks(cursor);
@@ -263,8 +280,23 @@ pub(super) mod tests {
         assert!(text("<f4", "(2,)", &[0; 7]).contains("found 7 bytes for the shape [2]"));
         assert!(text("<f4", "(4294967296, 4294967296)", &[]).contains("as many bytes as the shape needs"));
         assert!(text("<f4", "(99999999999999999999,)", &[]).contains("a length that fits memory"));
-        assert!(text("|O", "(1,)", &[0; 8]).contains("expected float32 or float64"));
-        assert!(text("<f2", "(1,)", &[0; 2]).contains("found f2; save a plain array"));
+        for (descr, found) in [
+            ("|O", "found objects of Python (`|O`); save numbers; of labels that are words: names, y = numpy.unique("),
+            ("<U3", "found texts (`<U3`); save numbers; of labels"),
+            ("<U12", "found texts (`<U12`); save numbers; of labels"),
+            ("|S3", "found texts (`|S3`); save numbers; of labels"),
+            ("<M8[D]", "found dates or times (`<M8[D]`); save a plain array"),
+            ("<c16", "found complex numbers (`<c16`); save a plain array"),
+            ("<f2", "found `<f2`; save a plain array"),
+        ] {
+            let text = text(descr, "(1,)", &[0; 8]);
+            assert!(text.contains("expected float32 or float64") && text.contains(found), "{text}");
+        }
+        for (descr, bytes) in [("<f8", (-1e300f64).to_le_bytes()), (">f8", (-1e300f64).to_be_bytes())] {
+            let text = text(descr, "(1,)", &bytes);
+            assert!(text.contains("found -1e300, beyond what f32 holds (3.4e38); mend or remove"), "{text}");
+        }
+        assert!(text("<f8", "(1,)", &f64::NEG_INFINITY.to_le_bytes()).contains("found -inf; mend"));
         assert!(text("<f4", "(-1,)", &[]).contains("lengths in parentheses"));
         let nan = [1f32.to_le_bytes(), f32::NAN.to_le_bytes()].concat();
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }".len();

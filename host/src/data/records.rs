@@ -187,7 +187,8 @@ impl Source for Records {
                     file: file.file.name.clone(),
                     at: at + (place * element.size) as u64,
                     expected: "finite numbers",
-                    found: out[place].to_string(),
+                    found: element
+                        .refused(features.get(place * element.size..(place + 1) * element.size).unwrap_or_default()),
                     help: "mend or remove the sample",
                 });
             }

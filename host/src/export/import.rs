@@ -35,6 +35,12 @@ pub enum ImportError {
     /// It isn't safetensors.
     #[error("not a safetensors file: {0}; save one with safetensors.torch.save_file(model.state_dict(), …)")]
     Format(String),
+    /// It is something else altogether.
+    #[error(
+        "neither safetensors nor a file of PyTorch, but {0}; save one with safetensors.torch.save_file(model.state_dict(), …) or \
+         torch.save(model.state_dict(), …)"
+    )]
+    Foreign(String),
     /// It isn't what `torch.save` writes.
     #[error("not a file of PyTorch: {0}; save one with torch.save(model.state_dict(), …)")]
     PyTorch(String),
@@ -91,6 +97,18 @@ pub enum ImportError {
         index: usize,
         /// What it is.
         value: f32,
+    },
+    /// A number is one in f64, and f32 doesn't hold it.
+    #[error(
+        "tensor `{name}`: element {index} is {value:e}, beyond what f32 holds (3.4e38); train again with a smaller rate"
+    )]
+    Beyond {
+        /// The tensor.
+        name: String,
+        /// The element.
+        index: usize,
+        /// What it is.
+        value: f64,
     },
     /// The file has tensors that no layer takes.
     #[error("nothing takes tensor `{name}`; the model takes: {known}; take it out, or rename it to the one that it is")]
@@ -176,7 +194,10 @@ pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
     if bytes.is_empty() {
         return Err(ImportError::Empty);
     }
-    let file = SafeTensors::deserialize(bytes).map_err(|error| ImportError::Format(error.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| match foreign(bytes) {
+        Some(what) => ImportError::Foreign(what),
+        None => ImportError::Format(error.to_string()),
+    })?;
     if file.names().into_iter().any(sealed) {
         Image::open(bytes)?;
     }
@@ -186,6 +207,31 @@ pub fn import(bytes: &[u8], spec: &Spec) -> Result<Imported, ImportError> {
     }
     Ok(imported)
 }
+
+/// What a file is that has nothing of safetensors, if that can be told.
+fn foreign(bytes: &[u8]) -> Option<String> {
+    if bytes.starts_with(b"\x93NUMPY") {
+        return Some("an array of NumPy".into());
+    }
+    // A character may be cut at the end of what is looked at.
+    let start = bytes.get(..LOOKED_AT).unwrap_or(bytes);
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(start.get(..error.valid_up_to())?).ok()?,
+        Err(_) => return None,
+    };
+    if text.chars().any(|c| c.is_control() && !c.is_whitespace()) {
+        return None;
+    }
+    if text.starts_with("version https://git-lfs.") {
+        return Some("the pointer that Git LFS has in place of the file (`git lfs pull` fetches it)".into());
+    }
+    let line: String = text.trim_start().lines().next().unwrap_or_default().chars().take(40).collect();
+    Some(format!("a text that begins with `{line}`"))
+}
+
+/// Bytes in which a text shows.
+const LOOKED_AT: usize = 512;
 
 /// The constants that a plain file has in its metadata.
 fn constants_of(bytes: &[u8], spec: &Spec) -> Result<Option<Standardise>, ImportError> {

@@ -258,6 +258,15 @@ impl Spec {
         }
         let kind = PlanErrorKind::Classes { classes, outputs };
         let mut error = self.place(&PlanError { node: None, operation: "", kind });
+        let counted = |count: u32, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        error.message = format!(
+            "the labels name {}, the head has {}",
+            counted(classes, "class", "classes"),
+            counted(outputs, "output", "outputs")
+        );
+        if classes == 1 {
+            error.message += "; of one class nothing can be learnt: add samples of others";
+        }
         let numbered = names.first().is_some_and(|name| name == "0");
         if classes == outputs + 1 && numbered && !ids.contains(&0) {
             error.message += "; none of them is 0, from which classes are counted: take 1 off labels that count from 1";

@@ -296,6 +296,21 @@ fn files(section: &mut Section<'_>, base: &Path, whole: Option<&Files>) -> Resul
             );
         }
     };
+    let ends = |path: &&PathBuf, ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    if let Some(path) = paths.iter().find(|path| ends(path, "npy")) {
+        return Err(section.error(format!(
+            "{}: an NPY file has one array, and samples have labels too; save both in one file, as numpy.savez(\"set.npz\", x=x, \
+             y=y), and give that",
+            path.display()
+        )));
+    }
+    if let (Some(path), true) = (paths.iter().find(|path| ends(path, "npz")), paths.len() > 1) {
+        return Err(section.error(format!(
+            "{}: an NPZ file stands alone, and {} files are given; give it as `file`, or save all samples in one",
+            path.display(),
+            paths.len()
+        )));
+    }
     match (paths.as_slice(), value, whole) {
         ([], Some(empty), _) => Err(empty),
         (_, _, Some(Files::Csv { spec, .. })) => Ok(Files::Csv { paths, spec: spec.clone() }),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::section::Section;
-use super::{LoadError, Spec, SpecError};
+use super::{Files, LoadError, Part, Spec, SpecError};
 use crate::data::DataError;
 
 /// The places of all keys and texts.
@@ -65,6 +65,30 @@ impl Spec {
                  and train anew, or {or}"
             ),
         )
+    }
+
+    /// The one file whose rows the samples of a part (`train`, `validation`, `test`) are, where that is so. Samples that are
+    /// streamed name their file themselves.
+    pub(crate) fn table_of(&self, part: &str) -> Option<&Path> {
+        let data = self.data.as_ref().filter(|data| !data.stream)?;
+        let own = match part {
+            "validation" => data.validation.as_ref(),
+            "test" => data.test.as_ref(),
+            _ => None,
+        };
+        let files = match own {
+            Some(Part::Files(files)) => files,
+            _ => &data.files,
+        };
+        match files {
+            Files::Csv { paths, .. } => match paths.as_slice() {
+                [path] => Some(path),
+                _ => None,
+            },
+            Files::Npz { path, .. } => Some(path),
+            Files::Idx { images, .. } => Some(images),
+            Files::Media(_) => None,
+        }
     }
 
     /// The same for any error of loading.

@@ -110,6 +110,12 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
     },
+    /// The file isn't a search's, and a new search would replace it.
+    #[error("{}: its first line isn't that of a search, so a search doesn't replace it; move it away", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// There are more trials than the search is to have.
     #[error(
         "{}: the search has {trials} trials already, which count too, and is to have {asked}; give {trials} to end it there, or \
@@ -179,6 +185,9 @@ impl Log {
             let changes = head.and_then(|head| changes(&head, identity));
             return Err(LogError::Exists { path: path.into(), trials: work, changes });
         }
+        if !resume && !is_begun(&before[..whole], &before[whole..]) {
+            return Err(LogError::Foreign { path: path.into() });
+        }
         let (trials, lines) = if resume { read(path, &lines, identity, study)? } else { Default::default() };
         let counted = trials.iter().filter(|trial| trial.state != State::Refused).count() as u32;
         if counted > study.trials {
@@ -228,6 +237,18 @@ impl Log {
             self.file.sync_data()
         });
         written.map_err(|source| LogError::File { path: self.path.clone(), source })
+    }
+}
+
+/// Whether a file without trials is what a search, of this program or another, has left that was ended before its first trial:
+/// nothing, its first line, or a piece of that.
+fn is_begun(lines: &[u8], rest: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"{\"search\":";
+    match lines.split(|&byte| byte == b'\n').next() {
+        None | Some([]) => rest.starts_with(BEGIN) || BEGIN.starts_with(rest) || rest.iter().all(|&byte| byte == 0),
+        Some(first) => {
+            serde_json::from_slice::<serde_json::Value>(first).is_ok_and(|line| line.get("search").is_some())
+        }
     }
 }
 

@@ -79,6 +79,18 @@ pub(crate) struct Counters {
     /// Whether the run came to its end; older programs didn't say.
     #[serde(default)]
     pub finished: bool,
+    /// Devices or processes that shared each batch when it was saved; left out, and not told by older programs, for one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's own way to ask")]
+fn is_one(ranks: &u32) -> bool {
+    *ranks == one()
 }
 
 impl Counters {

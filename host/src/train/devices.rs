@@ -62,6 +62,9 @@ impl FromStr for Devices {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Devices, String> {
+        if text.contains(',') && text.split(',').any(|name| name.trim().is_empty()) {
+            return Err(format!("`{text}`: there is no device beside a comma; name one there, or take the comma out"));
+        }
         let mut all = text.split(',').map(|name| name.trim().parse());
         let first = all.next().unwrap_or_else(|| Ok(DeviceChoice::default()))?;
         let devices = Devices { first, replicas: all.collect::<Result<_, _>>()? };
@@ -85,10 +88,11 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let names = "auto, cpu, wgpu, vulkan, cuda, and GPUs by number as cuda:1";
+        let comma = "there is no device beside a comma; name one there, or take the comma out";
         for (text, expected) in [
             ("cuda:0,cuda:1,cuda:0", "`cuda:0,cuda:1,cuda:0`: cuda:0 stands there twice; name each device once".into()),
-            ("cpu,", format!("`` is no device; there are: {names}")),
+            ("cpu,", format!("`cpu,`: {comma}")),
+            (" ,cuda:1", format!("` ,cuda:1`: {comma}")),
             ("cuda:1,cuda", "`cuda:1,cuda`: give all of them a number, or none".into()),
             (
                 "cuda:0,cpu",

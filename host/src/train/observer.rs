@@ -20,6 +20,13 @@ pub enum Event<'a> {
         /// The numbers of products; a line of JSON has it where it isn't f32.
         #[serde(skip_serializing_if = "Precision::is_f32")]
         precision: Precision,
+        /// Devices or processes that share each batch; a line of JSON has it where there are several.
+        #[serde(skip_serializing_if = "is_one")]
+        ranks: u32,
+        /// As many as shared it before, where a run goes on with another number of them: they add up in another order, so that
+        /// its bits are those of neither.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ranks_before: Option<u32>,
         /// Epochs done before, 0 unless resumed.
         done: u32,
         /// Updates made in the epoch at hand, 0 unless resumed within it.
@@ -76,6 +83,11 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         max_steps: Option<u32>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's own way to ask")]
+fn is_one(ranks: &u32) -> bool {
+    *ranks == 1
 }
 
 /// Whoever wants to know.

@@ -79,6 +79,8 @@ pub(super) struct Run<'a> {
     wanted: Wanted,
     interrupt: Option<&'a AtomicBool>,
     pub group: Option<&'a dyn Group>,
+    /// The devices or processes that shared each batch so far, where the run goes on with another number of them.
+    pub ranks_before: Option<u32>,
 }
 
 /// The gradients of an update so far.
@@ -149,6 +151,7 @@ impl<'a> Run<'a> {
             wanted,
             interrupt: job.interrupt,
             group: job.group,
+            ranks_before: None,
             host,
         };
         if job.resume {
@@ -177,10 +180,13 @@ impl<'a> Run<'a> {
 
     pub fn go(&mut self) -> Result<Trained, TrainError> {
         let devices = self.group.and_then(Group::devices);
+        let left = (self.history.len() as u32) < self.epochs && !self.watch.stops() && self.goes_on();
         self.observer.event(Event::Started {
             begun: self.begun,
             device: devices.as_deref().unwrap_or(&self.open.name),
             precision: self.host.precision,
+            ranks: self.ranks(),
+            ranks_before: self.ranks_before.filter(|_| left),
             done: self.history.len() as u32,
             within: self.within.step,
             epochs: self.epochs,
@@ -379,6 +385,11 @@ impl<'a> Run<'a> {
         });
         self.tensors.commit(statistics);
         Ok(())
+    }
+
+    /// The devices or processes that share each batch.
+    pub fn ranks(&self) -> u32 {
+        self.group.map_or(1, |group| group.size() as u32)
     }
 
     /// Whether each batch is an update of its own.

@@ -52,6 +52,7 @@ impl Run<'_> {
                 plateau: self.stepper.plateau,
                 history: self.history.clone(),
                 finished,
+                ranks: self.ranks(),
             },
             parameters: self.finite(&self.tensors, at, self.within.step)?,
             state,
@@ -93,6 +94,7 @@ impl Run<'_> {
             )));
         }
         self.check_length(&counters)?;
+        self.ranks_before = Some(counters.ranks).filter(|&before| before != self.ranks());
         (self.stepper.updates, self.samples) = (counters.updates, counters.samples);
         self.stepper.plateau = counters.plateau;
         match changed {

@@ -11,12 +11,13 @@ use emberlite::number::Format;
 
 use super::Arguments;
 use super::checked::Checked;
+use super::told::in_file;
 use crate::Parameters;
 use crate::cli::line::Line;
 use crate::cli::ranks::Ranks;
 use crate::cli::run_folder::Metrics;
 use crate::cli::weights::not_imported;
-use crate::cli::{CliError, interrupt};
+use crate::cli::{CliError, interrupt, warn};
 use crate::data::{Set, Standardise};
 use crate::export::{self, Bytes};
 use crate::spec::Spec;
@@ -39,8 +40,8 @@ impl Checked {
         let nodes = spec.host_nodes();
         let graph = Graph::new(Format::F32, spec.model.input, &nodes);
         let initial = arguments.from.as_deref().map(|path| parameters_from(path, spec)).transpose()?;
-        let name = Name::default();
-        let on = Rc::clone(&name.0);
+        let name = Name { on: Rc::default(), first: ranks.is_first() };
+        let on = Rc::clone(&name.on);
         let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(name)];
         if ranks.is_first() {
             observers.push(Box::new(Metrics::new(&self.places.metrics, arguments.resume)));
@@ -69,19 +70,29 @@ impl Checked {
             initial: initial.as_ref(),
             ..Job::new(graph, settings, train_set.source(), &mut observers)
         };
-        let trained = train::train(job)?;
+        let trained = train::train(job).map_err(|error| in_file(error, spec, "validation"))?;
         Ok(Learnt { trained, on: on.take() })
     }
 }
 
-/// Remembers what the trainer says it computes on.
-#[derive(Default)]
-struct Name(Rc<RefCell<String>>);
+/// Remembers what the trainer says it computes on, and says, for the first of several processes, what of it changes the run.
+struct Name {
+    on: Rc<RefCell<String>>,
+    first: bool,
+}
 
 impl Observer for Name {
     fn event(&mut self, event: Event<'_>) -> io::Result<()> {
-        if let Event::Started { device, precision, .. } = event {
-            *self.0.borrow_mut() = match precision {
+        if let Event::Started { device, precision, ranks, ranks_before, .. } = event {
+            if let (Some(before), true) = (ranks_before, self.first) {
+                let s = if before == 1 { "" } else { "s" };
+                warn(&format!(
+                    "{before} device{s} or process{} shared each batch of this run so far, and {ranks} from here on: it goes on \
+                     rightly, but to the last bits neither as with {before} nor as with {ranks}",
+                    if before == 1 { "" } else { "es" }
+                ));
+            }
+            *self.on.borrow_mut() = match precision {
                 Precision::F32 => device.into(),
                 precision => format!("{device}, products in {precision}"),
             };

@@ -8,6 +8,7 @@ use emberlite::number::Format;
 use serde::Serialize;
 
 use super::checked::Checked;
+use super::told::in_file;
 use crate::Parameters;
 use crate::cli::{CliError, words};
 use crate::data::{Set, Source};
@@ -83,7 +84,9 @@ pub(super) fn test<'a>(
     let nodes = spec.host_nodes();
     let graph = Graph::new(Format::F32, spec.model.input, &nodes);
     let loss = &spec.training.settings.loss;
-    let host = train::judge(graph, loss, parameters, normalised.source(), DeviceChoice::Cpu, &[])?;
+    let host = train::judge(graph, loss, parameters, normalised.source(), DeviceChoice::Cpu, &[]);
+    let part_of = if part == "training" { "train" } else { part };
+    let host = host.map_err(|error| in_file(error, spec, part_of))?;
     let judged = Judged::new(&format!("{part} set, host (f32)"), &host, set.source(), &names)?;
     let few = set.spread(MOST_SIMULATED)?;
     let simulation = sealed.map(|sealed| simulate::run(spec, sealed, &few, &Options::default())).transpose()?;

@@ -8,6 +8,7 @@ use super::tested::{Tested, judged_by};
 use super::written::Written;
 use crate::cli::CliError;
 use crate::cli::line::Line;
+use crate::spec::Spec;
 use crate::train::{TrainError, decimals};
 
 /// Between what was saved and the line that goes on with it.
@@ -24,6 +25,21 @@ pub(super) fn resumable(error: CliError, line: &Line) -> CliError {
         other => other,
     }
 }
+
+/// An error of a sample with the file that it is in, where that is known: a training sees samples, not files.
+pub(in crate::cli) fn in_file(error: TrainError, spec: &Spec, part: &str) -> CliError {
+    match (error, spec.table_of(part)) {
+        (TrainError::Sample { set, sample, largest, checkpoint }, Some(path)) => {
+            let path = path.display();
+            let set = if set == THE_SET { path.to_string() } else { format!("{set}: {path}") };
+            TrainError::Sample { set, sample, largest, checkpoint }.into()
+        }
+        (error, _) => error.into(),
+    }
+}
+
+/// What judging calls its samples, whichever part they are.
+const THE_SET: &str = "the set";
 
 /// The error of a model that is trained and written, and then can't be judged: nothing of it is lost.
 pub(super) fn untested(error: &CliError, checked: &Checked, written: &Written<'_>, model: &Path) -> CliError {

@@ -80,14 +80,14 @@ impl<'a> Dict<'a> {
         let entry = |(name, view): (&str, safetensors::tensor::TensorView<'a>)| {
             let (dtype, bytes) = (view.dtype(), view.data());
             let read = move |name: &str| {
-                let found = match dtype {
-                    Dtype::F32 => floats(Float::F32, bytes),
-                    Dtype::F64 => floats(Float::F64, bytes),
-                    Dtype::F16 => floats(Float::F16, bytes),
-                    Dtype::BF16 => floats(Float::BF16, bytes),
+                let float = match dtype {
+                    Dtype::F32 => Float::F32,
+                    Dtype::F64 => Float::F64,
+                    Dtype::F16 => Float::F16,
+                    Dtype::BF16 => Float::BF16,
                     other => return Err(ImportError::Type { name: name.into(), found: format!("{other:?}") }),
                 };
-                Ok(found)
+                float.numbers(name, bytes)
             };
             (name.to_string(), Entry { dims: view.shape().to_vec(), read: Box::new(read) })
         };
@@ -109,7 +109,7 @@ impl<'a> Dict<'a> {
                 };
                 let bytes = tensor.read().map_err(|error| ImportError::PyTorch(error.to_string()))?;
                 // The reader gives the machine's own byte order.
-                Ok(floats(float, &little_endian(bytes, tensor.dtype().size())))
+                float.numbers(name, &little_endian(bytes, tensor.dtype().size()))
             };
             (name, Entry { dims, read: Box::new(read) })
         };
@@ -144,6 +144,22 @@ enum Float {
     F64,
     F16,
     BF16,
+}
+
+impl Float {
+    /// Little-endian numbers of a tensor as f32; one of f64 that is a number must be one in f32 too.
+    fn numbers(self, name: &str, bytes: &[u8]) -> Result<Vec<f32>, ImportError> {
+        let numbers = floats(self, bytes);
+        if let Float::F64 = self {
+            let wide = bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b));
+            let beyond =
+                wide.zip(&numbers).enumerate().find(|(_, (wide, number))| wide.is_finite() && !number.is_finite());
+            if let Some((index, (value, _))) = beyond {
+                return Err(ImportError::Beyond { name: name.into(), index, value });
+            }
+        }
+        Ok(numbers)
+    }
 }
 
 /// Little-endian numbers as f32; f64 are rounded, the shorter ones are exact.
