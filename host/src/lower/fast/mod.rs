@@ -12,17 +12,18 @@
 //!
 //! **Speed.** `python benches/host/compare.py --threads 1` compares a step with PyTorch's. Of the transformer
 //! there (4 blocks of 256 features, 1024 tokens a batch), on a Xeon with AVX-512: the framework's way took 560 ms, PyTorch 220 to
-//! 239 ms, this 261 ms, 0.84 of PyTorch's speed (`benches/record/cpu.md`). By `perf record` of our half, 64 % were products, 8 %
-//! copies (panels of `B`, and parameters, which are read in place since), 10 % GELU, softmax and norms. What helped:
+//! 239 ms, this 239 ms, 0.94 of PyTorch's speed (`benches/record/cpu.md`). By `perf record` of our half, 64 % were products
+//! and 8 % copies before the last two changes below, and 10 % GELU, softmax and norms. What helped:
 //! loops compiled to wide vectors (GELU forward from 2.2 to 1.1 ms a block, a norm from 0.19 to 0.08), a product's right side
 //! copied once instead of once a block of rows, its left side's terms, where they lie apart, in blocks that stay near (a
 //! block's four weight gradients from 16.8 to 13.1 ms), memory that isn't cleared (from 8 % to 2 %), attention without what a
 //! causal mask hides (forward from 3.5 to 2.2 ms a block), parameters read in the framework's memory ([`Held`]; an MLP's step
 //! with two threads from 0.75 to 0.58 ms, with weights turned in squares). Reading terms that lie apart where they are was slower
 //! where rows are a power of two long. The thread that trains must be one of those that compute (`threads.rs`): without, 0.79 of
-//! PyTorch's speed. What remains: the product itself, 110 to 150 GFLOP/s of 166, and its copies: panels of a weight for both ways
-//! could be made in one pass. Panels in kept memory instead of cleared one took no less, and other sizes from which on threads
-//! share a product changed nothing. With two threads a step also waits for what one does alone: sums of biases, the loss.
+//! PyTorch's speed. A product's loop without checks of bounds, and copied tiles that don't share places of the cache, took the step
+//! from 261 to 239 ms. What remains: copies (panels of a weight for both ways could be made in one pass), what isn't a product, and
+//! with two threads what one does alone: sums of biases, the loss. Panels in kept memory instead of cleared one took no less, other
+//! sizes from which on threads share a product changed nothing, nor did memory in pages of 2 MiB.
 //!
 //! **Subnormal numbers** are products' slow way; those that training makes end with the update that made them
 //! (`train/subnormal.rs`).
