@@ -245,6 +245,25 @@ fn samples_of_every_part_decide_a_score() {
     assert!(error.contains("its trials were made with other data; "), "{error}");
 }
 
+/// Searches of earlier programs had ten random trials at the start: they go on where the description says so.
+#[test]
+fn a_search_of_an_earlier_program_goes_on_with_its_start() {
+    let random = "method = { name = \"tpe\", startup_trials = 10, startup = \"random\" }";
+    let (folder, path, run) = folder(&SEARCH.replace("method = \"tpe\"", random));
+    assert_eq!(search(&path, &run, &["--trials", "3"]).error, "");
+    let first =
+        String::from_utf8(folder.read("run/trials.jsonl")).unwrap().lines().next().unwrap_or_default().to_string();
+    // As they wrote it.
+    assert!(first.contains("\"method\":\"tpe, startup_trials = 10, candidates = 24, multivariate = true\""), "{first}");
+    folder.write("model.toml", model(SEARCH));
+    let error = search(&path, &run, &["--resume"]).error;
+    let expected = "its trials were made with method = tpe, startup_trials = 10, candidates = 24, multivariate = true (now tpe, \
+                    startup_trials = 6, startup = latin_hypercube, candidates = 24, multivariate = true); change that back";
+    assert!(error.contains(expected), "{error}");
+    folder.write("model.toml", model(&SEARCH.replace("method = \"tpe\"", random)));
+    assert_eq!(search(&path, &run, &["--resume"]).error, "");
+}
+
 #[test]
 fn a_dry_run_prices_and_trains_nothing() {
     let (folder, path, run) = folder(SEARCH);
@@ -256,11 +275,16 @@ fn a_dry_run_prices_and_trains_nothing() {
 }
 
 /// What is written instead of a line of [`SEARCH`], and the message.
-const MISTAKES: [(&str, &str, &str); 31] = [
+const MISTAKES: [(&str, &str, &str); 32] = [
     (
         "method = \"tpe\"",
         "method = \"bayes\"",
         "22: `search.method`: unknown method `bayes`; possible here: grid, random, tpe",
+    ),
+    (
+        "method = \"tpe\"",
+        "method = { name = \"tpe\", startup = \"sobol\" }",
+        "22: `search.method.startup`: unknown startup `sobol`; possible here: random, latin_hypercube",
     ),
     ("trials = 14", "trails = 14", "23: unknown key `search.trails`; did you mean `trials`?"),
     ("trials = 14", "trials = 0", "23: `search.trials`: expected a whole number from 1 to 1000000, found 0"),

@@ -10,7 +10,7 @@ use super::description::Description;
 use super::judge::Judge;
 use crate::data::random::hash_text;
 use crate::spec::SearchBudget;
-use crate::study::{Direction, Distribution, FORM, Identity, Method, Pruning, Space, Study};
+use crate::study::{Direction, Distribution, FORM, Identity, Method, Pruning, Space, Startup, Study, Tpe};
 
 /// Counted up with every change of the forms: values told in two forms can't be compared. 1 were Rust's own words, and had no
 /// number.
@@ -77,10 +77,16 @@ const fn direction(direction: Direction) -> &'static str {
 fn method(method: &Method) -> String {
     match method {
         Method::Grid | Method::Random => method.name().into(),
-        Method::Tpe(tpe) => format!(
-            "tpe, startup_trials = {}, candidates = {}, multivariate = {}",
-            tpe.startup_trials, tpe.candidates, tpe.multivariate
-        ),
+        Method::Tpe(Tpe { startup_trials, startup, candidates, multivariate }) => {
+            // Random ones, as they were before there were others, have no word: searches of earlier programs go on.
+            let startup = match startup {
+                Startup::Random => String::new(),
+                Startup::LatinHypercube => format!(", startup = {}", startup.name()),
+            };
+            format!(
+                "tpe, startup_trials = {startup_trials}{startup}, candidates = {candidates}, multivariate = {multivariate}"
+            )
+        }
     }
 }
 
@@ -180,7 +186,7 @@ pruning = "median"
             ("direction", "minimize"),
             ("folds", "none"),
             ("form", "2"),
-            ("method", "tpe, startup_trials = 10, candidates = 24, multivariate = true"),
+            ("method", "tpe, startup_trials = 6, startup = latin_hypercube, candidates = 24, multivariate = true"),
             ("metric", "validation_loss"),
             ("parallel", "1"),
             ("pruning", "median, startup_trials = 5, warmup_steps = 0"),
@@ -244,6 +250,7 @@ pruning = "median"
             ("log_uniform = [1e-3, 1e-1]", "uniform = [1e-3, 1e-1]", "space"),
             ("seed = 3", "seed = 3\nmethod = \"random\"", "method"),
             ("seed = 3", "seed = 3\nmethod = { name = \"tpe\", candidates = 12 }", "method"),
+            ("seed = 3", "seed = 3\nmethod = { name = \"tpe\", startup = \"random\" }", "method"),
             ("pruning = \"median\"", "pruning = \"successive_halving\"", "pruning"),
         ] {
             assert_eq!(changed(from, to), names, "{to}");

@@ -12,7 +12,8 @@
 //!
 //! ```toml
 //! [search]
-//! method = "tpe"                      # grid, random, tpe; or { name = "tpe", startup_trials = 10, candidates = 24, multivariate = true }
+//! method = "tpe"                      # grid, random, tpe; or { name = "tpe", startup_trials = 6, startup = "latin_hypercube",
+//!                                     # candidates = 24, multivariate = true }; startup: or "random"
 //! trials = 50                         # beyond those that are refused
 //! seed = 0
 //! metric = "validation_accuracy"      # default: validation_loss

@@ -58,11 +58,11 @@ fn trials(description: &Description) -> Vec<Trial> {
 
 #[test]
 fn a_study_has_every_setting_of_the_section() {
-    let text = "method = { name = \"tpe\", startup_trials = 3, candidates = 7, multivariate = false }\ntrials = 11\nseed = 5\n\
-                parallel = 2\nmetric = \"f1_macro\"\npruning = { name = \"median\", startup_trials = 4, warmup_steps = 6 }\n";
+    let text = "method = { name = \"tpe\", startup_trials = 3, startup = \"random\", candidates = 7, multivariate = false }\n\
+                trials = 11\nseed = 5\nparallel = 2\nmetric = \"f1_macro\"\npruning = { name = \"median\", startup_trials = 4, warmup_steps = 6 }\n";
     let description = described(&format!("{text}{SPACE}"));
     let study = description.study(description.judge().unwrap());
-    let tpe = Tpe { startup_trials: 3, candidates: 7, multivariate: false };
+    let tpe = Tpe { startup_trials: 3, startup: Startup::Random, candidates: 7, multivariate: false };
     assert_eq!((study.method, study.direction), (Method::Tpe(tpe), Direction::Maximize));
     assert_eq!((study.trials, study.seed, study.parallel), (11, 5, 2));
     assert_eq!(study.pruning, Some(Pruning::Median { startup_trials: 4, warmup_steps: 6 }));

@@ -6,7 +6,7 @@ use super::error::SpecError;
 use super::folds;
 use super::section::{Section, Value};
 use crate::data::{Folds, Label};
-use crate::study::{Condition, Distribution, MOST_PARALLEL, Method, Parameter, Pruning, Space, Tpe};
+use crate::study::{Condition, Distribution, MOST_PARALLEL, Method, Parameter, Pruning, Space, Startup, Tpe};
 
 /// A search over values of the description that it stands in.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +109,13 @@ fn whole(section: &mut Option<Section<'_>>, key: &'static str, least: u32, defau
     value.map_or(Ok(default), |value| Ok(value.whole(least.into(), 1_000_000)? as u32))
 }
 
+fn startup_of(value: Value<'_>) -> Result<Startup, SpecError> {
+    let names = Startup::ALL.map(Startup::name);
+    let name = value.string(&format!("one of {}", names.join(", ")))?;
+    let known = Startup::ALL.into_iter().find(|startup| startup.name() == name);
+    known.ok_or_else(|| value.unknown("startup", name, &names))
+}
+
 fn method(value: Value<'_>) -> Result<Method, SpecError> {
     let (place, mut section) = named(value, "method", &["grid", "random", "tpe"])?;
     let method = match place {
@@ -116,9 +123,11 @@ fn method(value: Value<'_>) -> Result<Method, SpecError> {
         1 => Method::Random,
         _ => {
             let usual = Tpe::default();
+            let startup = section.as_mut().and_then(|section| section.take("startup"));
             let multivariate = section.as_mut().and_then(|section| section.take("multivariate"));
             Method::Tpe(Tpe {
                 startup_trials: whole(&mut section, "startup_trials", 1, usual.startup_trials)?,
+                startup: startup.map_or(Ok(usual.startup), startup_of)?,
                 candidates: whole(&mut section, "candidates", 1, usual.candidates)?,
                 multivariate: multivariate.map_or(Ok(usual.multivariate), |value| value.flag())?,
             })

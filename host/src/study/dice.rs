@@ -11,6 +11,16 @@ impl Dice {
         Dice(hash(hash(seed, 0x5ea2c4), trial.into()))
     }
 
+    /// Those of a round of trials together; no trial has them.
+    pub(super) fn of_round(seed: u64, round: u32) -> Dice {
+        Dice(hash(hash(seed, 0x1a71), round.into()))
+    }
+
+    /// A seed for what draws by itself.
+    pub(super) fn seed(self) -> u64 {
+        self.0
+    }
+
     /// Those of one use, such as a parameter.
     pub(super) fn of(self, use_: u64) -> Dice {
         Dice(hash(self.0, use_))

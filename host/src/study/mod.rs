@@ -34,6 +34,7 @@ mod parzen;
 mod prune;
 mod run;
 mod space;
+mod startup;
 mod tpe;
 mod trial;
 
@@ -44,6 +45,7 @@ pub use log::{Change, FORM, Identity, Log, LogError};
 pub use prune::Pruning;
 pub use run::{Candidate, MOST_PARALLEL, MOST_REFUSED, Method, Objective, Progress, Score, Study, StudyError};
 pub use space::{Condition, Distribution, Parameter, Point, Space};
+pub use startup::Startup;
 pub use tpe::Tpe;
 pub use trial::{Direction, Price, State, Trial, deviation, mean, ranking, refused_last};
 

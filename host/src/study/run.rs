@@ -20,6 +20,7 @@ use super::dice::Dice;
 use super::log::LogError;
 use super::prune::Pruning;
 use super::space::{Point, Space};
+use super::startup::Startup;
 use super::tpe::Tpe;
 use super::trial::{Direction, Price, State, Trial, placed};
 use crate::threads;
@@ -275,15 +276,20 @@ impl Study<'_> {
     /// `number - parallel`. None where the grid has ended.
     pub fn propose(&self, number: u32, known: &[Trial], grid: Option<&[Point]>) -> Option<Point> {
         let dice = Dice::new(self.seed, number);
-        let random =
-            || self.space.point(|parameter, distribution| distribution.at(dice.of(parameter as u64).uniform(0)));
+        let drawn = |startup: Startup, trials: u32| {
+            self.space.point(|parameter, distribution| {
+                let (parameter, uniform) = (parameter as u64, dice.of(parameter as u64).uniform(0));
+                distribution.at(startup.share(self.seed, (number, trials), parameter, uniform))
+            })
+        };
         match (self.method, grid) {
             (Method::Grid, Some(grid)) => grid.get(number as usize).cloned(),
             (Method::Grid, None) => self.grid().ok()?.get(number as usize).cloned(),
-            (Method::Random, _) => Some(random()),
+            (Method::Random, _) => Some(drawn(Startup::Random, 0)),
             (Method::Tpe(tpe), _) => {
                 let known: Vec<&Trial> = known.iter().collect();
-                Some(tpe.propose(self.space, &known, self.direction, dice.of(u64::MAX)).unwrap_or_else(random))
+                let proposed = tpe.propose(self.space, &known, self.direction, dice.of(u64::MAX));
+                Some(proposed.unwrap_or_else(|| drawn(tpe.startup, tpe.startup_trials)))
             }
         }
     }

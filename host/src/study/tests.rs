@@ -89,6 +89,26 @@ fn tpe_comes_closer_than_random_search_by_a_factor() {
     }
 }
 
+/// Of TPE's first six trials each sixth of every range has one, in a search as long as one likes; random ones are those of
+/// random search with that seed.
+#[test]
+fn tpe_starts_all_over_the_space() {
+    let (_, space, objective, _) = spaces().into_iter().next().unwrap();
+    for seed in 0..20 {
+        let started =
+            |startup| run(&study(&space, Method::Tpe(Tpe { startup, ..Tpe::default() }), 6, seed), &objective);
+        let spread = started(Startup::LatinHypercube);
+        for axis in 0..4 {
+            let sixth = |trial: &Trial| ((trial.point[axis].unwrap() + 5.0) / 10.0 * 6.0) as u32;
+            let mut sixths: Vec<u32> = spread.iter().map(sixth).collect();
+            sixths.sort_unstable();
+            assert_eq!(sixths, [0, 1, 2, 3, 4, 5], "seed {seed}, axis {axis}");
+        }
+        let random = run(&study(&space, Method::Random, 6, seed), &objective);
+        assert_eq!(plain(&started(Startup::Random)), plain(&random));
+    }
+}
+
 #[test]
 fn random_search_is_uniform() {
     let (_, space, objective, _) = spaces().into_iter().nth(2).unwrap();
