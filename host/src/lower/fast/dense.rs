@@ -1,5 +1,6 @@
 //! Linear layers of a whole batch.
 
+use super::columns;
 use super::conv::{Gradients, Seen};
 use super::product::{LANES, Panels, Product, Start, Walk, padded};
 use super::window::widen;
@@ -41,10 +42,7 @@ impl Dense {
             dy = &masked;
         }
         if let Some(bias) = &mut wanted.bias {
-            *bias = vec![0.0; n];
-            for dy in dy.chunks_exact(n) {
-                bias.iter_mut().zip(dy).for_each(|(b, dy)| *b += dy);
-            }
+            *bias = columns::sums(dy, n);
         }
         if let Some(weight) = &mut wanted.weight {
             let wide = if k % LANES == 0 { Vec::new() } else { widen(seen.x, k, padded(k)) };

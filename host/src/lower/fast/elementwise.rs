@@ -3,9 +3,17 @@
 use crate::lower::Mode;
 use emberlite::number::random::Key;
 use emberlite::op::{Activation, ActivationKind};
+use rayon::prelude::*;
+
+/// Elements of a thread's part.
+const PART: usize = 1 << 15;
 
 /// `y = f(x)`, with the core's and PyTorch's values at the kinks.
 pub(super) fn activation(a: &Activation, x: &[f32], y: &mut [f32]) {
+    y.par_chunks_mut(PART).zip(x.par_chunks(PART)).for_each(|(y, x)| activate(a, x, y));
+}
+
+fn activate(a: &Activation, x: &[f32], y: &mut [f32]) {
     let pairs = y.iter_mut().zip(x);
     match a.kind {
         ActivationKind::Relu => pairs.for_each(|(y, &x)| *y = if x < 0.0 { 0.0 } else { x }),
@@ -21,6 +29,11 @@ pub(super) fn activation(a: &Activation, x: &[f32], y: &mut [f32]) {
 
 /// The error of `x` in place of that of `y`.
 pub(super) fn activation_back(a: &Activation, x: &[f32], y: &[f32], dy: &mut [f32]) {
+    let parts = dy.par_chunks_mut(PART).zip(x.par_chunks(PART)).zip(y.par_chunks(PART));
+    parts.for_each(|((dy, x), y)| activate_back(a, x, y, dy));
+}
+
+fn activate_back(a: &Activation, x: &[f32], y: &[f32], dy: &mut [f32]) {
     let all = dy.iter_mut().zip(x).zip(y);
     match a.kind {
         ActivationKind::Relu => all.for_each(|((d, _), &y)| *d = if y > 0.0 { *d } else { 0.0 }),
@@ -38,24 +51,36 @@ pub(super) fn mask(rate: f32, mode: Mode, node: usize, batch: usize, elements: u
         return Vec::new();
     }
     let scale = 1.0 / (1.0 - rate);
-    let mut mask = Vec::with_capacity(batch * elements);
-    for row in 0..batch as u32 {
-        let key = Key::new(seed, first_sample.wrapping_add(row), node as u32);
-        mask.extend((0..elements as u32).map(|i| if key.uniform(i) >= rate { scale } else { 0.0 }));
-    }
+    let mut mask = vec![0.0; batch * elements];
+    mask.par_chunks_mut(elements.max(1)).enumerate().for_each(|(row, mask)| {
+        let key = Key::new(seed, first_sample.wrapping_add(row as u32), node as u32);
+        mask.iter_mut().zip(0..).for_each(|(m, i)| *m = if key.uniform(i) >= rate { scale } else { 0.0 });
+    });
     mask
 }
 
 /// `y = x mask`, or `x` without one.
 pub(super) fn masked(x: &[f32], mask: &[f32], y: &mut [f32]) {
     if mask.is_empty() {
-        y.copy_from_slice(x);
-    } else {
-        y.iter_mut().zip(x).zip(mask).for_each(|((y, x), m)| *y = x * m);
+        return copy(x, y);
     }
+    let parts = y.par_chunks_mut(PART).zip(x.par_chunks(PART)).zip(mask.par_chunks(PART));
+    parts.for_each(|((y, x), mask)| y.iter_mut().zip(x).zip(mask).for_each(|((y, x), m)| *y = x * m));
 }
 
 /// `y = a + b`.
 pub(super) fn sum(a: &[f32], b: &[f32], y: &mut [f32]) {
-    y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = a + b);
+    let parts = y.par_chunks_mut(PART).zip(a.par_chunks(PART)).zip(b.par_chunks(PART));
+    parts.for_each(|((y, a), b)| y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = a + b));
+}
+
+/// `y = y + x`.
+pub(super) fn add(x: &[f32], y: &mut [f32]) {
+    let parts = y.par_chunks_mut(PART).zip(x.par_chunks(PART));
+    parts.for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y += x));
+}
+
+/// `y = x`.
+pub(super) fn copy(x: &[f32], y: &mut [f32]) {
+    y.par_chunks_mut(PART).zip(x.par_chunks(PART)).for_each(|(y, x)| y.copy_from_slice(x));
 }

@@ -32,6 +32,7 @@
 //! so does every graph on a GPU.
 
 mod attention;
+mod columns;
 mod conv;
 mod dense;
 mod elementwise;
@@ -329,7 +330,7 @@ impl Tape {
             Work::Add => {
                 if fast.learns[step.inputs[1]] {
                     let mut other = any();
-                    other.copy_from_slice(&dy);
+                    elementwise::copy(&dy, &mut other);
                     add(errors, step.inputs[1], other);
                 }
                 if !learns {
@@ -363,7 +364,7 @@ fn each(x: &[f32], sample: usize, y: &mut [f32], output: usize, f: impl Fn(&[f32
 /// Adds an error to what later readers gave.
 fn add(errors: &mut [Option<Buffer>], buffer: usize, error: Buffer) {
     match &mut errors[buffer] {
-        Some(sum) => sum.iter_mut().zip(&*error).for_each(|(sum, error)| *sum += error),
+        Some(sum) => elementwise::add(&error, sum),
         none => *none = Some(error),
     }
 }
