@@ -6,7 +6,7 @@ use cli_common::{Folder, ROWS, emberlite, small, trained};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 /// A line of the small model's description, what is written instead, and the message of `plan`.
-const DESCRIPTIONS: [(&str, &str, &str); 39] = [
+const DESCRIPTIONS: [(&str, &str, &str); 40] = [
     // Unknown and missing keys.
     ("batch = 4", "bacth = 4", "model.toml:16: unknown key `training.bacth`; did you mean `batch`?"),
     (
@@ -113,8 +113,14 @@ const DESCRIPTIONS: [(&str, &str, &str); 39] = [
     ),
     (
         "device = \"cpu\"",
+        "device = \"vulcan\"",
+        "model.toml:18: `training.device`: unknown device `vulcan`; did you mean `vulkan`?",
+    ),
+    // Not the misspelt CPU that it is nearest to.
+    (
+        "device = \"cpu\"",
         "device = \"gpu\"",
-        "model.toml:18: `training.device`: unknown device `gpu`; did you mean `cpu`?",
+        "model.toml:18: `training.device`: `gpu` is no device; there are: auto, cpu, wgpu, vulkan, cuda, and GPUs by number as cuda:1",
     ),
     (
         "{ op = \"relu\" }",

@@ -92,8 +92,8 @@ pub(super) fn host(mut section: Section<'_>, loss: Loss, model: &ModelSpec) -> R
         let name = value.string("a device such as \"cpu\" or \"cuda:0\"")?;
         host.device = match name.parse() {
             Ok(device) => device,
-            // Numbers and lists have sentences of their own.
-            Err(reason) if name.contains([':', ',']) => return Err(value.error(reason)),
+            // Numbers and lists have sentences of their own, and a GPU of any kind isn't a misspelt CPU.
+            Err(reason) if name.contains([':', ',']) || name == "gpu" => return Err(value.error(reason)),
             Err(_) => return Err(value.unknown("device", name, &DeviceChoice::NAMES)),
         };
     }
